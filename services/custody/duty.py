@@ -1,0 +1,31 @@
+"""Who can be rung at an instant, and which offences call for a drug test then."""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from services.runtime.reference import LONDON, Reference, Row
+
+DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+
+
+def contact(reference: Reference, *, ocu: str, suite: Row, at: datetime) -> Row:
+    """The OCU's first contact on duty, else the suite's force control room: always somebody."""
+    rota = [row for row in reference.rows("duty_contacts", at=at) if row.text("ocu") == ocu and on_duty(row, at)]
+    if not rota:
+        return reference.follow(suite, "control_room", at=at)
+    return min(rota, key=lambda row: row.number("rank"))
+
+
+def on_duty(row: Row, at: datetime) -> bool:
+    """Hours are London's; a shift that ends at or before its start ends the next day."""
+    now = at.astimezone(LONDON)
+    clock, starts, ends = now.time(), row.time_of_day("starts"), row.time_of_day("ends")
+    began_today = DAYS[now.weekday()] in row.texts("days") and clock >= starts
+    if starts < ends:
+        return began_today and clock < ends
+    began_yesterday = DAYS[now.weekday() - 1] in row.texts("days") and clock < ends
+    return began_today or began_yesterday
+
+
+def trigger_offences(reference: Reference, codes: Iterable[str], at: datetime) -> list[str]:
+    return [code for code in codes if reference.row("trigger_offences", code, at=at) is not None]
