@@ -1,0 +1,66 @@
+"""How one of our processes calls another: a channel with a token, keepalive, short backoff, a deadline always."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import grpc
+from google.rpc import error_details_pb2
+from grpc_status import rpc_status
+
+OPTIONS = (
+    ("grpc.lb_policy_name", "round_robin"),
+    ("grpc.keepalive_time_ms", 10_000),
+    ("grpc.keepalive_timeout_ms", 2_000),
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.initial_reconnect_backoff_ms", 50),
+    ("grpc.min_reconnect_backoff_ms", 50),
+    ("grpc.max_reconnect_backoff_ms", 1_000),
+)
+
+
+def connect(target: str, token: Callable[[], str], ca: Path | None = None) -> grpc.aio.Channel:
+    """`token` is asked at every call; without `ca` the target must be on loopback."""
+    interceptors: list[grpc.aio.ClientInterceptor] = [kind(token) for kind in _KINDS]
+    if ca is None:
+        return grpc.aio.insecure_channel(target, options=OPTIONS, interceptors=interceptors)
+    credentials = grpc.ssl_channel_credentials(ca.read_bytes())
+    return grpc.aio.secure_channel(target, credentials, options=OPTIONS, interceptors=interceptors)
+
+
+def violations(error: grpc.aio.AioRpcError) -> list[tuple[str, str]]:
+    """The fields that the server refused, each with its rule."""
+    status = rpc_status.from_call(error)  # type: ignore[arg-type]
+    found: list[tuple[str, str]] = []
+    for detail in status.details if status else ():
+        bad = error_details_pb2.BadRequest()
+        if detail.Unpack(bad):
+            found += [(one.field, one.description) for one in bad.field_violations]
+    return found
+
+
+class _Bearer:
+    def __init__(self, token: Callable[[], str]) -> None:
+        self._token = token
+
+    async def _call(self, continuation: Any, details: Any, request: Any) -> Any:
+        metadata = grpc.aio.Metadata(*(details.metadata or ()), ("authorization", f"Bearer {self._token()}"))
+        return await continuation(details._replace(metadata=metadata), request)
+
+
+class _UnaryUnary(_Bearer, grpc.aio.UnaryUnaryClientInterceptor):
+    async def intercept_unary_unary(self, continuation: Any, client_call_details: Any, request: Any) -> Any:
+        return await self._call(continuation, client_call_details, request)
+
+
+class _UnaryStream(_Bearer, grpc.aio.UnaryStreamClientInterceptor):
+    async def intercept_unary_stream(self, continuation: Any, client_call_details: Any, request: Any) -> Any:
+        return await self._call(continuation, client_call_details, request)
+
+
+class _StreamUnary(_Bearer, grpc.aio.StreamUnaryClientInterceptor):
+    async def intercept_stream_unary(self, continuation: Any, client_call_details: Any, request_iterator: Any) -> Any:
+        return await self._call(continuation, client_call_details, request_iterator)
+
+
+_KINDS = (_UnaryUnary, _UnaryStream, _StreamUnary)

@@ -1,0 +1,188 @@
+"""How an event arrives: a polled batch in one transaction that also records the event ids, then the offset."""
+
+import asyncio
+import hashlib
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Generic, TypeVar
+
+import structlog
+from google.protobuf.message import DecodeError, Message
+from prometheus_client import Counter
+from sqlalchemy import Column, DateTime, MetaData, Table, Text
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.runtime.broker import Producer, Record, Subscription, dead_letter
+from services.runtime.clock import Clock
+from services.runtime.database import Database
+from services.runtime.errors import Refusal, Unavailable
+
+M = TypeVar("M", bound=Message)
+
+TAKEN = Counter("ppo_events_taken", "Events that took effect.", ["group", "type"])
+REPEATED = Counter("ppo_events_repeated", "Events that had taken effect before.", ["group"])
+SKIPPED = Counter("ppo_events_skipped", "Events of a type that this group does not use.", ["group"])
+DEAD = Counter("ppo_events_dead", "Records sent to the dead-letter topic.", ["group"])
+
+RETRY_SECONDS = 0.5
+# Longer than any topic keeps its records, so that no repeat outlives the memory of it.
+INBOX_DAYS = 60
+
+log = structlog.get_logger()
+
+
+class Unreadable(Refusal):
+    """The record is not what its topic promises."""
+
+
+@dataclass(frozen=True)
+class Handler(Generic[M]):
+    """Takes one event in the transaction of its batch; a Refusal sends the record to the dead letters."""
+
+    message: type[M]
+    take: Callable[[AsyncSession, M], Awaitable[None]]
+
+    async def __call__(self, session: AsyncSession, record: Record) -> None:
+        await self.take(session, read(record, self.message))
+
+
+def read(record: Record, message: type[M]) -> M:
+    """Raises Unreadable."""
+    try:
+        return message.FromString(record.value or b"")
+    except DecodeError:
+        raise Unreadable(f"is no {message.DESCRIPTOR.full_name}") from None
+
+
+class Inbox:
+    """The ids of the events that have taken effect, per consumer group."""
+
+    def __init__(self, metadata: MetaData) -> None:
+        self.table = Table(
+            "inbox",
+            metadata,
+            Column("consumer", Text, primary_key=True),
+            Column("event_id", Text, primary_key=True),
+            Column("recorded_time", DateTime(timezone=True), nullable=False, index=True, comment="System clock"),
+        )
+
+    async def admit(self, session: AsyncSession, group: str, ids: Sequence[str], now: datetime) -> set[str]:
+        """Those of `ids` that are new to the group; they count as taken when the transaction commits."""
+        rows = [{"consumer": group, "event_id": one, "recorded_time": now} for one in dict.fromkeys(ids)]
+        new = insert(self.table).values(rows).on_conflict_do_nothing().returning(self.table.c.event_id)
+        return set(await session.scalars(new))
+
+    async def prune(self, session: AsyncSession, before: datetime) -> None:
+        await session.execute(self.table.delete().where(self.table.c.recorded_time < before))
+
+
+class Consumer:
+    """Takes the events of a group. `handlers` by the full name of the message; other types are skipped."""
+
+    def __init__(
+        self,
+        group: str,
+        subscription: Subscription,
+        handlers: Mapping[str, Handler[Any]],
+        *,
+        database: Database,
+        inbox: Inbox,
+        producer: Producer,
+        clock: Clock,
+    ) -> None:
+        self._group = group
+        self._subscription = subscription
+        self._handlers = handlers
+        self._database = database
+        self._inbox = inbox
+        self._producer = producer
+        self._clock = clock
+
+    async def run(self) -> None:
+        while True:
+            try:
+                records = await self._subscription.poll()
+                if records:
+                    await self._finish(records)
+            except Unavailable as outage:
+                log.warning("consumer waits", group=self._group, dependency=outage.dependency)
+                await asyncio.sleep(RETRY_SECONDS)
+
+    async def _finish(self, records: Sequence[Record]) -> None:
+        """Takes a polled batch, however long what it depends on is away, then commits its offsets."""
+        while True:
+            try:
+                await self.take(records)
+                break
+            except Unavailable as outage:
+                log.warning("consumer waits", group=self._group, dependency=outage.dependency)
+                await asyncio.sleep(RETRY_SECONDS)
+        await self._subscription.commit(records)
+
+    async def take(self, records: Sequence[Record]) -> None:
+        """All in one transaction; after a refusal one by one, the refused to the dead letters."""
+        try:
+            await self._transact(records)
+        except Unavailable:
+            raise
+        except Refusal:
+            for record in records:
+                await self._take_one(record)
+
+    async def _take_one(self, record: Record) -> None:
+        try:
+            await self._transact([record])
+        except Unavailable:
+            raise
+        except Refusal as refusal:
+            await self._bury(record, str(refusal))
+
+    async def _transact(self, records: Sequence[Record]) -> None:
+        used = [record for record in records if self._used(record)]
+        if not used:
+            return
+        ids = [event_id(record) for record in used]
+        async with self._database.transaction() as session:
+            now = self._clock.system()
+            new = await self._inbox.admit(session, self._group, ids, now)
+            await self._inbox.prune(session, now - timedelta(days=INBOX_DAYS))
+            first = [record for one, record in _first_of_each(ids, used).items() if one in new]
+            for record in first:
+                await self._handlers[record.headers["ce_type"]](session, record)
+        REPEATED.labels(self._group).inc(len(used) - len(first))
+        for record in first:
+            TAKEN.labels(self._group, record.headers["ce_type"]).inc()
+
+    def _used(self, record: Record) -> bool:
+        """A record that says nothing of its type is unreadable; a type nobody uses here is skipped."""
+        kind = record.headers.get("ce_type", "")
+        if not kind:
+            raise Unreadable("has no ce_type header")
+        if kind not in self._handlers or record.value is None:
+            SKIPPED.labels(self._group).inc()
+            return False
+        return True
+
+    async def _bury(self, record: Record, reason: str) -> None:
+        [buried] = await self._producer.send([dead_letter(record, reason)])
+        if not buried:
+            raise Unavailable("kafka", "did not take the dead letter")
+        DEAD.labels(self._group).inc()
+        log.warning(
+            "dead letter", group=self._group, topic=record.topic, partition=record.partition, offset=record.offset
+        )
+
+
+def _first_of_each(ids: Sequence[str], records: Sequence[Record]) -> dict[str, Record]:
+    first: dict[str, Record] = {}
+    for one, record in zip(ids, records, strict=True):
+        first.setdefault(one, record)
+    return first
+
+
+def event_id(record: Record) -> str:
+    """The event's own id; for a record without one, a hash of what it says."""
+    given = record.headers.get("ce_id")
+    return given or hashlib.sha256(record.key.encode() + b"\x00" + (record.value or b"")).hexdigest()

@@ -1,0 +1,85 @@
+"""PostgreSQL: one engine per process, one transaction per RPC or polled batch."""
+
+import re
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from datetime import datetime
+from typing import Annotated
+
+from sqlalchemy import DateTime, text
+from sqlalchemy.exc import DataError, IntegrityError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.orm import mapped_column
+
+from services.runtime.errors import Conflict, Unavailable
+
+# Longer than any statement of ours takes; shorter than a caller waits.
+STATEMENT_MS = 10_000
+LOCK_MS = 3_000
+CONNECT_SECONDS = 2
+
+# A point in time, in UTC.
+instant = Annotated[datetime, mapped_column(DateTime(timezone=True))]
+
+
+class Database:
+    """Raises Unavailable("postgres") for whatever may pass by itself: no connection, a lost one, a deadlock."""
+
+    def __init__(self, url: str, schema: str, pool: int = 20) -> None:
+        options = (
+            f"-c statement_timeout={STATEMENT_MS} -c lock_timeout={LOCK_MS} -c search_path={schema} -c timezone=UTC"
+        )
+        self._engine = create_async_engine(
+            driver_url(url),
+            # Parameters hold names and dates of birth: they reach no log and no error.
+            hide_parameters=True,
+            pool_size=pool,
+            pool_timeout=CONNECT_SECONDS,
+            connect_args={"options": options, "connect_timeout": CONNECT_SECONDS, "application_name": schema},
+        )
+        self._sessions = async_sessionmaker(self._engine, expire_on_commit=False)
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[AsyncSession]:
+        with _answered():
+            async with self._sessions.begin() as session:
+                yield session
+
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[AsyncSession]:
+        """A transaction in which every query sees the same state."""
+        with _answered():
+            async with self._sessions.begin() as session:
+                await session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
+                yield session
+
+    async def probe(self) -> None:
+        """Raises Unavailable when the database does not answer."""
+        async with self.transaction() as session:
+            await session.execute(text("SELECT 1"))
+
+    async def close(self) -> None:
+        await self._engine.dispose()
+
+
+def driver_url(url: str) -> str:
+    return re.sub(r"^postgres(ql)?://", "postgresql+psycopg://", url)
+
+
+@contextmanager
+def _answered() -> Iterator[None]:
+    try:
+        yield
+    except (OperationalError, InterfaceError, PoolTimeout) as error:
+        cause = type(getattr(error, "orig", None) or error).__name__
+        raise Unavailable("postgres", f"does not answer ({cause})") from None
+    except (IntegrityError, DataError) as error:
+        # Its message quotes the row; the constraint's name says the rule.
+        rule = getattr(getattr(error.orig, "diag", None), "constraint_name", None) or type(error.orig).__name__
+        raise Conflict(f"the database refuses this: {rule}") from None
+
+
+async def lock(session: AsyncSession, key: str) -> None:
+    """Holds `key` (a person, a detention) for this transaction: its changes happen one after the other."""
+    await session.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))"), {"key": key})

@@ -1,0 +1,109 @@
+"""What time alone changes, kept as rows: each is done once its time has come, whoever restarts."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+import structlog
+from prometheus_client import Counter, Gauge
+from sqlalchemy import Column, DateTime, Integer, MetaData, Table, Text, func, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.runtime.clock import Clock
+from services.runtime.database import Database, lock
+from services.runtime.errors import Refusal, Unavailable
+
+DONE = Counter("ppo_due_done", "Things done because their time had come.", ["kind"])
+FAILED = Counter("ppo_due_failed", "Things whose time had come and that were refused; each is tried again.", ["kind"])
+OVERDUE = Gauge("ppo_due_overdue_seconds", "How long ago the oldest thing still to be done fell due.")
+
+IDLE_SECONDS = 0.2
+RETRY_SECONDS = 0.5
+LONGEST_RETRY = timedelta(minutes=5)
+
+log = structlog.get_logger()
+
+Act = Callable[[AsyncSession, str], Awaitable[None]]
+
+
+class Due:
+    """One row per kind and key: the next instant at which `kind` is to be done for `key`."""
+
+    def __init__(self, metadata: MetaData) -> None:
+        self.table = Table(
+            "due",
+            metadata,
+            Column("kind", Text, primary_key=True),
+            Column("key", Text, primary_key=True, comment="The person or record, locked while it is done"),
+            Column("due_time", DateTime(timezone=True), nullable=False, index=True),
+            Column("attempts", Integer, nullable=False, server_default="0"),
+        )
+
+    async def put(self, session: AsyncSession, kind: str, key: str, at: datetime) -> None:
+        """Sets the instant, or moves it."""
+        row = insert(self.table).values(kind=kind, key=key, due_time=at)
+        await session.execute(
+            row.on_conflict_do_update(index_elements=["kind", "key"], set_={"due_time": at, "attempts": 0})
+        )
+
+    async def drop(self, session: AsyncSession, kind: str, key: str) -> None:
+        await session.execute(self.table.delete().filter_by(kind=kind, key=key))
+
+    async def claim(self, session: AsyncSession, now: datetime) -> Any:
+        """The row that has been due longest and that nobody else is doing, or None."""
+        due = select(self.table).where(self.table.c.due_time <= now).order_by(self.table.c.due_time)
+        return (await session.execute(due.limit(1).with_for_update(skip_locked=True))).first()
+
+    async def postpone(self, session: AsyncSession, row: Any, now: datetime) -> None:
+        wait = min(LONGEST_RETRY, timedelta(seconds=2 ** min(row.attempts, 16)))
+        update = self.table.update().filter_by(kind=row.kind, key=row.key)
+        await session.execute(update.values(due_time=now + wait, attempts=row.attempts + 1))
+
+    async def oldest(self, session: AsyncSession) -> datetime | None:
+        return await session.scalar(select(func.min(self.table.c.due_time)))
+
+
+class Runner:
+    """Does what is due. An act may put its own row again; one that is refused is tried again, ever more rarely."""
+
+    def __init__(self, database: Database, due: Due, clock: Clock, acts: Mapping[str, Act]) -> None:
+        self._database = database
+        self._due = due
+        self._clock = clock
+        self._acts = acts
+
+    async def run(self) -> None:
+        while True:
+            try:
+                if not await self.step():
+                    await asyncio.sleep(IDLE_SECONDS)
+            except Unavailable as outage:
+                log.warning("due work waits", dependency=outage.dependency)
+                await asyncio.sleep(RETRY_SECONDS)
+
+    async def step(self) -> bool:
+        """Does one thing; False when nothing is due."""
+        async with self._database.transaction() as session:
+            oldest = await self._due.oldest(session)
+            OVERDUE.set(max(0.0, (self._clock.now() - oldest).total_seconds()) if oldest else 0.0)
+            row = await self._due.claim(session, self._clock.now())
+            if row is None:
+                return False
+            await self._do(session, row)
+        return True
+
+    async def _do(self, session: AsyncSession, row: Any) -> None:
+        try:
+            async with session.begin_nested():
+                await lock(session, row.key)
+                # Dropped first, so that the act can put the next one.
+                await self._due.drop(session, row.kind, row.key)
+                await self._acts[row.kind](session, row.key)
+        except Refusal as refusal:
+            FAILED.labels(row.kind).inc()
+            log.warning("due work refused", kind=row.kind, refusal=type(refusal).__name__)
+            await self._due.postpone(session, row, self._clock.now())
+        else:
+            DONE.labels(row.kind).inc()

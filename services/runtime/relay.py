@@ -1,0 +1,150 @@
+"""Sends what the outbox holds: every row at least once, those of a person in order, whoever dies when."""
+
+import asyncio
+import time
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+from typing import Any
+
+import structlog
+from prometheus_client import Counter, Gauge
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.runtime.broker import BATCH, Cluster, Producer, Record, Topics
+from services.runtime.clock import Clock
+from services.runtime.database import Database
+from services.runtime.errors import Unavailable
+from services.runtime.outbox import Outbox
+
+SENT = Counter("ppo_relay_sent", "Events that the broker has acknowledged.", ["topic"])
+FAILED = Counter("ppo_relay_failed", "Events that the broker did not acknowledge; each is sent again.", ["topic"])
+WAITING = Gauge("ppo_outbox_waiting", "Events that are committed and not yet sent.")
+REPUBLISHED = Counter("ppo_relay_clusters_met", "Times the relay met another Kafka cluster and published all again.")
+
+IDLE_SECONDS = 0.05
+RETRY_SECONDS = 0.5
+CLUSTER_SECONDS = 5
+PRUNE_SECONDS = 3600
+# Advisory locks have two numbers: this one says "a shard of an outbox"; the schema's own is added to it.
+LOCK_CLASS = 7_051
+
+log = structlog.get_logger()
+
+
+class Relay:
+    """Several replicas may run: a transaction-level advisory lock gives each shard to one at a time.
+
+    A relay that dies loses its transaction and with it the lock: the rows are unsent still, and another sends
+    them, perhaps for the second time.
+    """
+
+    def __init__(
+        self, database: Database, outbox: Outbox, producer: Producer, cluster: Cluster, topics: Topics, clock: Clock
+    ) -> None:
+        self._database = database
+        self._outbox = outbox
+        self._producer = producer
+        self._cluster = cluster
+        self._topics = topics
+        self._clock = clock
+        self._met = self._pruned = float("-inf")
+
+    async def run(self) -> None:
+        while True:
+            try:
+                await self._meet_cluster()
+                await self._prune()
+                sent = await self.round()
+            except Unavailable as outage:
+                log.warning("relay waits", dependency=outage.dependency)
+                self._met = float("-inf")
+                await asyncio.sleep(RETRY_SECONDS)
+                continue
+            if not sent:
+                await asyncio.sleep(IDLE_SECONDS)
+
+    async def round(self) -> int:
+        """Sends up to a batch of each shard that waits. Returns how many rows the broker took."""
+        async with self._database.transaction() as session:
+            shards = await self._outbox.waiting_shards(session)
+            WAITING.set((await self._outbox.backlog(session))[0] if shards else 0)
+        return sum([await self._send_shard(shard) for shard in shards])
+
+    async def _send_shard(self, shard: int) -> int:
+        async with self._database.transaction() as session:
+            if not await _claim(session, self._outbox.rows.schema or "", shard):
+                return 0
+            rows = await self._outbox.waiting_rows(session, shard, BATCH)
+            sent = await self._send(rows)
+            await self._outbox.mark_sent(session, [row.id for row in sent], self._clock.system())
+            compacted = {row.topic for row in sent if self._topics[row.topic].compacted}
+            if compacted:
+                await self._outbox.drop_superseded(session, list(compacted), [row.key for row in sent])
+        if len(sent) < len(rows):
+            raise Unavailable("kafka", "did not take every event")
+        return len(sent)
+
+    async def _send(self, rows: Sequence[Any]) -> list[Any]:
+        """The rows that the broker has. The next event of a person waits until it has the one before."""
+        sent: list[Any] = []
+        for wave in _waves(rows):
+            acknowledged = await self._producer.send([self._record(row) for row in wave])
+            for row, done in zip(wave, acknowledged, strict=True):
+                (SENT if done else FAILED).labels(row.topic).inc()
+            sent += [row for row, done in zip(wave, acknowledged, strict=True) if done]
+            if not all(acknowledged):
+                break
+        return sent
+
+    def _record(self, row: Any) -> Record:
+        """A CloudEvent in Kafka's binary mode."""
+        headers = {
+            "ce_specversion": "1.0",
+            "ce_id": row.event_id,
+            "ce_type": row.event_type,
+            "ce_source": self._outbox.source,
+            "ce_time": row.event_time.isoformat(),
+            "ce_sequence": str(row.sequence),
+            "content-type": "application/protobuf",
+        }
+        return Record(row.topic, row.key, row.payload, headers, partition=row.partition)
+
+    async def _meet_cluster(self) -> None:
+        if time.monotonic() - self._met < CLUSTER_SECONDS:
+            return
+        cluster_id = await self._cluster.cluster_id()
+        async with self._database.transaction() as session:
+            another = await self._outbox.meet_cluster(session, cluster_id)
+        if another:
+            REPUBLISHED.inc()
+            log.warning("another Kafka cluster: all that is kept is published again")
+        self._met = time.monotonic()
+
+    async def _prune(self) -> None:
+        """Drops what the broker itself has dropped by now."""
+        if time.monotonic() - self._pruned < PRUNE_SECONDS:
+            return
+        async with self._database.transaction() as session:
+            for topic in self._topics.by_name.values():
+                if not topic.compacted:
+                    before = self._clock.system() - timedelta(seconds=topic.retention_seconds)
+                    await self._outbox.drop_sent_before(session, topic.name, before)
+        self._pruned = time.monotonic()
+
+
+def _waves(rows: Iterable[Any]) -> list[list[Any]]:
+    """The first row of each person and topic, then the second of each, and so on."""
+    waves: dict[int, list[Any]] = defaultdict(list)
+    seen: dict[tuple[str, str], int] = defaultdict(int)
+    for row in rows:
+        place = seen[row.topic, row.key]
+        seen[row.topic, row.key] += 1
+        waves[place].append(row)
+    return [waves[place] for place in sorted(waves)]
+
+
+async def _claim(session: AsyncSession, schema: str, shard: int) -> bool:
+    claim = text("SELECT pg_try_advisory_xact_lock(:kind, hashtext(:schema || '/' || :shard))")
+    return bool(await session.scalar(claim, {"kind": LOCK_CLASS, "schema": schema, "shard": str(shard)}))

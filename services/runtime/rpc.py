@@ -1,0 +1,287 @@
+"""The gRPC server: who calls and may they, deadlines, validation, refusals as status codes, disclosure of replies."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import grpc
+import structlog
+from google.protobuf import any_pb2
+from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
+from google.protobuf.message import Message
+from google.rpc import code_pb2, error_details_pb2, status_pb2
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+from grpc_status import rpc_status
+from prometheus_client import Counter, Gauge, Histogram
+
+from services.runtime import identity, policy, validation
+from services.runtime.errors import (
+    Conflict,
+    Denied,
+    Illegal,
+    Invalid,
+    NotFound,
+    Refusal,
+    Unauthenticated,
+    Unavailable,
+)
+from services.runtime.settings import Address
+from services.runtime.telemetry import error_place
+
+HANDLED = Counter("ppo_rpc_handled", "RPCs answered, by status code.", ["rpc", "code"])
+SECONDS = Histogram(
+    "ppo_rpc_seconds",
+    "How long an RPC took, streams until their end.",
+    ["rpc"],
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1, 2.5, 10, 60),
+)
+UP = Gauge("ppo_dependency_up", "1 while the dependency answers.", ["dependency"])
+
+DOMAIN = "ppo"
+# For a caller that gives no deadline; a stream of rows may take long, but not for ever.
+UNARY_SECONDS = 5.0
+STREAM_SECONDS = 3600.0
+# Shaved off a caller's deadline, so that what we answer still reaches it.
+MARGIN_SECONDS = 0.01
+PROBE_SECONDS = 1.0
+GRACE_SECONDS = 5.0
+# Health and reflection say nothing of a person.
+OPEN = ("/grpc.health.v1.", "/grpc.reflection.")
+
+_CODES: Mapping[type[Refusal], int] = {
+    Invalid: code_pb2.INVALID_ARGUMENT,
+    NotFound: code_pb2.NOT_FOUND,
+    Conflict: code_pb2.ALREADY_EXISTS,
+    Illegal: code_pb2.FAILED_PRECONDITION,
+    Unauthenticated: code_pb2.UNAUTHENTICATED,
+    Denied: code_pb2.PERMISSION_DENIED,
+    Unavailable: code_pb2.UNAVAILABLE,
+}
+
+log = structlog.get_logger()
+
+
+def status(refusal: Refusal) -> status_pb2.Status:
+    """google.rpc.Status with the field that is wrong, or a stable reason."""
+    detail = any_pb2.Any()
+    if isinstance(refusal, Invalid):
+        violation = error_details_pb2.BadRequest.FieldViolation(field=refusal.field, description=refusal.rule)
+        detail.Pack(error_details_pb2.BadRequest(field_violations=[violation]))
+    else:
+        detail.Pack(error_details_pb2.ErrorInfo(reason=_reason(refusal), domain=DOMAIN))
+    return status_pb2.Status(code=_CODES[type(refusal)], message=str(refusal), details=[detail])
+
+
+def _reason(refusal: Refusal) -> str:
+    if isinstance(refusal, Illegal):
+        return refusal.rule
+    if isinstance(refusal, Unavailable):
+        return f"{refusal.dependency.upper()}_UNAVAILABLE"
+    return type(refusal).__name__.upper()
+
+
+class Gate(grpc.aio.ServerInterceptor):
+    """Every RPC of our contracts passes here, in and out; what a contract does not allow is denied."""
+
+    def __init__(self, verifier: identity.Verifier, services: Sequence[ServiceDescriptor]) -> None:
+        self._verifier = verifier
+        self._methods = {f"/{one.full_name}/{method.name}": method for one in services for method in one.methods}
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> grpc.RpcMethodHandler:
+        handler = await continuation(handler_call_details)
+        name = handler_call_details.method
+        if handler is None or name.startswith(OPEN):
+            return handler
+        call = _Call(self._methods[name], handler, self._verifier)
+        wrap = (
+            (grpc.unary_unary_rpc_method_handler, grpc.unary_stream_rpc_method_handler),
+            (grpc.stream_unary_rpc_method_handler, grpc.stream_stream_rpc_method_handler),
+        )[handler.request_streaming][handler.response_streaming]
+        behaviour = call.stream if handler.response_streaming else call.reply
+        return wrap(behaviour, handler.request_deserializer, handler.response_serializer)
+
+
+class _Call:
+    """One RPC's way through the gate."""
+
+    def __init__(self, method: MethodDescriptor, handler: Any, verifier: identity.Verifier) -> None:
+        self._method = method
+        self._handler = handler
+        self._verifier = verifier
+        self._behaviour = handler.unary_unary or handler.stream_unary or handler.unary_stream or handler.stream_stream
+
+    async def reply(self, request: Any, context: grpc.aio.ServicerContext) -> Message:
+        with _Outcome(self._method) as outcome:
+            async with outcome.refusals(context):
+                viewer, _ = self._admit(context)
+                async with asyncio.timeout(_seconds_left(context, self._default())):
+                    answer = await self._behaviour(self._checked(request), context)
+                return policy.project(answer, viewer)
+        raise AssertionError("abort has raised")
+
+    async def stream(self, request: Any, context: grpc.aio.ServicerContext) -> AsyncIterator[Message]:
+        with _Outcome(self._method) as outcome:
+            async with outcome.refusals(context):
+                viewer, expires = self._admit(context)
+                left = min(_seconds_left(context, float("inf")), (expires - datetime.now(UTC)).total_seconds())
+                try:
+                    async with asyncio.timeout(left):
+                        async for answer in self._behaviour(self._checked(request), context):
+                            yield policy.project(answer, viewer)
+                except TimeoutError:
+                    if datetime.now(UTC) >= expires:
+                        raise Unauthenticated("the token has expired") from None
+                    raise
+
+    def _default(self) -> float:
+        return STREAM_SECONDS if self._handler.request_streaming else UNARY_SECONDS
+
+    def _admit(self, context: grpc.aio.ServicerContext) -> tuple[policy.Viewer, datetime]:
+        metadata = dict(context.invocation_metadata() or ())
+        scheme, _, token = str(metadata.get("authorization", "")).partition(" ")
+        if scheme.lower() != "bearer" or not token:
+            raise Unauthenticated("no bearer token was given")
+        caller = self._verifier.verify(token)
+        if caller.role not in policy.callers(self._method):
+            raise Denied(f"role {caller.role} may not call {self._method.name}")
+        identity.enter(caller)
+        return policy.Viewer(caller.role, caller.organisation), caller.expires
+
+    def _checked(self, request: Any) -> Any:
+        if self._handler.request_streaming:
+            return _checked_stream(request)
+        validation.check(request)
+        return request
+
+
+async def _checked_stream(requests: AsyncIterator[Message]) -> AsyncIterator[Message]:
+    """A row of a stream is refused by whoever takes it, so that one bad row does not stop the others."""
+    async for request in requests:
+        yield request
+
+
+def _seconds_left(context: grpc.aio.ServicerContext, default: float) -> float:
+    left = context.time_remaining()
+    return default if left is None else max(0.0, left - MARGIN_SECONDS)
+
+
+class _Outcome:
+    """Counts and times one RPC, and turns what it raises into a status; nothing else speaks status codes."""
+
+    def __init__(self, method: MethodDescriptor) -> None:
+        self._rpc = method.name
+        self._code = "OK"
+
+    def __enter__(self) -> "_Outcome":
+        self._start = time.perf_counter()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        HANDLED.labels(self._rpc, self._code).inc()
+        SECONDS.labels(self._rpc).observe(time.perf_counter() - self._start)
+
+    def refusals(self, context: grpc.aio.ServicerContext) -> "_Refusals":
+        return _Refusals(self, context)
+
+    def status(self, error: BaseException) -> status_pb2.Status | None:
+        """None where nobody waits for an answer."""
+        if isinstance(error, Refusal):
+            answer = status(error)
+            log.info("refused", rpc=self._rpc, code=code_pb2.Code.Name(answer.code), reason=type(error).__name__)
+        elif isinstance(error, TimeoutError):
+            answer = status_pb2.Status(code=code_pb2.DEADLINE_EXCEEDED, message="the deadline has passed")
+        elif isinstance(error, Exception) and not isinstance(error, grpc.aio.AbortError):
+            log.error("unexpected", rpc=self._rpc, error=type(error).__name__, where=error_place(error))
+            answer = status_pb2.Status(code=code_pb2.INTERNAL, message="an error of ours; it has been logged")
+        else:
+            self._code = "CANCELLED"
+            return None
+        self._code = code_pb2.Code.Name(answer.code)
+        return answer
+
+
+class _Refusals:
+    def __init__(self, outcome: _Outcome, context: grpc.aio.ServicerContext) -> None:
+        self._outcome = outcome
+        self._context = context
+
+    async def __aenter__(self) -> None:
+        pass
+
+    async def __aexit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if error is None or isinstance(error, GeneratorExit):
+            return
+        answer = self._outcome.status(error)
+        if answer is not None:
+            await self._context.abort_with_status(rpc_status.to_status(answer))
+
+
+class Server:
+    """A gRPC server with health per dependency and reflection. Stop = unhealthy, drain, stop."""
+
+    def __init__(
+        self,
+        address: Address,
+        gate: Gate,
+        services: Sequence[ServiceDescriptor],
+        probes: Mapping[str, Callable[[], Awaitable[None]]],
+        essential: frozenset[str],
+    ) -> None:
+        """The server serves while every `essential` dependency answers; the others only make it degraded."""
+        self._address = address
+        self.grpc = grpc.aio.server(
+            interceptors=[gate],
+            options=[("grpc.so_reuseport", 0), ("grpc.keepalive_permit_without_calls", 1)],
+            maximum_concurrent_rpcs=2_000,
+        )
+        self._probes = probes
+        self._essential = essential
+        self._health = health.aio.HealthServicer()
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self.grpc)
+        names = [one.full_name for one in services]
+        reflection.enable_server_reflection([*names, health.SERVICE_NAME, reflection.SERVICE_NAME], self.grpc)
+
+    async def start(self, certificate: Path | None, key: Path | None) -> None:
+        if certificate is None or key is None:
+            bound = self.grpc.add_insecure_port(str(self._address))
+        else:
+            pair = (key.read_bytes(), certificate.read_bytes())
+            bound = self.grpc.add_secure_port(str(self._address), grpc.ssl_server_credentials([pair]))
+        assert bound
+        await self._health.set("", health_pb2.HealthCheckResponse.NOT_SERVING)
+        await self.grpc.start()
+
+    async def watch(self) -> None:
+        """Asks every dependency once a second, for as long as the server runs."""
+        while True:
+            up = {name: await _answers(probe) for name, probe in self._probes.items()}
+            for name, alive in up.items():
+                UP.labels(name).set(alive)
+                await self._set(name, alive)
+            await self._set("", all(up[name] for name in self._essential))
+            await asyncio.sleep(PROBE_SECONDS)
+
+    async def _set(self, name: str, serving: bool) -> None:
+        states = health_pb2.HealthCheckResponse
+        await self._health.set(name, states.SERVING if serving else states.NOT_SERVING)
+
+    async def stop(self) -> None:
+        await self._health.enter_graceful_shutdown()
+        await self.grpc.stop(GRACE_SECONDS)
+
+
+async def _answers(probe: Callable[[], Awaitable[None]]) -> bool:
+    try:
+        async with asyncio.timeout(PROBE_SECONDS):
+            await probe()
+    except (Unavailable, TimeoutError):
+        return False
+    return True
