@@ -1,1 +1,1 @@
-"""How a process runs: settings, clock, server, database, event log, cache, identity, telemetry; no domain word."""
+"""How a process runs: settings, clock, server, database, event log, identity; no domain word."""

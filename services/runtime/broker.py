@@ -198,11 +198,15 @@ class Subscription(_Client):
             place = TopicPartition(record.topic, record.partition)
             offset = max(record.offset + 1, done[place].offset if place in done else 0)
             done[place] = OffsetAndMetadata(offset, "", -1)
-        await self._in_thread(lambda: self._consumer and self._consumer.commit(done, timeout_ms=SEND_SECONDS * 1000))
+        await self._in_thread(
+            lambda: self._consumer and self._consumer.commit(done, timeout_ms=SEND_SECONDS * 1000)
+        )
 
     async def close(self) -> None:
         if self._consumer is not None:
-            await self._in_thread(lambda: self._consumer and self._consumer.close(autocommit=False, timeout_ms=2000))
+            await self._in_thread(
+                lambda: self._consumer and self._consumer.close(autocommit=False, timeout_ms=2000)
+            )
         self._thread.shutdown()
 
 
@@ -222,7 +226,7 @@ class Tail(_Client):
         self._consumer: KafkaConsumer | None = None
 
     async def start(self, offsets: Mapping[int, int]) -> int:
-        """From the next record after each offset; a partition not named, from its first. Returns how many there are."""
+        """From after each offset; a partition not named, from its first. Returns how many there are."""
         count: int = await self._in_thread(self._start, offsets)
         return count
 
@@ -252,7 +256,9 @@ class Tail(_Client):
 
     async def close(self) -> None:
         if self._consumer is not None:
-            await self._in_thread(lambda: self._consumer and self._consumer.close(autocommit=False, timeout_ms=2000))
+            await self._in_thread(
+                lambda: self._consumer and self._consumer.close(autocommit=False, timeout_ms=2000)
+            )
         self._thread.shutdown()
 
 
@@ -272,7 +278,7 @@ def _records(polled: Mapping[Any, Sequence[Any]]) -> list[Record]:
 
 
 def dead_letter(record: Record, reason: str) -> Record:
-    """The record for `<topic>.dead`: as it came with the reason and its coordinates; a huge one as its head and digest."""
+    """The record for `<topic>.dead` with the reason and its origin; a huge one as head and digest."""
     headers = dict(record.headers) | {
         "dead_reason": reason,
         "dead_topic": record.topic,
@@ -318,7 +324,9 @@ class Cluster(_Client):
                 raise ValueError(f"topic {topic.name} has cleanup.policy {cleanup}, not {topic.cleanup}")
 
     def _cleanup(self, topic: str) -> str:
-        answer = self._client().describe_configs([ConfigResource(ConfigResourceType.TOPIC, topic)], config_filter="all")
+        answer = self._client().describe_configs(
+            [ConfigResource(ConfigResourceType.TOPIC, topic)], config_filter="all"
+        )
         return str(answer["topic"][topic]["cleanup.policy"]["value"])
 
     def _client(self) -> KafkaAdminClient:
@@ -333,7 +341,7 @@ class Cluster(_Client):
 
 
 def create_topics(servers: str, topics: Path, mock: bool) -> None:
-    """Creates what is missing, and waits until every partition has a leader. The mock broker creates its own."""
+    """Creates what is missing and waits for its leaders. The mock broker creates its own."""
     if mock:
         return
     admin = KafkaAdminClient(bootstrap_servers=servers.split(","))

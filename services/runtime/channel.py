@@ -1,4 +1,4 @@
-"""How one of our processes calls another: a channel with a token, keepalive, short backoff, a deadline always."""
+"""How one of our processes calls another: a channel with a token, keepalive and a short backoff."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -59,7 +59,9 @@ class _UnaryStream(_Bearer, grpc.aio.UnaryStreamClientInterceptor):
 
 
 class _StreamUnary(_Bearer, grpc.aio.StreamUnaryClientInterceptor):
-    async def intercept_stream_unary(self, continuation: Any, client_call_details: Any, request_iterator: Any) -> Any:
+    async def intercept_stream_unary(
+        self, continuation: Any, client_call_details: Any, request_iterator: Any
+    ) -> Any:
         return await self._call(continuation, client_call_details, request_iterator)
 
 

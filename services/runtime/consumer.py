@@ -1,4 +1,4 @@
-"""How an event arrives: a polled batch in one transaction that also records the event ids, then the offset."""
+"""How an event arrives: a batch in one transaction that also records the event ids, then the offset."""
 
 import asyncio
 import hashlib
@@ -65,7 +65,9 @@ class Inbox:
             metadata,
             Column("consumer", Text, primary_key=True),
             Column("event_id", Text, primary_key=True),
-            Column("recorded_time", DateTime(timezone=True), nullable=False, index=True, comment="System clock"),
+            Column(
+                "recorded_time", DateTime(timezone=True), nullable=False, index=True, comment="System clock"
+            ),
         )
 
     async def admit(self, session: AsyncSession, group: str, ids: Sequence[str], now: datetime) -> set[str]:
@@ -171,7 +173,11 @@ class Consumer:
             raise Unavailable("kafka", "did not take the dead letter")
         DEAD.labels(self._group).inc()
         log.warning(
-            "dead letter", group=self._group, topic=record.topic, partition=record.partition, offset=record.offset
+            "dead letter",
+            group=self._group,
+            topic=record.topic,
+            partition=record.partition,
+            offset=record.offset,
         )
 
 

@@ -24,12 +24,11 @@ instant = Annotated[datetime, mapped_column(DateTime(timezone=True))]
 
 
 class Database:
-    """Raises Unavailable("postgres") for whatever may pass by itself: no connection, a lost one, a deadlock."""
+    """Raises Unavailable for what may pass by itself: no connection, a lost one, a deadlock."""
 
     def __init__(self, url: str, schema: str, pool: int = 20) -> None:
-        options = (
-            f"-c statement_timeout={STATEMENT_MS} -c lock_timeout={LOCK_MS} -c search_path={schema} -c timezone=UTC"
-        )
+        limits = f"-c statement_timeout={STATEMENT_MS} -c lock_timeout={LOCK_MS}"
+        options = f"{limits} -c search_path={schema} -c timezone=UTC"
         self._engine = create_async_engine(
             driver_url(url),
             # Parameters hold names and dates of birth: they reach no log and no error.
@@ -76,7 +75,9 @@ def _answered() -> Iterator[None]:
         raise Unavailable("postgres", f"does not answer ({cause})") from None
     except (IntegrityError, DataError) as error:
         # Its message quotes the row; the constraint's name says the rule.
-        rule = getattr(getattr(error.orig, "diag", None), "constraint_name", None) or type(error.orig).__name__
+        rule = (
+            getattr(getattr(error.orig, "diag", None), "constraint_name", None) or type(error.orig).__name__
+        )
         raise Conflict(f"the database refuses this: {rule}") from None
 
 

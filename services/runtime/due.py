@@ -16,7 +16,9 @@ from services.runtime.database import Database, lock
 from services.runtime.errors import Refusal, Unavailable
 
 DONE = Counter("ppo_due_done", "Things done because their time had come.", ["kind"])
-FAILED = Counter("ppo_due_failed", "Things whose time had come and that were refused; each is tried again.", ["kind"])
+FAILED = Counter(
+    "ppo_due_failed", "Things whose time had come and that were refused; each is tried again.", ["kind"]
+)
 OVERDUE = Gauge("ppo_due_overdue_seconds", "How long ago the oldest thing still to be done fell due.")
 
 IDLE_SECONDS = 0.2
@@ -62,11 +64,12 @@ class Due:
         await session.execute(update.values(due_time=now + wait, attempts=row.attempts + 1))
 
     async def oldest(self, session: AsyncSession) -> datetime | None:
-        return await session.scalar(select(func.min(self.table.c.due_time)))
+        oldest: datetime | None = await session.scalar(select(func.min(self.table.c.due_time)))
+        return oldest
 
 
 class Runner:
-    """Does what is due. An act may put its own row again; one that is refused is tried again, ever more rarely."""
+    """Does what is due. An act may put its row again; one refused is tried again, ever more rarely."""
 
     def __init__(self, database: Database, due: Due, clock: Clock, acts: Mapping[str, Act]) -> None:
         self._database = database

@@ -37,7 +37,9 @@ def refuse_behind(url: str, schema: str, directory: Path) -> None:
     config.set_main_option("script_location", str(directory).replace("%", "%%"))
     known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
     with _connection(url, schema) as connection:
-        there = MigrationContext.configure(connection, opts={"version_table_schema": schema}).get_current_heads()
+        there = MigrationContext.configure(
+            connection, opts={"version_table_schema": schema}
+        ).get_current_heads()
     heads = set(ScriptDirectory.from_config(config).get_heads())
     # A schema ahead of this code is fine: migrations must suit the code before and after them.
     if heads - set(there) and set(there) <= known:

@@ -44,16 +44,28 @@ class Outbox:
             Column("topic", Text, nullable=False),
             Column("key", Text, nullable=False, comment="The person, as this topic knows one"),
             Column("shard", SmallInteger, nullable=False),
-            Column("sequence", BigInteger, nullable=False, comment="Per topic and key, from 1, without a gap"),
+            Column(
+                "sequence", BigInteger, nullable=False, comment="Per topic and key, from 1, without a gap"
+            ),
             Column("event_id", Text, nullable=False, unique=True),
             Column("event_type", Text, nullable=False, comment="Full name of the message"),
             Column("event_time", DateTime(timezone=True), nullable=False),
             Column("partition", Integer, nullable=False, comment="-1: by the key"),
             Column("payload", LargeBinary, nullable=False),
-            Column("sent_time", DateTime(timezone=True), nullable=True, comment="When the broker had it; system clock"),
+            Column(
+                "sent_time",
+                DateTime(timezone=True),
+                nullable=True,
+                comment="When the broker had it; system clock",
+            ),
             UniqueConstraint("topic", "key", "sequence"),
         )
-        Index("outbox_unsent", self.rows.c.shard, self.rows.c.id, postgresql_where=self.rows.c.sent_time.is_(None))
+        Index(
+            "outbox_unsent",
+            self.rows.c.shard,
+            self.rows.c.id,
+            postgresql_where=self.rows.c.sent_time.is_(None),
+        )
         self.sequences = Table(
             "outbox_sequence",
             metadata,
@@ -116,14 +128,18 @@ class Outbox:
         shards = select(self.rows.c.shard).where(self.rows.c.sent_time.is_(None)).distinct()
         return list(await session.scalars(shards))
 
-    async def waiting_rows(self, session: AsyncSession, shard: int, limit: int) -> Sequence[Row[tuple[object, ...]]]:
+    async def waiting_rows(
+        self, session: AsyncSession, shard: int, limit: int
+    ) -> Sequence[Row[tuple[object, ...]]]:
         rows = select(self.rows).where(self.rows.c.sent_time.is_(None), self.rows.c.shard == shard)
         return (await session.execute(rows.order_by(self.rows.c.id).limit(limit))).all()
 
     async def mark_sent(self, session: AsyncSession, ids: Sequence[int], now: datetime) -> None:
         await session.execute(self.rows.update().where(self.rows.c.id.in_(ids)).values(sent_time=now))
 
-    async def drop_superseded(self, session: AsyncSession, topics: Sequence[str], keys: Sequence[str]) -> None:
+    async def drop_superseded(
+        self, session: AsyncSession, topics: Sequence[str], keys: Sequence[str]
+    ) -> None:
         """Of a compacted topic only the last sent state of a key is kept, as the broker does."""
         later = self.rows.alias()
         newer = select(later.c.id).where(
@@ -136,10 +152,12 @@ class Outbox:
         await session.execute(self.rows.delete().where(sent, newer.exists()))
 
     async def drop_sent_before(self, session: AsyncSession, topic: str, before: datetime) -> None:
-        await session.execute(self.rows.delete().where(self.rows.c.topic == topic, self.rows.c.sent_time < before))
+        await session.execute(
+            self.rows.delete().where(self.rows.c.topic == topic, self.rows.c.sent_time < before)
+        )
 
     async def meet_cluster(self, session: AsyncSession, cluster_id: str) -> bool:
-        """True where this is another cluster than the one that had our rows: all that is kept is unsent again."""
+        """True where it is not the cluster that had our rows: all that is kept is unsent again."""
         first = insert(self.cluster).values(only=1, cluster_id=cluster_id).on_conflict_do_nothing()
         await session.execute(first)
         known = await session.scalar(select(self.cluster.c.cluster_id).with_for_update())

@@ -15,6 +15,8 @@ M = TypeVar("M", bound=Message)
 
 PACKAGE = "ppo.policy.v1"
 ROLE_PREFIX = "ROLE_"
+# The audience of a role that no contract knows: it sees nothing at all.
+NOBODY = "nobody"
 
 
 class Undisclosed(PermissionError):
@@ -55,10 +57,11 @@ def project(message: M, viewer: Viewer) -> M:
     Raises Undisclosed for an event whose audience the viewer does not belong to.
     """
     role = _audience_of(viewer.role)
-    allowed = audience(message.DESCRIPTOR)
+    descriptor: Any = message.DESCRIPTOR
+    allowed = audience(descriptor)
     if allowed and role not in allowed:
-        raise Undisclosed(f"{message.DESCRIPTOR.full_name} is not for {role}")
-    if _plan(message.DESCRIPTOR, role).whole:
+        raise Undisclosed(f"{descriptor.full_name} is not for {role}")
+    if _plan(descriptor, role).whole:
         return message
     copy = type(message)()
     copy.CopyFrom(message)
@@ -68,7 +71,7 @@ def project(message: M, viewer: Viewer) -> M:
 
 @dataclass(frozen=True)
 class _Plan:
-    """What a role sees of one message type; `whole` when nothing of it, nor below it, needs to be taken out."""
+    """What a role sees of one message type; `whole` when nothing of it or below it is taken out."""
 
     whole: bool
     hidden: tuple[str, ...]
@@ -120,7 +123,7 @@ def _strip(message: Message, role: str, organisation: str) -> None:
 def _sight(number: int, role: str) -> str:
     """all, own or none: how much of a class a role sees."""
     value = _enum("Class").values_by_number.get(number)
-    if value is None:
+    if value is None or role == NOBODY:
         return "none"
     grant = value.GetOptions().Extensions[_option("grant")]
     if grant.everyone or role in (_role_name(one) for one in grant.all):
@@ -132,7 +135,7 @@ def _sight(number: int, role: str) -> str:
 def _audience_of(role: str) -> str:
     value = _enum("Role").values_by_name.get(ROLE_PREFIX + role.upper())
     if value is None or value.number == 0:
-        return "nobody"
+        return NOBODY
     seen_as = value.GetOptions().Extensions[_option("sees_as")]
     return _role_name(seen_as) if seen_as else role
 

@@ -19,11 +19,11 @@ log = structlog.get_logger()
 
 
 def run(main: Callable[[], Coroutine[Any, Any, None]]) -> NoReturn:
-    """Exit code 0 after a signal, 2 for what the operator must mend (one line says what), 1 for an error of ours."""
+    """Exits 0 after a signal, 2 for what the operator must mend (in one line), 1 for an error of ours."""
     try:
         asyncio.run(main())
     except (SettingsError, BehindError, ValueError) as error:
-        print(error, file=sys.stderr)
+        sys.stderr.write(f"{error}\n")
         sys.exit(2)
     except Exception as error:
         log.error("stopped by an error", error=type(error).__name__, where=error_place(error))
@@ -33,7 +33,7 @@ def run(main: Callable[[], Coroutine[Any, Any, None]]) -> NoReturn:
 
 @asynccontextmanager
 async def tasks(*loops: Callable[[], Coroutine[Any, Any, None]]) -> AsyncIterator[Awaitable[None]]:
-    """Runs `loops` until the block ends. Await what it yields: it returns at SIGTERM or SIGINT, or raises a loop's error."""
+    """Runs `loops` until the block ends; what it yields returns at a signal, or raises a loop's error."""
     stop = asyncio.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(name, stop.set)

@@ -19,9 +19,13 @@ from services.runtime.errors import Unavailable
 from services.runtime.outbox import Outbox
 
 SENT = Counter("ppo_relay_sent", "Events that the broker has acknowledged.", ["topic"])
-FAILED = Counter("ppo_relay_failed", "Events that the broker did not acknowledge; each is sent again.", ["topic"])
+FAILED = Counter(
+    "ppo_relay_failed", "Events that the broker did not acknowledge; each is sent again.", ["topic"]
+)
 WAITING = Gauge("ppo_outbox_waiting", "Events that are committed and not yet sent.")
-REPUBLISHED = Counter("ppo_relay_clusters_met", "Times the relay met another Kafka cluster and published all again.")
+REPUBLISHED = Counter(
+    "ppo_relay_clusters_met", "Times the relay met another Kafka cluster and published all again."
+)
 
 IDLE_SECONDS = 0.05
 RETRY_SECONDS = 0.5
@@ -41,7 +45,13 @@ class Relay:
     """
 
     def __init__(
-        self, database: Database, outbox: Outbox, producer: Producer, cluster: Cluster, topics: Topics, clock: Clock
+        self,
+        database: Database,
+        outbox: Outbox,
+        producer: Producer,
+        cluster: Cluster,
+        topics: Topics,
+        clock: Clock,
     ) -> None:
         self._database = database
         self._outbox = outbox

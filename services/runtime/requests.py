@@ -30,7 +30,10 @@ class Requests:
             Column("request_id", Text, primary_key=True),
             Column("digest", LargeBinary, nullable=False, comment="SHA-256 of the request"),
             Column(
-                "reply", LargeBinary, nullable=True, comment="What was answered; empty while it is being worked out"
+                "reply",
+                LargeBinary,
+                nullable=True,
+                comment="What was answered",
             ),
             Column("recorded_time", DateTime(timezone=True), nullable=False),
         )
@@ -43,7 +46,7 @@ class Requests:
         act: Callable[[AsyncSession], Awaitable[M]],
         now: datetime,
     ) -> M:
-        """Does `act` in one transaction, unless the request was answered before. Raises Conflict as `begin` does."""
+        """Does `act` in one transaction, unless it was answered before. Raises Conflict as `begin` does."""
         caller = identity.current()
         async with database.transaction() as session:
             first = await self.begin(session, caller, request, reply, now)
@@ -56,7 +59,7 @@ class Requests:
     async def begin(
         self, session: AsyncSession, caller: Caller, request: Message, reply: type[M], now: datetime
     ) -> M | None:
-        """None for a new request; the first reply for a repeat. Raises Conflict for another body under the same id.
+        """None for a new request, the first reply for a repeat; Conflict for another body under the id.
 
         A second caller with the same id waits here until the first transaction has ended.
         """

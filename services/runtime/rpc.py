@@ -1,11 +1,11 @@
-"""The gRPC server: who calls and may they, deadlines, validation, refusals as status codes, disclosure of replies."""
+"""The gRPC server: who may call, deadlines, validation, refusals as status codes, disclosure of replies."""
 
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import grpc
 import structlog
@@ -62,6 +62,8 @@ _CODES: Mapping[type[Refusal], int] = {
     Unavailable: code_pb2.UNAVAILABLE,
 }
 
+Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
+
 log = structlog.get_logger()
 
 
@@ -89,13 +91,15 @@ class Gate(grpc.aio.ServerInterceptor):
 
     def __init__(self, verifier: identity.Verifier, services: Sequence[ServiceDescriptor]) -> None:
         self._verifier = verifier
-        self._methods = {f"/{one.full_name}/{method.name}": method for one in services for method in one.methods}
+        self._methods = {
+            f"/{one.full_name}/{method.name}": method for one in services for method in one.methods
+        }
 
     async def intercept_service(
         self,
-        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler]],
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Any]],
         handler_call_details: grpc.HandlerCallDetails,
-    ) -> grpc.RpcMethodHandler:
+    ) -> Any:
         handler = await continuation(handler_call_details)
         name = handler_call_details.method
         if handler is None or name.startswith(OPEN):
@@ -116,22 +120,27 @@ class _Call:
         self._method = method
         self._handler = handler
         self._verifier = verifier
-        self._behaviour = handler.unary_unary or handler.stream_unary or handler.unary_stream or handler.stream_stream
+        self._behaviour = (
+            handler.unary_unary or handler.stream_unary or handler.unary_stream or handler.stream_stream
+        )
 
-    async def reply(self, request: Any, context: grpc.aio.ServicerContext) -> Message:
+    async def reply(self, request: Any, context: Context) -> Message:
         with _Outcome(self._method) as outcome:
             async with outcome.refusals(context):
                 viewer, _ = self._admit(context)
                 async with asyncio.timeout(_seconds_left(context, self._default())):
                     answer = await self._behaviour(self._checked(request), context)
-                return policy.project(answer, viewer)
+                projected: Message = policy.project(answer, viewer)
+                return projected
         raise AssertionError("abort has raised")
 
-    async def stream(self, request: Any, context: grpc.aio.ServicerContext) -> AsyncIterator[Message]:
+    async def stream(self, request: Any, context: Context) -> AsyncIterator[Message]:
         with _Outcome(self._method) as outcome:
             async with outcome.refusals(context):
                 viewer, expires = self._admit(context)
-                left = min(_seconds_left(context, float("inf")), (expires - datetime.now(UTC)).total_seconds())
+                left = min(
+                    _seconds_left(context, float("inf")), (expires - datetime.now(UTC)).total_seconds()
+                )
                 try:
                     async with asyncio.timeout(left):
                         async for answer in self._behaviour(self._checked(request), context):
@@ -144,7 +153,7 @@ class _Call:
     def _default(self) -> float:
         return STREAM_SECONDS if self._handler.request_streaming else UNARY_SECONDS
 
-    def _admit(self, context: grpc.aio.ServicerContext) -> tuple[policy.Viewer, datetime]:
+    def _admit(self, context: Context) -> tuple[policy.Viewer, datetime]:
         metadata = dict(context.invocation_metadata() or ())
         scheme, _, token = str(metadata.get("authorization", "")).partition(" ")
         if scheme.lower() != "bearer" or not token:
@@ -168,8 +177,8 @@ async def _checked_stream(requests: AsyncIterator[Message]) -> AsyncIterator[Mes
         yield request
 
 
-def _seconds_left(context: grpc.aio.ServicerContext, default: float) -> float:
-    left = context.time_remaining()
+def _seconds_left(context: Context, default: float) -> float:
+    left: float | None = context.time_remaining()
     return default if left is None else max(0.0, left - MARGIN_SECONDS)
 
 
@@ -188,14 +197,16 @@ class _Outcome:
         HANDLED.labels(self._rpc, self._code).inc()
         SECONDS.labels(self._rpc).observe(time.perf_counter() - self._start)
 
-    def refusals(self, context: grpc.aio.ServicerContext) -> "_Refusals":
+    def refusals(self, context: Context) -> "_Refusals":
         return _Refusals(self, context)
 
     def status(self, error: BaseException) -> status_pb2.Status | None:
         """None where nobody waits for an answer."""
         if isinstance(error, Refusal):
             answer = status(error)
-            log.info("refused", rpc=self._rpc, code=code_pb2.Code.Name(answer.code), reason=type(error).__name__)
+            log.info(
+                "refused", rpc=self._rpc, code=code_pb2.Code.Name(answer.code), reason=type(error).__name__
+            )
         elif isinstance(error, TimeoutError):
             answer = status_pb2.Status(code=code_pb2.DEADLINE_EXCEEDED, message="the deadline has passed")
         elif isinstance(error, Exception) and not isinstance(error, grpc.aio.AbortError):
@@ -209,7 +220,7 @@ class _Outcome:
 
 
 class _Refusals:
-    def __init__(self, outcome: _Outcome, context: grpc.aio.ServicerContext) -> None:
+    def __init__(self, outcome: _Outcome, context: Context) -> None:
         self._outcome = outcome
         self._context = context
 
@@ -249,12 +260,11 @@ class Server:
         names = [one.full_name for one in services]
         reflection.enable_server_reflection([*names, health.SERVICE_NAME, reflection.SERVICE_NAME], self.grpc)
 
-    async def start(self, certificate: Path | None, key: Path | None) -> None:
-        if certificate is None or key is None:
+    async def start(self, credentials: grpc.ServerCredentials | None) -> None:
+        if credentials is None:
             bound = self.grpc.add_insecure_port(str(self._address))
         else:
-            pair = (key.read_bytes(), certificate.read_bytes())
-            bound = self.grpc.add_secure_port(str(self._address), grpc.ssl_server_credentials([pair]))
+            bound = self.grpc.add_secure_port(str(self._address), credentials)
         assert bound
         await self._health.set("", health_pb2.HealthCheckResponse.NOT_SERVING)
         await self.grpc.start()
@@ -276,6 +286,13 @@ class Server:
     async def stop(self) -> None:
         await self._health.enter_graceful_shutdown()
         await self.grpc.stop(GRACE_SECONDS)
+
+
+def credentials(certificate: Path | None, key: Path | None) -> grpc.ServerCredentials | None:
+    """None on loopback without TLS, which the settings allow there alone."""
+    if certificate is None or key is None:
+        return None
+    return grpc.ssl_server_credentials([(key.read_bytes(), certificate.read_bytes())])
 
 
 async def _answers(probe: Callable[[], Awaitable[None]]) -> bool:

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from services.runtime.broker import Topics
 
-
 T = typing.TypeVar("T", bound="Settings")
 
 
@@ -53,7 +52,9 @@ class Settings:
         if (self.tls_certificate is None) != (self.tls_key is None):
             raise ValueError("tls_certificate and tls_key go together")
         if self.tls_certificate is None and not self.listen.loopback:
-            raise ValueError(f"listen: {self.listen} is not loopback, so tls_certificate and tls_key must be set")
+            raise ValueError(
+                f"listen: {self.listen} is not loopback, so tls_certificate and tls_key must be set"
+            )
 
 
 def load(cls: type[T], prefix: str, environ: Mapping[str, str]) -> T:
@@ -63,7 +64,7 @@ def load(cls: type[T], prefix: str, environ: Mapping[str, str]) -> T:
     unknown = sorted(name for name in environ if name.startswith(prefix) and name not in names)
     if unknown:
         raise SettingsError(f"{unknown[0]} is not a setting; known are {', '.join(sorted(names))}")
-    values = {}
+    values: dict[str, typing.Any] = {}
     for name, field in names.items():
         if name in environ:
             values[field.name] = _cast(name, environ[name], hints[field.name])

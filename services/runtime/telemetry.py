@@ -7,24 +7,33 @@ from wsgiref.simple_server import WSGIServer
 
 import structlog
 from prometheus_client import start_http_server
-from structlog.typing import EventDict, WrappedLogger
+from structlog.typing import EventDict, Processor, WrappedLogger
 
 from services.runtime.settings import Address
 
-# Deny by default: whatever is logged under another key is withheld, so that no name or date of birth slips in.
-KEYS = frozenset(
-    {
-        "event", "level", "time", "service", "rpc", "code", "reason", "field", "role", "subject", "request_id",
-        "detention_id", "decision_id", "registration_id", "group", "topic", "partition", "offset", "dependency",
-        "kind", "refusal", "error", "where", "count", "version", "seconds", "address", "state", "logger",
-    }
-)  # fmt: skip
+# Deny by default: what is logged under another key is withheld, so that no name or date of birth slips in.
+_OWN = ("event", "level", "time", "service", "logger", "where", "error")
+_CALL = ("rpc", "code", "reason", "field", "role", "subject", "request_id", "refusal")
+_RECORD = ("detention_id", "decision_id", "registration_id", "version")
+_WORK = (
+    "group",
+    "topic",
+    "partition",
+    "offset",
+    "dependency",
+    "kind",
+    "count",
+    "seconds",
+    "address",
+    "state",
+)
+KEYS = frozenset(_OWN + _CALL + _RECORD + _WORK)
 WITHHELD = "[withheld]"
 
 
 def start_logs(service: str) -> None:
     """JSON lines on standard output, of this code and of the libraries it uses."""
-    shared = [
+    shared: list[Processor] = [
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
         _named(service),
@@ -42,7 +51,7 @@ def withhold(_: WrappedLogger, __: str, line: EventDict) -> EventDict:
 
 def _named(service: str) -> Callable[[WrappedLogger, str, EventDict], EventDict]:
     def name(_: WrappedLogger, __: str, line: EventDict) -> EventDict:
-        return line | {"service": service}
+        return {**line, "service": service}
 
     return name
 
@@ -51,7 +60,9 @@ class _Library(logging.Handler):
     """A library's message may quote what it was given, so only who spoke and where is kept."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        structlog.get_logger().warning("library", logger=record.name, where=f"{record.funcName}:{record.lineno}")
+        structlog.get_logger().warning(
+            "library", logger=record.name, where=f"{record.funcName}:{record.lineno}"
+        )
 
 
 def error_place(error: BaseException) -> str:

@@ -17,7 +17,8 @@ MOST_ITEMS = 1_000
 
 def check(message: Message, path: str = "") -> None:
     """Raises Invalid with the path of the first field that breaks a rule."""
-    for field in message.DESCRIPTOR.fields:
+    descriptor: Any = message.DESCRIPTOR
+    for field in descriptor.fields:
         where = f"{path}{field.name}"
         _check_required(message, field, where)
         for value in _values(message, field, where):
