@@ -1,0 +1,90 @@
+"""Names made comparable: normal forms, sounds, nicknames."""
+
+import unicodedata
+from functools import cache
+from typing import NamedTuple
+
+import jellyfish
+from nicknames import NickNamer
+
+from ppo.person.v1 import person_pb2 as pb
+
+# Joined in writing (O'Brien, OBrien); every other mark parts words (Smith-Jones, Smith Jones).
+_APOSTROPHES = dict.fromkeys(map(ord, "'’‘‛`´ʹʻʼʽ＇"))
+# Letters that Unicode does not take apart.
+_LETTERS = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "æ": "ae", "œ": "oe", "ı": "i"})
+# Typed into a name field when there is no name; taken as a name they would end in "not flagged".
+_NO_NAMES = frozenset(
+    {"unknown", "not known", "not given", "no name", "refused", "refused to give", "n a", "nk"}
+)
+
+
+class Wording(NamedTuple):
+    """A name in normal form; an empty part is missing."""
+
+    given: str
+    family: str
+
+
+def wording(name: pb.Name) -> Wording:
+    given, family = _stated(name.given_name), _stated(name.family_name)
+    return Wording(given, family) if family else Wording("", given)
+
+
+def normal(text: str) -> str:
+    """Words of lower-case letters and digits, one space apart, accents off, in any script."""
+    plain = text.translate(_APOSTROPHES).casefold()
+    plain = unicodedata.normalize("NFKD", plain).casefold().translate(_LETTERS)
+    kept = "".join(map(_written, plain.translate(_APOSTROPHES)))
+    return " ".join(unicodedata.normalize("NFC", kept).split())
+
+
+def first(words: str) -> str:
+    return words.partition(" ")[0]
+
+
+def joined(words: str) -> str:
+    return words.replace(" ", "")
+
+
+@cache
+def sound(words: str) -> str:
+    """The metaphone of a name in Latin letters; nothing for any other script."""
+    return str(jellyfish.metaphone(joined(words))) if words.isascii() else ""
+
+
+@cache
+def script(words: str) -> str:
+    return unicodedata.name(words[0], "").partition(" ")[0] if words else ""
+
+
+@cache
+def short_for(word: str) -> frozenset[str]:
+    """The name itself and the names it may be short for."""
+    return frozenset({word, *_nicknames().canonicals_of(word)})
+
+
+@cache
+def _nicknames() -> NickNamer:
+    return NickNamer()
+
+
+def _stated(text: str) -> str:
+    words = normal(text)
+    return "" if words in _NO_NAMES else words
+
+
+def _written(character: str) -> str:
+    category = unicodedata.category(character)
+    if category[0] in "LN":
+        return character
+    if category[0] == "M":
+        return "" if _accent(character) else character
+    return "" if category in ("Cf", "Co", "Cn") else " "
+
+
+def _accent(mark: str) -> bool:
+    # Accents and the optional vowel points of Hebrew and Arabic go. Marks that carry the word stay: vowel
+    # signs of India (class 0), nukta, kana voicing and virama (7 to 9), Thai and Tibetan vowels (103 to 132).
+    combining = unicodedata.combining(mark)
+    return 10 <= combining <= 35 or combining >= 200

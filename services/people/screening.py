@@ -1,0 +1,186 @@
+"""The answer to "is this person a PPO?", as one pure rule over what was given and what is known."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from ppo.person.v1 import person_pb2, screening_pb2
+from services.people import identifiers, matching
+
+# log2 of P(this identifier | same) / P(it | another): check letters and fingerprints make agreement by chance
+# one in a thousand million; one person in eight or so has a wrong one somewhere. By hand, like matching's.
+IDENTIFIER_AGREES = 30.0
+IDENTIFIER_CONTRADICTS = -3.0
+
+Holders = Mapping[str, person_pb2.Person]
+Verdict = tuple[screening_pb2.Outcome.ValueType, screening_pb2.UnknownReason.ValueType]
+
+
+class FlaggedSet:
+    """Everybody who is flagged at one instant, each as the candidate that an answer names."""
+
+    def __init__(self) -> None:
+        self.index = matching.Index()
+        self._candidates: dict[str, screening_pb2.Candidate] = {}
+
+    def __len__(self) -> int:
+        return len(self._candidates)
+
+    def __contains__(self, nominal_id: object) -> bool:
+        return nominal_id in self._candidates
+
+    def put(self, candidate: screening_pb2.Candidate) -> None:
+        """Takes the nominal id, person, strand, nominating OCU and version from the candidate."""
+        self._candidates[candidate.nominal_id] = screening_pb2.Candidate(
+            nominal_id=candidate.nominal_id,
+            person=candidate.person,
+            flag_state=screening_pb2.FLAG_STATE_FLAGGED,
+            strand=candidate.strand,
+            nominating_ocu=candidate.nominating_ocu,
+            version=candidate.version,
+        )
+        self.index.put(candidate.nominal_id, candidate.person)
+
+    def drop(self, nominal_id: str) -> None:
+        self._candidates.pop(nominal_id, None)
+        self.index.drop(nominal_id)
+
+    def holders(self, wanted: Iterable[person_pb2.Identifier]) -> Holders:
+        found = {nominal_id for identifier in wanted for nominal_id in self.index.holders(identifier)}
+        return {nominal_id: self._candidates[nominal_id].person for nominal_id in found}
+
+    def candidate(self, given: person_pb2.Person, nominal_id: str) -> screening_pb2.Candidate:
+        candidate = screening_pb2.Candidate()
+        candidate.CopyFrom(self._candidates[nominal_id])
+        candidate.evidence.extend(_identifier_evidence(given, nominal_id, candidate.person))
+        candidate.evidence.extend(self.index.explain(given, nominal_id).evidence)
+        candidate.bits = sum(each.bits for each in candidate.evidence)
+        return candidate
+
+
+def screen(
+    given: person_pb2.Person,
+    *,
+    fingerprint: bool,
+    flagged: FlaggedSet,
+    holders: Sequence[tuple[str, person_pb2.Person]],
+    authoritative: bool,
+    false_alarms: float = 0.01,
+    limit: int = 5,
+) -> screening_pb2.Screening:
+    """The answer; its register version and time are added by the caller.
+
+    `holders`: whom the nominal index knows by the identifiers given, flagged or not, merges followed; a caller
+    that has no such index passes none. Only the register itself is `authoritative`.
+    """
+    known = {**flagged.holders(given.identifiers), **dict(holders)}
+    identified = _identified(given, known, fingerprint=fingerprint)
+    threshold = flagged.index.threshold(false_alarms)
+    suspects = _suspects(given, known, identified, flagged, threshold)
+    outcome, reason = _verdict(given, identified, suspects, flagged, threshold, authoritative=authoritative)
+    return screening_pb2.Screening(
+        outcome=outcome,
+        unknown_reason=reason,
+        identity_basis=_basis(given, identified, fingerprint=fingerprint),
+        candidates=_best_first(flagged.candidate(given, each) for each in suspects)[:limit],
+        model_version=matching.MODEL_VERSION,
+        threshold_bits=threshold,
+    )
+
+
+def _identified(given: person_pb2.Person, known: Holders, *, fingerprint: bool) -> str | None:
+    """The one person whom the identifiers mean, unless the details speak against it."""
+    if len(known) != 1:
+        return None
+    [(nominal_id, person)] = known.items()
+    # Fingerprints outrank what was said: who is arrested under another name is still the person they belong to.
+    return nominal_id if fingerprint or not matching.contradicts(given, person) else None
+
+
+def _suspects(
+    given: person_pb2.Person, known: Holders, identified: str | None, flagged: FlaggedSet, threshold: float
+) -> set[str]:
+    if identified in flagged:
+        return {str(identified)}
+    matches = flagged.index.matches(given, limit=50, at_least=threshold)
+    # Under the identifier of somebody who is not flagged only a match that nothing speaks against counts: it
+    # may be a second record of the same person, or a borrowed identifier, where a twin's or brother's is neither.
+    by_details = {each.nominal_id for each in matches if identified is None or _unopposed(each)}
+    return by_details | {nominal_id for nominal_id in known if nominal_id in flagged}
+
+
+def _unopposed(match: matching.Match) -> bool:
+    return all(each.bits > 0 for each in match.evidence)
+
+
+def _verdict(
+    given: person_pb2.Person,
+    identified: str | None,
+    suspects: set[str],
+    flagged: FlaggedSet,
+    threshold: float,
+    *,
+    authoritative: bool,
+) -> Verdict:
+    reasons = _unknown_reasons(given, identified, flagged, threshold, authoritative=authoritative)
+    if identified in flagged:
+        return screening_pb2.OUTCOME_FLAGGED, screening_pb2.UNKNOWN_REASON_UNSPECIFIED
+    if suspects:
+        return screening_pb2.OUTCOME_POSSIBLE, screening_pb2.UNKNOWN_REASON_UNSPECIFIED
+    if reason := next(reasons, None):
+        return screening_pb2.OUTCOME_UNKNOWN, reason
+    return screening_pb2.OUTCOME_NOT_FLAGGED, screening_pb2.UNKNOWN_REASON_UNSPECIFIED
+
+
+def _unknown_reasons(
+    given: person_pb2.Person,
+    identified: str | None,
+    flagged: FlaggedSet,
+    threshold: float,
+    *,
+    authoritative: bool,
+) -> Iterator[screening_pb2.UnknownReason.ValueType]:
+    """Why nobody found does not mean "not a PPO", the plainest reason first."""
+    numbered = _numbered(given)
+    if not numbered and not matching.named(given):
+        yield screening_pb2.UNKNOWN_REASON_NO_IDENTITY
+    # The register may know the number that a replica does not: there the answer is to ask it, not the person.
+    if identified is None and (authoritative or not numbered) and _thin(given, flagged, threshold):
+        yield screening_pb2.UNKNOWN_REASON_INSUFFICIENT_INPUT
+    if not authoritative:
+        yield screening_pb2.UNKNOWN_REASON_UNREACHABLE
+
+
+def _thin(given: person_pb2.Person, flagged: FlaggedSet, threshold: float) -> bool:
+    return not matching.named(given) or flagged.index.best_possible(given) < threshold
+
+
+def _basis(
+    given: person_pb2.Person, identified: str | None, *, fingerprint: bool
+) -> screening_pb2.IdentityBasis.ValueType:
+    if identified is not None:
+        by_print = screening_pb2.IDENTITY_BASIS_FINGERPRINT
+        return by_print if fingerprint else screening_pb2.IDENTITY_BASIS_IDENTIFIER
+    if _numbered(given) or matching.named(given):
+        return screening_pb2.IDENTITY_BASIS_DETAILS_GIVEN
+    return screening_pb2.IDENTITY_BASIS_UNSPECIFIED
+
+
+def _numbered(given: person_pb2.Person) -> bool:
+    return any(each.value.strip() for each in given.identifiers)
+
+
+def _identifier_evidence(
+    given: person_pb2.Person, nominal_id: str, held: person_pb2.Person
+) -> Iterator[screening_pb2.Evidence]:
+    own = (int(person_pb2.IDENTIFIER_KIND_NOMINAL_ID), nominal_id)
+    keys = {own, *map(identifiers.key, held.identifiers)}
+    kinds = {kind for kind, _ in keys}
+    for each in given.identifiers:
+        field = identifiers.kind_name(each.kind)
+        if identifiers.key(each) in keys:
+            yield screening_pb2.Evidence(field=field, comparison="exact", bits=IDENTIFIER_AGREES)
+        elif each.kind in kinds:
+            yield screening_pb2.Evidence(field=field, comparison="contradicts", bits=IDENTIFIER_CONTRADICTS)
+
+
+def _best_first(candidates: Iterable[screening_pb2.Candidate]) -> list[screening_pb2.Candidate]:
+    return sorted(candidates, key=lambda each: (-each.bits, each.nominal_id))
