@@ -30,12 +30,21 @@ def connect(target: str, token: Callable[[], str], ca: Path | None = None) -> gr
 
 def violations(error: grpc.aio.AioRpcError) -> list[tuple[str, str]]:
     """The fields that the server refused, each with its rule."""
-    status = rpc_status.from_call(error)  # type: ignore[arg-type]
-    found: list[tuple[str, str]] = []
+    bad = _detail(error, error_details_pb2.BadRequest)
+    return [(one.field, one.description) for one in bad.field_violations]
+
+
+def reason(error: grpc.aio.AioRpcError) -> str:
+    """The stable reason of a refusal; empty where the server gave none."""
+    return str(_detail(error, error_details_pb2.ErrorInfo).reason)
+
+
+def _detail(error: grpc.aio.AioRpcError, kind: Any) -> Any:
+    status = rpc_status.from_call(error)
+    found = kind()
     for detail in status.details if status else ():
-        bad = error_details_pb2.BadRequest()
-        if detail.Unpack(bad):
-            found += [(one.field, one.description) for one in bad.field_violations]
+        if detail.Unpack(found):
+            break
     return found
 
 

@@ -262,10 +262,9 @@ class Server:
 
     async def start(self, credentials: grpc.ServerCredentials | None) -> None:
         if credentials is None:
-            bound = self.grpc.add_insecure_port(str(self._address))
+            self.port = self.grpc.add_insecure_port(str(self._address))
         else:
-            bound = self.grpc.add_secure_port(str(self._address), credentials)
-        assert bound
+            self.port = self.grpc.add_secure_port(str(self._address), credentials)
         await self._health.set("", health_pb2.HealthCheckResponse.NOT_SERVING)
         await self.grpc.start()
 

@@ -1,7 +1,6 @@
 """Metrics on an HTTP port, and JSON logs in which only agreed keys have a value."""
 
 import logging
-import sys
 from collections.abc import Callable
 from wsgiref.simple_server import WSGIServer
 
@@ -40,7 +39,7 @@ def start_logs(service: str) -> None:
         withhold,
         structlog.processors.JSONRenderer(sort_keys=True),
     ]
-    structlog.configure(processors=shared, logger_factory=structlog.WriteLoggerFactory(sys.stdout))
+    structlog.configure(processors=shared, logger_factory=structlog.WriteLoggerFactory())
     handler = _Library(logging.WARNING)
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
 
