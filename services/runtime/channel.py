@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import grpc
 from google.rpc import error_details_pb2
@@ -40,7 +40,8 @@ def reason(error: grpc.aio.AioRpcError) -> str:
 
 
 def _detail(error: grpc.aio.AioRpcError, kind: Any) -> Any:
-    status = rpc_status.from_call(error)
+    # The types know the blocking call only; the error of an asyncio call has the same two methods.
+    status = rpc_status.from_call(cast(grpc.Call, error))
     found = kind()
     for detail in status.details if status else ():
         if detail.Unpack(found):

@@ -16,7 +16,9 @@ class Example(Settings):
 @pytest.fixture
 def environ(tmp_path: Path) -> dict[str, str]:
     topics = tmp_path / "topics.toml"
-    topics.write_text('[[topic]]\nname = "a"\npartitions = 3\ncleanup = "compact"\n"delete.retention.ms" = 2000\n')
+    topics.write_text(
+        '[[topic]]\nname = "a"\npartitions = 3\ncleanup = "compact"\n"delete.retention.ms" = 2000\n'
+    )
     return {
         "PPO_EXAMPLE_LISTEN": "127.0.0.1:50051",
         "PPO_EXAMPLE_METRICS": "127.0.0.1:9101",

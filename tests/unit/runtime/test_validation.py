@@ -1,5 +1,7 @@
 """What every request must obey is refused with the path of the field and the rule."""
 
+from typing import Any, cast
+
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 from google.type.date_pb2 import Date
@@ -7,6 +9,7 @@ from google.type.date_pb2 import Date
 from ppo.custody.v1 import custody_pb2 as custody
 from ppo.flagging.v1 import flagging_pb2 as flagging
 from ppo.person.v1 import person_pb2 as person
+from ppo.person.v1 import screening_pb2 as screening
 from ppo.policy.v1 import policy_pb2 as policy
 from services.runtime.errors import Invalid
 from services.runtime.validation import check
@@ -52,7 +55,7 @@ def test_a_required_enum_may_not_be_unspecified() -> None:
 
 
 def test_an_enum_value_nobody_knows_is_refused() -> None:
-    request = booking(person=person.Person(sex=77))
+    request = booking(person=person.Person(sex=cast(Any, 77)))
 
     assert refused(request) == "person.sex"
 
@@ -61,8 +64,8 @@ def test_the_path_names_the_item_of_a_nested_message() -> None:
     request = flagging.NominatePpoRequest(
         request_id="r1",
         nominal_id="n1",
-        strand=1,
-        criteria=[1],
+        strand=screening.STRAND_CATCH_AND_CONVICT,
+        criteria=[flagging.CRITERION_VOLUME],
         nominating_ocu="E3",
         evidence=[flagging.GradedEvidence(reference="log 7", provenance="collator")],
     )
@@ -70,12 +73,16 @@ def test_the_path_names_the_item_of_a_nested_message() -> None:
     assert refused(request) == "evidence.grade"
 
 
-@pytest.mark.parametrize("date", [(1979, 13, 1), (1979, 2, 30), (2001, 2, 29), (-1, 1, 1), (0, 0, 32), (10_000, 1, 1)])
+@pytest.mark.parametrize(
+    "date", [(1979, 13, 1), (1979, 2, 30), (2001, 2, 29), (-1, 1, 1), (0, 0, 32), (10_000, 1, 1)]
+)
 def test_an_impossible_date_is_refused(date: tuple[int, int, int]) -> None:
     assert refused(born(*date)) == "person.birth_date"
 
 
-@pytest.mark.parametrize("date", [(0, 2, 29), (2000, 2, 29), (1979, 0, 0), (1979, 3, 0), (0, 0, 0), (0, 0, 31)])
+@pytest.mark.parametrize(
+    "date", [(0, 2, 29), (2000, 2, 29), (1979, 0, 0), (1979, 3, 0), (0, 0, 0), (0, 0, 31)]
+)
 def test_a_date_may_lack_parts(date: tuple[int, int, int]) -> None:
     check(born(*date))
 
