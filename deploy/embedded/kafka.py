@@ -16,7 +16,7 @@ from uuid import uuid4
 from deploy.embedded.ports import HOST, QUESTION, ask
 from deploy.embedded.process import Command, run
 
-HERE = Path(__file__).with_name("kafka")
+HERE = Path(__file__).parents[1] / "kafka"
 POM = HERE / "pom.xml"
 VERSION = re.findall(r"<artifactId>kafka_2.13</artifactId>\s*<version>(.+)</version>", POM.read_text())[0]
 CACHE = Path.home() / ".cache" / "ppo"

@@ -29,10 +29,11 @@ class Redis:
 
     def command(self) -> Command:
         # Saved when it is stopped and once an hour, into the directory it starts in.
-        options = {"bind": HOST, "port": str(self.port), "protected-mode": "yes", "save": "3600 1"}
-        arguments = [word for name, value in options.items() for word in (f"--{name}", value)]
+        options = f"--bind {HOST} --port {self.port} --protected-mode yes --save 3600 1"
         log = self.logs / "redis.log"
-        return Command(name=self.name, arguments=[str(PROGRAM), *arguments], log=log, directory=self.home)
+        return Command(
+            name=self.name, arguments=[str(PROGRAM), *options.split()], log=log, directory=self.home
+        )
 
     async def ready(self) -> bool:
         return await ask(self.port, b"PING\r\n", 5) == b"+PONG"

@@ -1,0 +1,46 @@
+"""Fixtures of every test: the real servers, and on them what is one test's own."""
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from tests.servers import Database, Running, Servers, used
+
+
+def pytest_report_header() -> list[str]:
+    return used(os.environ)
+
+
+@pytest.fixture(scope="session")
+def servers() -> Iterator[Servers]:
+    servers = Servers(os.environ)
+    yield servers
+    servers.close()
+
+
+@pytest.fixture(scope="session")
+def postgres(servers: Servers) -> Running:
+    return servers.postgres
+
+
+@pytest.fixture(scope="session")
+def redis(servers: Servers) -> Running:
+    return servers.redis
+
+
+@pytest.fixture(scope="session")
+def kafka(servers: Servers) -> Running:
+    return servers.kafka
+
+
+@pytest.fixture
+def database(servers: Servers) -> Iterator[Database]:
+    with servers.database() as database:
+        yield database
+
+
+@pytest.fixture
+def topics(servers: Servers) -> str:
+    """The bootstrap servers of a Kafka on which every topic of the suite is empty."""
+    return servers.fresh_topics()
