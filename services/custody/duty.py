@@ -10,7 +10,9 @@ DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 def contact(reference: Reference, *, ocu: str, suite: Row, at: datetime) -> Row:
     """The OCU's first contact on duty, else the suite's force control room: always somebody."""
-    rota = [row for row in reference.rows("duty_contacts", at=at) if row.text("ocu") == ocu and on_duty(row, at)]
+    rota = [
+        row for row in reference.rows("duty_contacts", at=at) if row.text("ocu") == ocu and on_duty(row, at)
+    ]
     if not rota:
         return reference.follow(suite, "control_room", at=at)
     return min(rota, key=lambda row: row.number("rank"))

@@ -4,6 +4,7 @@ import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
@@ -61,17 +62,17 @@ class Column:
     target: str | None = None
 
     @classmethod
-    def declared(cls, text: str) -> "Column":
-        match text.split():
+    def declared(cls, kind: object) -> "Column":
+        match str(kind).split():
             case ["->", target]:
                 return cls(str, target=target)
             case ["->", "many", target]:
                 return cls(str, many=True, target=target)
             case ["texts"]:
                 return cls(str, many=True)
-            case [kind] if kind in KINDS:
-                return cls(KINDS[kind])
-        raise ValueError(f"{text!r} is no kind of column")
+            case [one] if one in KINDS:
+                return cls(KINDS[one])
+        raise ValueError(f"{kind!r} is no kind of column")
 
     def holds(self, value: object) -> bool:
         # By exact type: a TOML instant would pass for a date, and true for a number.
@@ -99,11 +100,13 @@ class Reference:
 
     @classmethod
     def load(cls, directory: Path, needs: Iterable[str] = ()) -> "Reference":
-        """Read and check every file of `directory`. Raises InvalidReference, also where a needed table is missing."""
+        """Read and check every file; the tables `needs` must be there. Raises InvalidReference."""
         tables: dict[str, Table] = {}
         for table in _read_tables(directory):
             if table.name in tables:
-                raise InvalidReference(f"{table.path}: {table.name}: stands in {tables[table.name].path} as well")
+                raise InvalidReference(
+                    f"{table.path}: {table.name}: stands in {tables[table.name].path} as well"
+                )
             tables[table.name] = table
         for name in needs:
             if name not in tables:
@@ -112,6 +115,9 @@ class Reference:
             _refuse_overlaps(table)
             _refuse_loose_ends(table, tables)
         return cls(tables)
+
+    def columns(self, table: str) -> Mapping[str, Column]:
+        return self._tables[table].columns
 
     def rows(self, table: str, *, at: datetime) -> list[Row]:
         """Those in force, in the order of the file."""
@@ -123,7 +129,7 @@ class Reference:
 
     def follow(self, row: Row, column: str, *, at: datetime) -> Row:
         """The row that `column` names; the check at load promises one for as long as `row` is in force."""
-        target = self._tables[row.table].columns[column].target
+        target = self.columns(row.table)[column].target
         found = None if target is None else self.row(target, row.text(column), at=at)
         if found is None:
             raise LookupError(f"{row.table} {row.id}: {column} leads nowhere at {at}")
@@ -139,8 +145,9 @@ def _london_day(at: datetime) -> date:
 def _read_tables(directory: Path) -> Iterator[Table]:
     for path, document in _documents(directory, set()):
         declared = document.pop("columns", {})
-        for name in sorted(document.keys() - declared.keys()):
-            raise InvalidReference(f"{path}: {name}: has no [columns.{name}]")
+        for name in document:
+            if name not in declared:
+                raise InvalidReference(f"{path}: {name}: has no [columns.{name}]")
         for name, columns in declared.items():
             yield _table(path, name, columns, document.get(name, []))
 
@@ -173,68 +180,75 @@ def _read(path: Path) -> dict[str, Any]:
         raise InvalidReference(f"{path}: {error}") from None
 
 
-def _table(path: Path, name: str, declared: Mapping[str, str], raw: object) -> Table:
-    if not isinstance(raw, list):
-        raise InvalidReference(f"{path}: {name}: its rows are written [[{name}]]")
+def _table(path: Path, name: str, declared: Mapping[str, object], raw: Sequence[object]) -> Table:
     try:
-        columns = {"id": Column(str)} | {column: Column.declared(text) for column, text in declared.items()}
+        columns = {"id": Column(str)} | {column: Column.declared(kind) for column, kind in declared.items()}
     except ValueError as error:
         raise InvalidReference(f"{path}: {name}: {error}") from None
-    rows = [_row(path, name, columns, position, values) for position, values in enumerate(raw, start=1)]
+    rows = [
+        _row(f"{path}: {name}", name, columns, position, row) for position, row in enumerate(raw, start=1)
+    ]
     return Table(name, path, columns, rows)
 
 
-def _row(path: Path, table: str, columns: Mapping[str, Column], position: int, raw: Mapping[str, Any]) -> Row:
-    where = f"{path}: {table} {raw.get('id', f'row {position}')}"
+def _row(where: str, table: str, columns: Mapping[str, Column], position: int, raw: Any) -> Row:
+    if not isinstance(raw, dict):
+        raise InvalidReference(f"{where}: its rows are written [[{table}]]")
+    where = f"{where} {raw.get('id', f'row {position}')}"
     values = {column: tuple(value) if isinstance(value, list) else value for column, value in raw.items()}
     effective_from, effective_to = _period(where, values.pop("from", None), values.pop("to", None))
-    for column in sorted(columns.keys() - values.keys()):
-        raise InvalidReference(f"{where}: {column} is missing")
+    for column in columns:
+        if column not in values:
+            raise InvalidReference(f"{where}: {column} is missing")
     for column, value in values.items():
         if column not in columns:
             raise InvalidReference(f"{where}: {column} is not a column")
         if not columns[column].holds(value):
             raise InvalidReference(f"{where}: {column} is of the wrong kind")
-    return Row(table, values["id"], effective_from, effective_to, values)
+    return Row(table, str(values["id"]), effective_from, effective_to, values)
 
 
-def _period(where: str, effective_from: object, effective_to: object) -> tuple[date, date | None]:
+def _period(where: str, first: object, last: object) -> tuple[date, date | None]:
+    effective_from, effective_to = _day(where, first), _day(where, last)
     if effective_from is None:
         raise InvalidReference(f"{where}: from is missing")
-    for day in (effective_from, effective_to):
-        if day is not None and type(day) is not date:
-            raise InvalidReference(f"{where}: from and to are days, such as 2004-09-06")
-    assert isinstance(effective_from, date) and isinstance(effective_to, date | None)
     if effective_to is not None and effective_to <= effective_from:
         raise InvalidReference(f"{where}: to is not after from")
     return effective_from, effective_to
 
 
+def _day(where: str, value: object) -> date | None:
+    if value is not None and type(value) is not date:
+        raise InvalidReference(f"{where}: from and to are days, such as 2004-09-06")
+    return value
+
+
 def _refuse_overlaps(table: Table) -> None:
     for row_id in dict.fromkeys(row.id for row in table.rows):
-        rows = table.of(row_id)
-        for earlier, later in zip(rows, rows[1:], strict=False):
+        for earlier, later in pairwise(table.of(row_id)):
             if earlier.in_force(later.effective_from):
-                raise InvalidReference(f"{table.path}: {table.name} {row_id}: stands twice on {later.effective_from}")
+                twice = f"{table.name} {row_id}: stands twice on {later.effective_from}"
+                raise InvalidReference(f"{table.path}: {twice}")
 
 
 def _refuse_loose_ends(table: Table, tables: Mapping[str, Table]) -> None:
-    for column, target in ((name, column.target) for name, column in table.columns.items()):
-        if target is None:
+    for name, column in table.columns.items():
+        if column.target is None:
             continue
-        if target not in tables:
-            raise InvalidReference(f"{table.path}: {table.name}: {column} names {target}, which no file holds")
+        if column.target not in tables:
+            raise InvalidReference(
+                f"{table.path}: {table.name}: {name} names {column.target}, which is missing"
+            )
         for row in table.rows:
-            for row_id in _ids(row.values[column]):
-                if not _covered(row, tables[target].of(row_id)):
-                    raise InvalidReference(
-                        f"{table.path}: {table.name} {row.id}: {column} names {row_id}, "
-                        f"which {target} does not hold all that time"
-                    )
+            _refuse_loose_end(table, row, name, tables[column.target])
 
 
-def _ids(value: object) -> tuple[Any, ...]:
-    return value if isinstance(value, tuple) else (value,)
+def _refuse_loose_end(table: Table, row: Row, column: str, target: Table) -> None:
+    value = row.values[column]
+    for row_id in value if isinstance(value, tuple) else (value,):
+        if not _covered(row, target.of(row_id)):
+            rule = f"{column} names {row_id}, which {target.name} does not hold all that time"
+            raise InvalidReference(f"{table.path}: {table.name} {row.id}: {rule}")
 
 
 def _covered(row: Row, targets: Sequence[Row]) -> bool:
