@@ -3,6 +3,7 @@
 import asyncio
 import shutil
 import threading
+import time
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -220,9 +221,17 @@ class Servers:
 
 
 def _drop_topics(admin: KafkaAdminClient) -> None:
-    ours = set(Topics.load(TOPICS).by_name) & set(admin.list_topics())
+    ours = _topics(admin)
     if ours:
         admin.delete_topics(sorted(ours))
+    # The broker learns it from the controller a little later, and until then would say that they are there.
+    deadline = time.monotonic() + READY_SECONDS
+    while _topics(admin):
+        assert time.monotonic() < deadline, "deleted topics are still there"
+
+
+def _topics(admin: KafkaAdminClient) -> set[str]:
+    return set(Topics.load(TOPICS).by_name) & set(admin.list_topics())
 
 
 def _drop_groups(admin: KafkaAdminClient) -> None:
