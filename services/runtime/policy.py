@@ -52,7 +52,7 @@ def field_class(field: FieldDescriptor) -> int:
 
 
 def project(message: M, viewer: Viewer) -> M:
-    """What of `message` the viewer may see; the message itself where that is all of it.
+    """A copy of what of `message` the viewer may see.
 
     Raises Undisclosed for an event whose audience the viewer does not belong to.
     """
@@ -61,10 +61,10 @@ def project(message: M, viewer: Viewer) -> M:
     allowed = audience(descriptor)
     if allowed and role not in allowed:
         raise Undisclosed(f"{descriptor.full_name} is not for {role}")
-    if _plan(descriptor, role).whole:
-        return message
     copy = type(message)()
     copy.CopyFrom(message)
+    # A field that only newer code knows has no class here.
+    copy.DiscardUnknownFields()
     _strip(copy, role, viewer.organisation)
     return copy
 
@@ -86,7 +86,7 @@ def _plan(descriptor: Descriptor, role: str) -> _Plan:
     party: str = descriptor.GetOptions().Extensions[_option("party_field")]
     for field in descriptor.fields:
         sight = _sight(field_class(field), role)
-        if sight == "none" or (sight == "own" and not party):
+        if sight == "none" or _undisclosed(field, role):
             hidden.append(field.name)
             continue
         if sight == "own":
@@ -101,6 +101,12 @@ def _is_ours(field: FieldDescriptor) -> bool:
     """Times and dates of the google packages have no classes inside: the field's own class says it all."""
     kind = field.message_type
     return kind is not None and not kind.file.package.startswith("google.")
+
+
+def _undisclosed(field: FieldDescriptor, role: str) -> bool:
+    """An event within a message is disclosed to the event's own audience only."""
+    allowed = audience(field.message_type) if field.message_type else frozenset[str]()
+    return bool(allowed) and role not in allowed
 
 
 def _strip(message: Message, role: str, organisation: str) -> None:
@@ -134,7 +140,7 @@ def _sight(number: int, role: str) -> str:
 @cache
 def _audience_of(role: str) -> str:
     value = _enum("Role").values_by_name.get(ROLE_PREFIX + role.upper())
-    if value is None or value.number == 0:
+    if value is None or value.number == 0 or role != role.lower():
         return NOBODY
     seen_as = value.GetOptions().Extensions[_option("sees_as")]
     return _role_name(seen_as) if seen_as else role
