@@ -12,17 +12,15 @@ _WEAK = ("differs", "two edits", "similar")
 
 def given_name(one: str, other: str) -> str:
     """Given names by their first one: middle names are often left out."""
-    if names.joined(one) == names.joined(other):
-        return _word(one, other)
+    level = _word(one, other)
+    if level in ("", "exact"):
+        return level
     ones, others = one.split(), other.split()
-    level = _word(names.first(one), names.first(other))
+    if len(ones) > 1 or len(others) > 1:
+        level = _word(ones[0], others[0])
     if level == "exact" and _other_middle_names(ones, others):
         return "first name"
-    if level not in _WEAK:
-        return level
-    if min(len(ones[0]), len(others[0])) == 1 and ones[0][0] == others[0][0]:
-        return "initial"
-    return "shared word" if set(ones) & set(others) else level
+    return _given_kin(ones, others, level) if level in _WEAK else level
 
 
 def family_name(one: str, other: str) -> str:
@@ -57,23 +55,23 @@ def _word(one: str, other: str) -> str:
         return ""
     if a == b:
         return "exact"
-    edits = OSA.distance(a, b, score_cutoff=2)
-    length = max(len(a), len(b))
+    edits, length = OSA.distance(a, b, score_cutoff=2), max(len(a), len(b))
     if edits == 1 and length > 2:
         return "one edit"
-    return _akin(a, b) or _far(a, b, edits if length > 3 else 3)
-
-
-def _akin(a: str, b: str) -> str:
-    if names.short_for(a) & names.short_for(b):
-        return "nickname"
-    return "sounds alike" if names.sound(a) and names.sound(a) == names.sound(b) else ""
-
-
-def _far(a: str, b: str, edits: int) -> str:
-    if edits == 2:
+    if names.sound(a) and names.sound(a) == names.sound(b):
+        return "sounds alike"
+    if edits == 2 and length > 3:
         return "two edits"
-    return "similar" if JaroWinkler.similarity(a, b) >= 0.9 else "differs"
+    return "similar" if JaroWinkler.similarity(a, b, score_cutoff=0.9) else "differs"
+
+
+def _given_kin(ones: list[str], others: list[str], level: str) -> str:
+    one, other = ones[0], others[0]
+    if names.short_for(one) & names.short_for(other):
+        return "nickname"
+    if min(len(one), len(other)) == 1 and one[0] == other[0]:
+        return "initial"
+    return "shared word" if set(ones) & set(others) else level
 
 
 def _other_middle_names(ones: list[str], others: list[str]) -> bool:

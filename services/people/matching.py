@@ -3,42 +3,30 @@
 import heapq
 import math
 from collections import defaultdict
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from functools import cache, partial
 from itertools import product
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from ppo.person.v1 import person_pb2, screening_pb2
-from services.people import identifiers, likeness, names, weights
+from services.people import identifiers, likeness, names, reading, weights
 from services.people.likeness import Born
-from services.people.names import Wording
+from services.people.reading import DateKey, Form, Reading, read
 
 MODEL_VERSION = weights.MODEL_VERSION
 
 Key = TypeVar("Key", bound=Hashable)
 Weighed = tuple[float, str]
+Sets = defaultdict[Key, set[str]]
+
+# With more people than this under the family names that come near, the given name must come near as well.
+MANY = 100
 
 
 class Match(NamedTuple):
     nominal_id: str
     bits: float
     evidence: list[screening_pb2.Evidence]
-
-
-class Form(NamedTuple):
-    """One way to read a person's name: an alias has its price in bits, a swapped one is marked."""
-
-    wording: Wording
-    alias: float = 0.0
-    swapped: bool = False
-
-
-class Reading(NamedTuple):
-    """A person, read once."""
-
-    person: person_pb2.Person
-    forms: tuple[Form, ...]
-    born: Born
 
 
 def compare(given: person_pb2.Person, held: person_pb2.Person) -> tuple[float, list[screening_pb2.Evidence]]:
@@ -55,43 +43,40 @@ def contradicts(given: person_pb2.Person, held: person_pb2.Person) -> bool:
 
 
 def named(person: person_pb2.Person) -> bool:
-    return bool(_forms(person))
-
-
-def read(person: person_pb2.Person) -> Reading:
-    date = person.birth_date
-    return Reading(person, _forms(person), (date.year, date.month, date.day))
+    return bool(read(person).forms)
 
 
 class Question:
     """What was given, read once, with every two names compared once."""
 
     def __init__(self, given: person_pb2.Person, frequencies: weights.Frequencies) -> None:
-        reading = read(given)
-        self.born = reading.born
-        self.forms = [*reading.forms, *map(_swapped, reading.forms)]
+        straight, self.born = read(given)
+        self.forms = (*straight, *map(reading.swapped, straight))
         self._given_name = cache(partial(_given_name, frequencies))
         self._family_name = cache(partial(_family_name, frequencies))
         self._birth_date = cache(partial(_birth_date, self.born))
 
-    def bits(self, held: Reading) -> float:
-        pairs = product(self.forms, held.forms)
-        return max(map(self._name_bits, pairs), default=0.0) + self._birth_date(held.born)[0]
+    def bits(self, held: Reading, at_least: float = -math.inf) -> float:
+        """The bits of the best reading, or nothing to rely on but that they are below `at_least`."""
+        date = self._birth_date(held.born)[0]
+        if not self.forms or not held.forms:
+            return date
+        return date + max(self._name_bits(*pair, at_least - date) for pair in product(self.forms, held.forms))
 
     def explain(self, held: Reading) -> tuple[float, list[screening_pb2.Evidence]]:
-        best = max(product(self.forms, held.forms), key=self._name_bits, default=None)
+        best = max(product(self.forms, held.forms), key=lambda pair: self._name_bits(*pair), default=None)
         evidence = list(self._name_evidence(*best)) if best else []
         bits, level = self._birth_date(held.born)
         if level:
             evidence.append(screening_pb2.Evidence(field="birth_date", comparison=level, bits=bits))
         return sum(each.bits for each in evidence), evidence
 
-    def _name_bits(self, pair: tuple[Form, Form]) -> float:
-        given, held = pair
-        given_name = self._given_name(given.wording.given, held.wording.given)[0]
-        return (
-            given_name + self._family_name(given.wording.family, held.wording.family)[0] - _price(given, held)
-        )
+    def _name_bits(self, given: Form, held: Form, at_least: float = -math.inf) -> float:
+        family = self._family_name(given.wording.family, held.wording.family)[0] - given.price - held.price
+        # Most candidates end here, which halves the time of a question.
+        if family + weights.NAME_AT_MOST < at_least:
+            return -math.inf
+        return family + self._given_name(given.wording.given, held.wording.given)[0]
 
     def _name_evidence(self, given: Form, held: Form) -> Iterator[screening_pb2.Evidence]:
         weighed = {
@@ -99,9 +84,10 @@ class Question:
             "family_name": self._family_name(given.wording.family, held.wording.family),
         }
         stated = {field: value for field, value in weighed.items() if value[1]}
-        price = _price(given, held) / max(len(stated), 1)
+        marks = dict.fromkeys((*held.marks, *given.marks))
+        price = (given.price + held.price) / max(len(stated), 1)
         for field, (bits, level) in stated.items():
-            comparison = ", ".join((*_marks(given, held), level))
+            comparison = ", ".join((*marks, level))
             yield screening_pb2.Evidence(field=field, comparison=comparison, bits=bits - price)
 
 
@@ -109,45 +95,46 @@ class Index:
     """Persons by nominal id, found by name and date of birth or by identifier."""
 
     def __init__(self) -> None:
-        self._held: dict[str, Reading] = {}
-        self._holders: defaultdict[tuple[int, str], set[str]] = defaultdict(set)
-        self._families: defaultdict[str, set[str]] = defaultdict(set)
-        self._cues: defaultdict[str, set[str]] = defaultdict(set)
-        self._dates: defaultdict[Born, set[str]] = defaultdict(set)
+        self._persons: dict[str, person_pb2.Person] = {}
+        self._readings: dict[str, Reading] = {}
+        self._holders: Sets[tuple[int, str]] = defaultdict(set)
+        self._dates: Sets[DateKey] = defaultdict(set)
+        self._families: Sets[str] = defaultdict(set)
+        self._given: Sets[str] = defaultdict(set)
+        # From a cue to family names, and only from these to persons: many share a name.
+        self._cues: Sets[str] = defaultdict(set)
         self._frequencies = weights.Frequencies()
 
     def __len__(self) -> int:
-        return len(self._held)
+        return len(self._persons)
 
     def __contains__(self, nominal_id: object) -> bool:
-        return nominal_id in self._held
+        return nominal_id in self._persons
 
     def put(self, nominal_id: str, person: person_pb2.Person) -> None:
         self.drop(nominal_id)
-        copy = person_pb2.Person()
+        self._persons[nominal_id] = copy = person_pb2.Person()
         copy.CopyFrom(person)
-        reading = self._held[nominal_id] = read(copy)
-        for family in _families(reading):
-            _add(self._families, [family], nominal_id)
-            _add(self._cues, _cues(family), family)
-        _add(self._dates, _date_keys(reading.born), nominal_id)
-        _add(self._holders, _identifier_keys(nominal_id, copy), nominal_id)
-        self._count(reading, 1)
+        self._readings[nominal_id] = held = read(copy)
+        for family in reading.families(held):
+            _add(self._cues, reading.cues(family), family)
+        for sets, keys in self._keys(nominal_id):
+            _add(sets, keys, nominal_id)
+        self._count(held, 1)
 
     def drop(self, nominal_id: str) -> None:
-        reading = self._held.pop(nominal_id, None)
-        if reading is None:
+        if nominal_id not in self._persons:
             return
-        for family in _families(reading):
-            _remove(self._families, [family], nominal_id)
-            if family not in self._families:
-                _remove(self._cues, _cues(family), family)
-        _remove(self._dates, _date_keys(reading.born), nominal_id)
-        _remove(self._holders, _identifier_keys(nominal_id, reading.person), nominal_id)
-        self._count(reading, -1)
+        for sets, keys in self._keys(nominal_id):
+            _remove(sets, keys, nominal_id)
+        held = self._readings.pop(nominal_id)
+        for family in reading.families(held) - self._families.keys():
+            _remove(self._cues, reading.cues(family), family)
+        del self._persons[nominal_id]
+        self._count(held, -1)
 
     def person(self, nominal_id: str) -> person_pb2.Person:
-        return self._held[nominal_id].person
+        return self._persons[nominal_id]
 
     def holders(self, identifier: person_pb2.Identifier) -> list[str]:
         """The nominal ids of those who have that identifier, as typed or canonical."""
@@ -156,12 +143,11 @@ class Index:
     def matches(self, given: person_pb2.Person, limit: int, at_least: float = 0.0) -> list[Match]:
         """The best matches by name and date of birth, best first; identifiers are not looked at."""
         question = Question(given, self._frequencies)
-        scored = ((-question.bits(self._held[each]), each) for each in self._candidates(question))
-        best = heapq.nsmallest(limit, (pair for pair in scored if -pair[0] >= at_least))
-        return [Match(each, *question.explain(self._held[each])) for _, each in best]
+        best = _best(question, self._candidates(question), self._readings, limit, at_least)
+        return [Match(each, *question.explain(self._readings[each])) for _, each in best]
 
     def explain(self, given: person_pb2.Person, nominal_id: str) -> Match:
-        return Match(nominal_id, *Question(given, self._frequencies).explain(self._held[nominal_id]))
+        return Match(nominal_id, *Question(given, self._frequencies).explain(self._readings[nominal_id]))
 
     def best_possible(self, given: person_pb2.Person) -> float:
         """The bits that a perfect match of what was given would reach."""
@@ -171,41 +157,50 @@ class Index:
         return weights.threshold(len(self), false_alarms)
 
     def _candidates(self, question: Question) -> set[str]:
-        if not question.forms:
-            return set()
-        cues = {cue for form in question.forms for cue in _cues(form.wording.family)}
-        families = set().union(*(self._cues.get(cue, ()) for cue in cues))
-        dates = {*_date_keys(question.born), *_date_keys(likeness.turned(question.born))}
-        by_name = (self._families[family] for family in families)
-        return set().union(*by_name, *(self._dates.get(key, ()) for key in dates))
+        asked = Reading(question.forms, question.born)
+        turned = Reading(question.forms, likeness.turned(question.born))
+        by_date = _found(self._dates, reading.date_keys(asked) | reading.date_keys(turned))
+        return self._by_name(asked) | by_date
 
-    def _count(self, reading: Reading, step: int) -> None:
-        for form in reading.forms:
-            if not form.alias:
+    def _by_name(self, asked: Reading) -> set[str]:
+        cues = set().union(*map(reading.cues, reading.families(asked)))
+        found = _found(self._families, _found(self._cues, cues))
+        words = {word for form in asked.forms for word in form.wording.given.split()}
+        # An initial, or a given name that is missing, agrees with too many to narrow anything down.
+        if (
+            len(found) <= MANY
+            or not all(form.wording.given for form in asked.forms)
+            or min(map(len, words)) < 2
+        ):
+            return found
+        return found & _found(self._given, reading.given_cues(asked) | {word[0] for word in words} | {""})
+
+    def _keys(self, nominal_id: str) -> Iterator[tuple[Sets[Any], Iterable[Hashable]]]:
+        held = self._readings[nominal_id]
+        yield self._holders, _identifier_keys(nominal_id, self._persons[nominal_id])
+        yield self._dates, reading.date_keys(held)
+        yield self._families, reading.families(held)
+        yield self._given, reading.given_cues(held)
+
+    def _count(self, held: Reading, step: int) -> None:
+        for form in held.forms:
+            if not form.marks:
                 self._frequencies.count(form.wording, step)
 
 
-def _forms(person: person_pb2.Person) -> tuple[Form, ...]:
-    main = names.wording(person.name)
-    stated = {wording for each in person.aliases if (wording := names.wording(each)).family} - {main}
-    price = math.log2(len(stated) + 1)
-    aliases = (Form(wording, price) for wording in sorted(stated))
-    return (Form(main), *aliases) if main.family else tuple(aliases)
-
-
-def _swapped(form: Form) -> Form:
-    return Form(Wording(form.wording.family, form.wording.given), form.alias, swapped=True)
-
-
-def _price(given: Form, held: Form) -> float:
-    return min(given.alias + held.alias, weights.ALIAS_AT_MOST) + weights.SWAPPED * given.swapped
-
-
-def _marks(given: Form, held: Form) -> Iterator[str]:
-    if given.alias or held.alias:
-        yield "alias"
-    if given.swapped:
-        yield "swapped"
+def _best(
+    question: Question, candidates: Iterable[str], held: Mapping[str, Reading], limit: int, at_least: float
+) -> list[tuple[float, str]]:
+    best: list[tuple[float, str]] = []
+    for each in candidates:
+        bits = question.bits(held[each], at_least)
+        if bits < at_least:
+            continue
+        heapq.heappush(best, (bits, each))
+        if len(best) > limit:
+            heapq.heappop(best)
+            at_least = best[0][0]
+    return sorted(best, key=lambda pair: (-pair[0], pair[1]))
 
 
 def _given_name(frequencies: weights.Frequencies, one: str, other: str) -> Weighed:
@@ -223,36 +218,22 @@ def _birth_date(one: Born, other: Born) -> Weighed:
     return weights.birth_date(level, one, other), level
 
 
-def _families(reading: Reading) -> set[str]:
-    return {form.wording.family for form in reading.forms}
-
-
-def _cues(family: str) -> set[str]:
-    """What a family name shares with those it may be mistaken for: a letter dropped, its sound, its words."""
-    word = names.joined(family)
-    # Names longer than any real one are not worth a key for each letter.
-    dropped = {word[:at] + word[at + 1 :] for at in range(min(len(word), 40))}
-    return ({word, f"~{names.sound(word)}", *family.split()} | dropped) - {"", "~"}
-
-
-def _date_keys(born: Born) -> list[Born]:
-    """The date with each part left out in turn: a candidate is who agrees in any two."""
-    year, month, day = born
-    return [key for key in ((0, month, day), (year, 0, day), (year, month, 0)) if key.count(0) == 1]
-
-
 def _identifier_keys(nominal_id: str, person: person_pb2.Person) -> set[tuple[int, str]]:
     own = person_pb2.Identifier(kind=person_pb2.IDENTIFIER_KIND_NOMINAL_ID, value=nominal_id)
     return {identifiers.key(each) for each in (own, *person.identifiers)}
 
 
-def _add(sets: defaultdict[Key, set[str]], keys: Iterable[Key], member: str) -> None:
+def _add(sets: Sets[Key], keys: Iterable[Key], member: str) -> None:
     for key in keys:
         sets[key].add(member)
 
 
-def _remove(sets: defaultdict[Key, set[str]], keys: Iterable[Key], member: str) -> None:
+def _remove(sets: Sets[Key], keys: Iterable[Key], member: str) -> None:
     for key in keys:
         sets[key].discard(member)
         if not sets[key]:
             del sets[key]
+
+
+def _found(sets: Sets[Key], keys: Iterable[Key]) -> set[str]:
+    return set().union(*(sets.get(key, ()) for key in keys))

@@ -68,8 +68,8 @@ def screen(
 ) -> screening_pb2.Screening:
     """The answer; its register version and time are added by the caller.
 
-    `holders`: whom the nominal index knows by the identifiers given, flagged or not, merges followed; a caller
-    that has no such index passes none. Only the register itself is `authoritative`.
+    `holders`: whom the nominal index knows by the identifiers given, flagged or not, merges followed; a
+    caller that has no such index passes none. Only the register itself is `authoritative`.
     """
     known = {**flagged.holders(given.identifiers), **dict(holders)}
     identified = _identified(given, known, fingerprint=fingerprint)
@@ -91,7 +91,7 @@ def _identified(given: person_pb2.Person, known: Holders, *, fingerprint: bool) 
     if len(known) != 1:
         return None
     [(nominal_id, person)] = known.items()
-    # Fingerprints outrank what was said: who is arrested under another name is still the person they belong to.
+    # Fingerprints outrank what was said: under any name this is the person they belong to.
     return nominal_id if fingerprint or not matching.contradicts(given, person) else None
 
 
@@ -102,7 +102,7 @@ def _suspects(
         return {str(identified)}
     matches = flagged.index.matches(given, limit=50, at_least=threshold)
     # Under the identifier of somebody who is not flagged only a match that nothing speaks against counts: it
-    # may be a second record of the same person, or a borrowed identifier, where a twin's or brother's is neither.
+    # may be a second record of the same person, or a borrowed identifier. A twin or a brother is neither.
     by_details = {each.nominal_id for each in matches if identified is None or _unopposed(each)}
     return by_details | {nominal_id for nominal_id in known if nominal_id in flagged}
 

@@ -6,7 +6,7 @@ from collections import Counter
 from services.people import likeness, names
 from services.people.names import Wording
 
-# Names the table below and the levels it weighs; stored with every decision, changed with every change of either.
+# Stored with every decision; another one with every change to this table or to the levels it weighs.
 MODEL_VERSION = "hand-1"
 
 # P(level | same person), and how many times more people stand at that level by chance than share the exact
@@ -50,17 +50,20 @@ PRIOR_PERSONS = 200
 COMMONEST = {"given_name": 0.04, "family_name": 0.02}
 RAREST = 1 / 4096
 
-# Markov's bound, log2(size / false alarms), holds for any data; measured thresholds lie about six bits below it
-# (12 bits for 5 % at ten thousand).
+# What one name can be worth.
+NAME_AT_MOST = math.log2(NAMES["exact"][0] / RAREST)
+
+# Markov's bound, log2(size / false alarms), holds for any data; thresholds that were measured lie about six
+# bits below it (12 bits for 5 % at ten thousand).
 SLACK = 6.0
 # Below this an index is too small to say how often strangers agree.
 SMALLEST_SIZE = 100
-# What the commonest name under an alias, with the exact date, still reaches.
-HIGHEST_THRESHOLD = 19.0
+# The commonest name with the exact date, an alias of many on both sides, still reaches this.
+HIGHEST_THRESHOLD = 16.5
 
 
 def threshold(size: int, false_alarms: float) -> float:
-    """From how many bits on a match is POSSIBLE, for that share of alarms among people who are not in the index."""
+    """From how many bits on a match is POSSIBLE, for that share of alarms among people not in the index."""
     bits = math.log2(max(size, SMALLEST_SIZE) / false_alarms) - SLACK
     return min(bits, HIGHEST_THRESHOLD)
 
