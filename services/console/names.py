@@ -60,7 +60,9 @@ def other_names(rng: Random, naming: str, sex: pb.Sex.ValueType, name: pb.Name) 
     pairs = {(short, name.family_name) for short in _variants("short", first)}
     pairs |= {(spelt + space + rest, name.family_name) for spelt in _variants("spelling", first)}
     pairs |= {(name.given_name, spelt) for spelt in _variants("spelling", name.family_name)}
-    pairs |= {(first, family_name(rng, naming, sex)), (name.family_name, first)}
+    pairs |= {(first, family_name(rng, naming, sex)) for _ in range(2)}
+    if rng.randrange(5) == 0:
+        pairs.add((name.family_name, first))
     pairs -= {(name.given_name, name.family_name)}
     chosen = rng.sample(sorted(pairs), k=min(len(pairs), 1 + (rng.randrange(4) == 0)))
     return [pb.Name(given_name=given, family_name=family) for given, family in chosen]
