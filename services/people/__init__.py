@@ -1,1 +1,1 @@
-"""The person's words as pure code, shared by flagging and custody: identifiers, names, matching, the answer."""
+"""The person's words as pure code, shared by flagging and custody: names, numbers, matching, the answer."""

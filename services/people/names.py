@@ -1,7 +1,7 @@
 """Names made comparable: normal forms, sounds, nicknames."""
 
 import unicodedata
-from functools import cache
+from functools import cache, lru_cache
 from typing import NamedTuple
 
 import jellyfish
@@ -47,18 +47,17 @@ def joined(words: str) -> str:
     return words.replace(" ", "")
 
 
-@cache
+@lru_cache(4096)
 def sound(words: str) -> str:
     """The metaphone of a name in Latin letters; nothing for any other script."""
     return str(jellyfish.metaphone(joined(words))) if words.isascii() else ""
 
 
-@cache
 def script(words: str) -> str:
     return unicodedata.name(words[0], "").partition(" ")[0] if words else ""
 
 
-@cache
+@lru_cache(4096)
 def short_for(word: str) -> frozenset[str]:
     """The name itself and the names it may be short for."""
     return frozenset({word, *_nicknames().canonicals_of(word)})

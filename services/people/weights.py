@@ -56,8 +56,8 @@ NAME_AT_MOST = math.log2(NAMES["exact"][0] / RAREST)
 # Markov's bound, log2(size / false alarms), holds for any data; thresholds that were measured lie about six
 # bits below it (12 bits for 5 % at ten thousand).
 SLACK = 6.0
-# Below this an index is too small to say how often strangers agree.
-SMALLEST_SIZE = 100
+# Below this, what one name alone is worth would pass for a match.
+SMALLEST_SIZE = 300
 # The commonest name with the exact date, an alias of many on both sides, still reaches this.
 HIGHEST_THRESHOLD = 16.5
 
