@@ -1,0 +1,199 @@
+"""An answer as a person reads it: what it means, what it rests on, whom to ring, what to do next."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from ppo.custody.v1 import custody_pb2 as custody
+from ppo.person.v1 import screening_pb2 as screening
+from services.console import output
+
+FLAGGED, POSSIBLE, UNKNOWN, NOT_FLAGGED_ON_DETAILS = 10, 11, 12, 13
+
+# Colour is never the only sign: each has its word and its mark.
+_STYLES = {
+    screening.OUTCOME_FLAGGED: "bold white on red",
+    screening.OUTCOME_POSSIBLE: "bold black on yellow",
+    screening.OUTCOME_NOT_FLAGGED: "bold white on green",
+    screening.OUTCOME_UNKNOWN: "bold white on magenta",
+}
+_TITLES = {
+    screening.OUTCOME_FLAGGED: "!!  FLAGGED  -  this person is a PPO",
+    screening.OUTCOME_POSSIBLE: "??  POSSIBLE  -  this may be a PPO: confirm who it is",
+    screening.OUTCOME_NOT_FLAGGED: "OK  NOT FLAGGED  -  this person is not a PPO",
+    screening.OUTCOME_UNKNOWN: "??  UNKNOWN  -  this is not a no",
+}
+_ON_DETAILS = "--  NOT FLAGGED on the details given  -  check again after fingerprints"
+_RESTS_ON = {
+    screening.IDENTITY_BASIS_FINGERPRINT: "fingerprints",
+    screening.IDENTITY_BASIS_IDENTIFIER: "an identifier that the police index holds",
+    screening.IDENTITY_BASIS_DETAILS_GIVEN: "what the person said: not proven",
+}
+_REASONS = {
+    screening.UNKNOWN_REASON_UNREACHABLE: "the register could not be asked",
+    screening.UNKNOWN_REASON_NO_IDENTITY: "neither a name nor an identifier was given",
+    screening.UNKNOWN_REASON_INSUFFICIENT_INPUT: "too little was given to find anybody by",
+}
+_SHOWN = 5
+
+
+def outcome(answer: custody.Answer) -> screening.Outcome.ValueType:
+    """As a reader must take it: an unknown word is UNKNOWN, and only the register itself says NOT_FLAGGED."""
+    said = answer.screening.outcome
+    if said not in _TITLES:
+        return screening.OUTCOME_UNKNOWN
+    if said == screening.OUTCOME_NOT_FLAGGED and answer.basis != custody.BASIS_REGISTER:
+        return screening.OUTCOME_UNKNOWN
+    return said
+
+
+def proven(answer: custody.Answer) -> bool:
+    return answer.screening.identity_basis in (
+        screening.IDENTITY_BASIS_FINGERPRINT,
+        screening.IDENTITY_BASIS_IDENTIFIER,
+    )
+
+
+def exit_code(answer: custody.Answer) -> int:
+    """0 only for NOT_FLAGGED on a fingerprint or an identifier."""
+    match outcome(answer):
+        case screening.OUTCOME_NOT_FLAGGED:
+            return 0 if proven(answer) else NOT_FLAGGED_ON_DETAILS
+        case screening.OUTCOME_FLAGGED:
+            return FLAGGED
+        case screening.OUTCOME_POSSIBLE:
+            return POSSIBLE
+    return UNKNOWN
+
+
+def unreachable() -> custody.Answer:
+    """What the desk must be told when nobody can be asked."""
+    made = custody.Answer()
+    made.screening.outcome = screening.OUTCOME_UNKNOWN
+    made.screening.unknown_reason = screening.UNKNOWN_REASON_UNREACHABLE
+    return made
+
+
+def title(answer: custody.Answer) -> str:
+    said = outcome(answer)
+    if said == screening.OUTCOME_NOT_FLAGGED and not proven(answer):
+        return _ON_DETAILS
+    return _TITLES[said]
+
+
+def word(answer: custody.Answer) -> str:
+    """The outcome in a word or two, for a list."""
+    said = outcome(answer)
+    short = output.word(screening.Outcome, said).upper()
+    return (
+        f"{short} on details given" if said == screening.OUTCOME_NOT_FLAGGED and not proven(answer) else short
+    )
+
+
+def page(answer: custody.Answer, *, now: datetime) -> RenderableType:
+    """`now` is the system's time, by which the data has its age."""
+    style = _STYLES[outcome(answer)] if title(answer) != _ON_DETAILS else "bold black on cyan"
+    parts: list[RenderableType] = [Panel(Text(title(answer)), style=style, padding=(1, 3))]
+    parts.append(output.facts(list(_facts(answer, now))))
+    if answer.screening.candidates:
+        parts += [Text(), Padding(candidates(answer.screening), (0, 0, 0, 2))]
+    parts += [Text(), Text("  What to do now", style="bold")]
+    parts += [Text(f"  {place}. {step}") for place, step in enumerate(steps(answer), start=1)]
+    return Group(*parts)
+
+
+def _facts(answer: custody.Answer, now: datetime) -> Iterator[tuple[str, str]]:
+    said = answer.screening
+    if outcome(answer) == screening.OUTCOME_UNKNOWN:
+        yield "Because", _REASONS.get(said.unknown_reason, "the answer was not one that this command knows")
+    if said.identity_basis in _RESTS_ON:
+        yield "Rests on", _RESTS_ON[said.identity_basis]
+    if answer.basis in _SOURCES:
+        yield "Asked", _SOURCES[answer.basis] + _age(answer, now)
+    if answer.incomplete:
+        yield "Careful", "the copy cannot prove that it is whole: some flags may be missing"
+    if answer.HasField("last_known"):
+        known = answer.last_known
+        yield (
+            "Last known",
+            f"{output.word(screening.Outcome, known.outcome)}, said on {output.moment(known.answered_time)}",
+        )
+    if answer.HasField("contact"):
+        yield "Ring", ", ".join(filter(None, (answer.contact.title, answer.contact.organisation)))
+        yield "", answer.contact.telephone
+
+
+_SOURCES = {
+    custody.BASIS_REGISTER: "the register itself, as it stands now",
+    custody.BASIS_REPLICA: "this suite's copy of the register",
+}
+
+
+def _age(answer: custody.Answer, now: datetime) -> str:
+    if answer.basis != custody.BASIS_REPLICA:
+        return f" (version {answer.screening.register_version})"
+    if not answer.screening.HasField("register_time"):
+        return ", of unknown age"
+    return f", {output.age(answer.screening.register_time, now)} old"
+
+
+def candidates(said: screening.Screening) -> Table:
+    made = output.table("On the register", "Born", "Identifiers", "OCU", "Bits", "Why")
+    for one in said.candidates[:_SHOWN]:
+        why = "; ".join(f"{part.field.replace('_', ' ')} {part.comparison}" for part in one.evidence)
+        name, born = output.full_name(one.person.name), output.day(one.person.birth_date)
+        numbers = output.identifiers(one.person) or one.nominal_id
+        made.add_row(name, born, numbers, one.nominating_ocu, f"{one.bits:.1f}", why)
+    return made
+
+
+def steps(answer: custody.Answer) -> list[str]:
+    match outcome(answer):
+        case screening.OUTCOME_FLAGGED:
+            return _FLAGGED_STEPS
+        case screening.OUTCOME_POSSIBLE:
+            return _POSSIBLE_STEPS
+        case screening.OUTCOME_NOT_FLAGGED:
+            return _PROVEN_STEPS if proven(answer) else _DETAILS_STEPS
+    return _UNKNOWN_STEPS.get(answer.screening.unknown_reason, _UNREACHABLE_STEPS)
+
+
+_FLAGGED_STEPS = [
+    "Ring the contact above and say who is here and why.",
+    "Tell the arresting officer and the arrest referral worker that this is a PPO.",
+    "A positive drug test goes to the PPO drug team by itself.",
+]
+_POSSIBLE_STEPS = [
+    "Find out who it is: fingerprints, or a PNC id, and check again.",
+    "Or compare with the people above, and record what you find: ppo custody confirm",
+    "Until then treat it as open: it is neither a yes nor a no.",
+]
+_PROVEN_STEPS = ["Nothing more for this scheme. A positive drug test goes to the DIP team by itself."]
+_DETAILS_STEPS = [
+    "Take fingerprints, then check again with what they give: --pnc ... --fingerprint",
+    "Until then this answer is only as good as what the person said.",
+]
+_UNREACHABLE_STEPS = [
+    "Do not read this as a no.",
+    "Ring the contact above, or the force control room where none is shown.",
+    "Whoever is booked in is checked again by itself as soon as the register answers.",
+]
+_UNKNOWN_STEPS = {
+    screening.UNKNOWN_REASON_NO_IDENTITY: [
+        "Do not read this as a no: nobody could be looked for.",
+        "Take fingerprints, and check again with the PNC id they give: --pnc ... --fingerprint",
+    ],
+    screening.UNKNOWN_REASON_INSUFFICIENT_INPUT: [
+        "Do not read this as a no: what was given would not find anybody.",
+        "Ask for the date of birth or a PNC id, and check again.",
+    ],
+}
+
+
+def system_now() -> datetime:
+    return datetime.now(UTC)

@@ -1,0 +1,80 @@
+"""Sends the rows of a file as one stream, and shows what became of them."""
+
+import asyncio
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ppo.flagging.v1 import flagging_pb2 as flagging
+from services.console import output, rows
+
+# The server's own limit for a stream of rows.
+STREAM_SECONDS = 3600
+SOME_REFUSED = 3
+_SHOWN = 1000
+
+File = Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True, help="The file of rows.")]
+Source = Annotated[
+    str, typer.Option(help="The system the rows come from; with a row's key it names the row.")
+]
+
+
+async def send(
+    method: Callable[..., Any], path: Path, shape: rows.Shape[rows.Row], source: str
+) -> flagging.ImportReport:
+    """`method` is the import RPC. Rows that cannot be read are reported with those that it refuses."""
+    unread: list[flagging.RowRefusal] = []
+    call = method(timeout=STREAM_SECONDS)
+    request_id = str(uuid.uuid4())
+    with output.progress() as bar:
+        task = bar.add_task(f"Sending {path.name}", total=rows.count(path))
+        for row in rows.read(path, shape):
+            bar.advance(task)
+            if isinstance(row, flagging.RowRefusal):
+                unread.append(row)
+                continue
+            row.request_id, row.source = request_id, source
+            if not await _sent(call, row):
+                break
+        await _sent(call, None)
+        response = await call
+    return _whole(response.report, unread)
+
+
+async def _sent(call: Any, row: object | None) -> bool:
+    """False once the server has ended the call; awaiting the call then says why."""
+    try:
+        await (call.done_writing() if row is None else call.write(row))
+    except asyncio.InvalidStateError:
+        return False
+    return True
+
+
+def _whole(report: flagging.ImportReport, unread: list[flagging.RowRefusal]) -> flagging.ImportReport:
+    refusals = sorted([*report.refusals, *unread], key=lambda refusal: refusal.line)
+    return flagging.ImportReport(
+        created=report.created,
+        updated=report.updated,
+        unchanged=report.unchanged,
+        refused=report.refused + len(unread),
+        refusals=refusals[:_SHOWN],
+    )
+
+
+def show(report: flagging.ImportReport, *, as_json: bool) -> int:
+    """The exit code."""
+    if as_json:
+        output.emit(report)
+    else:
+        output.show(
+            f"{report.created:,} created, {report.updated:,} updated, {report.unchanged:,} unchanged, "
+            f"{report.refused:,} refused"
+        )
+        for refusal in report.refusals:
+            output.show(f"  line {refusal.line}: {refusal.field}: {refusal.rule}")
+        if more := report.refused - len(report.refusals):
+            output.show(f"  and {more:,} more")
+    return SOME_REFUSED if report.refused else 0

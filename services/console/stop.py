@@ -1,0 +1,13 @@
+"""How a command ends early: one line for the person at the terminal, and an exit code."""
+
+
+class Stop(Exception):
+    """1: something failed; 2: the input was refused."""
+
+    def __init__(self, line: str, code: int = 1) -> None:
+        super().__init__(line)
+        self.code = code
+
+
+class Unreachable(Stop):
+    """A service does not answer, or there is none."""
