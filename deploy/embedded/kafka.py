@@ -82,7 +82,7 @@ class Kafka:
             "auto.create.topics.enable": "false",
             # A record of 1 MiB and what stands around it in a batch.
             "message.max.bytes": str(1_048_576 + 65_536),
-            "offsets.topic.num.partitions": "12",
+            "offsets.topic.num.partitions": "4",
             "offsets.topic.replication.factor": "1",
             "transaction.state.log.num.partitions": "1",
             "transaction.state.log.replication.factor": "1",

@@ -36,6 +36,16 @@ def free() -> int:
     return next(port for port in iter(lambda: random.randrange(20_000, 32_000), 0) if not taken(port))
 
 
+async def reachable(host: str, port: int) -> bool:
+    try:
+        async with asyncio.timeout(5):
+            _, writer = await asyncio.open_connection(host, port)
+    except OSError:
+        return False
+    writer.close()
+    return True
+
+
 async def ask(port: int, question: bytes, length: int) -> bytes:
     """The first bytes of the answer, or fewer where none comes."""
     try:

@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
@@ -101,10 +102,19 @@ class Postgres:
 
 
 async def create_database(superuser_url: str, name: str) -> None:
-    async with await psycopg.AsyncConnection.connect(superuser_url, autocommit=True) as connection:
-        known = await connection.execute("SELECT FROM pg_database WHERE datname = %s", [name])
-        if await known.fetchone() is None:
-            await connection.execute(SQL("CREATE DATABASE {}").format(Identifier(name)))
+    """Where it is missing. Raises StackError where the server cannot be used."""
+    try:
+        async with await psycopg.AsyncConnection.connect(superuser_url, autocommit=True) as connection:
+            known = await connection.execute("SELECT FROM pg_database WHERE datname = %s", [name])
+            if await known.fetchone() is None:
+                await connection.execute(SQL("CREATE DATABASE {}").format(Identifier(name)))
+    except psycopg.Error as error:
+        why = str(error).strip().splitlines()[-1].strip()
+        raise StackError(f"the PostgreSQL server cannot be used: {why}") from None
+
+
+def at(url: str, database: str) -> str:
+    return urlsplit(url)._replace(path=f"/{database}").geturl()
 
 
 async def apply_roles(database_url: str, passwords: Mapping[str, str], log: Path) -> None:

@@ -128,7 +128,7 @@ async def stop(process: Process, farewell: signal.Signals, seconds: float) -> No
 
 async def kill(process: Process) -> None:
     """With its whole group, and what else it started: PostgreSQL gives each backend a group of its own."""
-    offspring = descendants(process.pid)
+    offspring = descendants(process.pid) if process.returncode is None else []
     for pid in offspring:
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
