@@ -27,8 +27,9 @@ _PNC = re.compile(rf"(?P<year>\d{{2}}|\d{{4}})/(?P<serial>\d{{1,7}}){_LETTER}", 
 _PNC_WHOLE = re.compile(rf"(?P<year>\d{{4}})(?P<serial>\d{{7}}){_LETTER}", re.ASCII)
 _CRO = re.compile(rf"(?P<serial>\d{{1,6}})/(?P<year>\d{{2}}){_LETTER}", re.ASCII)
 _CRO_WHOLE = re.compile(rf"(?P<serial>\d{{6}})(?P<year>\d{{2}}){_LETTER}", re.ASCII)
-# The serial of an SF number is counted as it stands, so a leading zero would change its check letter.
-_CRO_SF = re.compile(rf"SF(?P<year>\d{{2}})/?(?P<serial>[1-9]\d{{0,5}}){_LETTER}", re.ASCII)
+# The serial of an SF number has no fixed width and is counted as it stands: no zeros before it, and always
+# the slash, for a digit typed in its place would make another number that passes.
+_CRO_SF = re.compile(rf"SF(?P<year>\d{{2}})/(?P<serial>[1-9]\d{{0,5}}){_LETTER}", re.ASCII)
 _PRISON = re.compile(r"[A-Z]\d{4}[A-Z]{2}", re.ASCII)
 _NOMINAL = re.compile(r"[0-9A-F]{8}(-[0-9A-F]{4}){3}-[0-9A-F]{12}")
 

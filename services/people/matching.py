@@ -1,7 +1,7 @@
 """A scored matcher over names and date of birth: candidates by cheap keys, then Fellegi-Sunter bits."""
 
-import heapq
 import math
+from bisect import insort
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Iterator, Mapping
 from functools import cache, partial
@@ -144,7 +144,7 @@ class Index:
         """The best matches by name and date of birth, best first; identifiers are not looked at."""
         question = Question(given, self._frequencies)
         best = _best(question, self._candidates(question), self._readings, limit, at_least)
-        return [Match(each, *question.explain(self._readings[each])) for _, each in best]
+        return [Match(each, *question.explain(self._readings[each])) for each in best]
 
     def explain(self, given: person_pb2.Person, nominal_id: str) -> Match:
         return Match(nominal_id, *Question(given, self._frequencies).explain(self._readings[nominal_id]))
@@ -190,17 +190,16 @@ class Index:
 
 def _best(
     question: Question, candidates: Iterable[str], held: Mapping[str, Reading], limit: int, at_least: float
-) -> list[tuple[float, str]]:
+) -> list[str]:
     best: list[tuple[float, str]] = []
     for each in candidates:
         bits = question.bits(held[each], at_least)
-        if bits < at_least:
-            continue
-        heapq.heappush(best, (bits, each))
-        if len(best) > limit:
-            heapq.heappop(best)
-            at_least = best[0][0]
-    return sorted(best, key=lambda pair: (-pair[0], pair[1]))
+        if bits >= at_least:
+            insort(best, (-bits, each))
+            del best[limit:]
+        if len(best) == limit:
+            at_least = max(at_least, -best[-1][0])
+    return [each for _, each in best]
 
 
 def _given_name(frequencies: weights.Frequencies, one: str, other: str) -> Weighed:

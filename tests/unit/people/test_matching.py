@@ -1,0 +1,384 @@
+"""A match is found and weighed as its evidence says, and clears the threshold when it should."""
+
+import math
+import string
+from collections.abc import Iterator
+
+import pytest
+from google.type.date_pb2 import Date
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from ppo.person.v1 import person_pb2
+from services.people import matching, weights
+from services.people.matching import Index, compare, contradicts
+from tests.unit.people.builders import PNC, name, person
+
+COMMON = "John Smith"
+RARE = "Zbigniew Wolstenholme"
+
+words = st.text(string.ascii_lowercase, min_size=3, max_size=12)
+dates = st.builds(Date, year=st.integers(1930, 2004), month=st.integers(1, 12), day=st.integers(1, 28))
+named = st.builds(person_pb2.Name, given_name=words, family_name=words)
+people = st.builds(person_pb2.Person, name=named, birth_date=dates, aliases=st.lists(named, max_size=3))
+# What a caller may send: any text in any field, any number in any part of a date.
+texts = st.text(max_size=300)
+anything = st.builds(
+    person_pb2.Person,
+    name=st.builds(person_pb2.Name, given_name=texts, family_name=texts),
+    aliases=st.lists(st.builds(person_pb2.Name, given_name=texts, family_name=texts), max_size=3),
+    birth_date=st.builds(Date, **dict.fromkeys(("year", "month", "day"), st.integers(-(2**31), 2**31 - 1))),
+)
+
+
+def crowd(size: int) -> Iterator[tuple[str, person_pb2.Person]]:
+    """People of many names, a tenth of them John and a tenth of them Smith, born over thirty years."""
+    for number in range(size):
+        given = "John" if number % 10 == 0 else f"Given{_letters(number % 97)}"
+        family = "Smith" if number % 10 == 5 else f"Family{_letters(number % 1009)}"
+        born = f"{1955 + number % 30}-{1 + number % 12:02d}-{1 + number % 28:02d}"
+        yield f"crowd-{number}", person(f"{given} {family}", born)
+
+
+def _letters(number: int) -> str:
+    return "".join(string.ascii_lowercase[number // 26**place % 26] for place in range(3))
+
+
+def index(size: int, *held: person_pb2.Person) -> Index:
+    index = Index()
+    for nominal_id, each in (*crowd(size - len(held)), *((f"held-{at}", each) for at, each in enumerate(held))):
+        index.put(nominal_id, each)
+    return index
+
+
+@pytest.fixture(scope="module", params=[300, 10_000])
+def size(request: pytest.FixtureRequest) -> int:
+    return int(request.param)
+
+
+@pytest.fixture(scope="module")
+def common(size: int) -> Index:
+    return index(size, person(COMMON, "1980-05-14"))
+
+
+@pytest.fixture(scope="module")
+def rare(size: int) -> Index:
+    return index(size, person(RARE, "1980-05-11", aliases=["Jack Sparrowhawk", "Peter Quillfeather"]))
+
+
+def alarms(index: Index, given: person_pb2.Person) -> list[str]:
+    found = index.matches(given, limit=5, at_least=index.threshold())
+    return [each.nominal_id for each in found if each.nominal_id.startswith("held")]
+
+
+@pytest.mark.parametrize(
+    ("words", "born"),
+    [
+        ("John Smith", "1980-05-14"),
+        ("JOHN SMITH", "1980-05-14"),
+        ("John Paul Smith", "1980-05-14"),
+        ("Jon Smith", "1980-05-14"),
+        ("John Smiht", "1980-05-14"),
+        ("John Smythe", "1980-05-14"),
+        ("Jhon Smtih", "1980-05-14"),
+        ("Smith John", "1980-05-14"),
+        ("Jack Smith", "1980-05-14"),
+        ("J Smith", "1980-05-14"),
+    ],
+)
+def test_a_common_name_with_the_exact_date_is_a_match(common: Index, words: str, born: str) -> None:
+    assert alarms(common, person(words, born)) == ["held-0"]
+
+
+@pytest.mark.parametrize(
+    ("words", "born"),
+    [
+        ("Zbigniew Wolstenholme", "1980-11-05"),
+        ("Zbigniew Wolstenholme", "1990-05-11"),
+        ("Zbigniew Wolstenholme", "1980-05"),
+        ("Zbigniew Wolstenholme", "1980"),
+        ("Zbigniew Wolstenholme", ""),
+        ("Zbigneiw Wolstenholm", "1980-05-11"),
+        ("Wolstenholme Zbigniew", "1980-11-05"),
+        ("Wolstenholme", "1980-05-11"),
+        ("Jack Sparrowhawk", "1980-05-11"),
+        ("Jack Sparowhawk", "1980-05-11"),
+    ],
+)
+def test_a_rare_name_is_a_match_with_less_of_the_date(rare: Index, words: str, born: str) -> None:
+    assert alarms(rare, person(words, born)) == ["held-0"]
+
+
+@pytest.mark.parametrize(
+    ("words", "born"),
+    [
+        ("Brian Wolstenholme", "1962-09-27"),
+        ("Zbigniew Underhill", "1962-09-27"),
+        ("Brian Underhill", "1980-05-11"),
+        ("Brian Wolstenholme", ""),
+        ("Brian Underhill", ""),
+        ("", "1980-05-11"),
+        ("", ""),
+    ],
+)
+def test_one_thing_in_common_is_no_match(rare: Index, words: str, born: str) -> None:
+    assert alarms(rare, person(words, born)) == []
+
+
+def test_a_common_name_without_a_date_is_no_match_in_a_large_index(common: Index) -> None:
+    assert len(common) < 1000 or alarms(common, person(COMMON)) == []
+
+
+@given(people, st.integers(1, 10_000_000))
+def test_exact_name_and_date_clear_any_threshold(held: person_pb2.Person, size: int) -> None:
+    for each in (held.name, *held.aliases):
+        bits, _ = compare(person_pb2.Person(name=each, birth_date=held.birth_date), held)
+
+        assert bits > weights.threshold(size, 0.01)
+
+
+def test_the_commonest_of_many_names_clears_the_highest_threshold() -> None:
+    aliases = [f"{given} Brown" for given in ("Ann", "Lee", "Guy", "Roy", "Kim", "Max", "Ray", "Joe", "Tom")]
+    everybody = index(0, *(person(COMMON, "1980-05-14", aliases) for _ in range(50)))
+
+    bits = everybody.matches(person("Roy Brown", "1980-05-14", [COMMON, *aliases[:2]]), limit=1)[0].bits
+
+    assert bits > weights.threshold(10**9, 0.01) == weights.HIGHEST_THRESHOLD
+
+
+@given(people, st.data())
+def test_one_wrong_letter_with_the_exact_date_is_a_match(held: person_pb2.Person, data: st.DataObject) -> None:
+    family = held.name.family_name
+    at = data.draw(st.integers(0, len(family) - 1))
+    letter = data.draw(st.sampled_from(string.ascii_lowercase))
+    misspelt = person_pb2.Person()
+    misspelt.CopyFrom(held)
+    misspelt.name.family_name = family[:at] + letter + family[at + 1 :]
+
+    assert alarms(index(300, held), misspelt) == ["held-0"]
+
+
+@given(people)
+def test_names_swapped_are_a_match(held: person_pb2.Person) -> None:
+    swapped = person_pb2.Name(given_name=held.name.family_name, family_name=held.name.given_name)
+
+    assert alarms(index(300, held), person_pb2.Person(name=swapped, birth_date=held.birth_date)) == ["held-0"]
+
+
+@given(anything, anything)
+def test_any_two_people_compare_to_a_number_that_is_the_sum_of_its_evidence(
+    one: person_pb2.Person, other: person_pb2.Person
+) -> None:
+    bits, evidence = compare(one, other)
+
+    assert math.isfinite(bits)
+    assert bits == pytest.approx(sum(each.bits for each in evidence))
+    assert all(each.field and each.comparison for each in evidence)
+
+
+@given(people, people)
+def test_nobody_matches_better_than_the_person_themselves(one: person_pb2.Person, other: person_pb2.Person) -> None:
+    assert compare(one, other)[0] <= compare(one, one)[0] + 1e-9
+
+
+@given(people)
+def test_what_is_missing_counts_for_nothing(held: person_pb2.Person) -> None:
+    whole, _ = compare(held, held)
+    dateless, evidence = compare(person_pb2.Person(name=held.name), held)
+
+    assert compare(person_pb2.Person(), held) == (0.0, [])
+    assert {each.field for each in evidence} == {"given_name", "family_name"}
+    assert whole == pytest.approx(dateless + sum(weights.DATE_PARTS) + weights.DATE_AGREES)
+
+
+def test_the_date_says_how_it_differs() -> None:
+    held = person(RARE, "1980-05-11")
+    dates = ["1980-05-11", "1980-11-05", "1989-05-11", "1980-05-27", "1980-05", "1981-05", "1962-09-27", ""]
+
+    levels = [[e.comparison for e in compare(person(RARE, each), held)[1] if e.field == "birth_date"] for each in dates]
+
+    assert levels == [
+        ["exact"],
+        ["day and month swapped"],
+        ["one digit"],
+        ["two parts"],
+        ["partial"],
+        ["partly differs"],
+        ["differs"],
+        [],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "level"),
+    [
+        ("Jonathan", "Jonathan Paul", "exact"),
+        ("Mary-Jane", "Maryjane", "exact"),
+        ("Ali Hassan", "Ali Yusuf", "first name"),
+        ("Jonatan", "Jonathan", "one edit"),
+        ("Bob", "Robert", "nickname"),
+        ("Katherine", "Catharyn", "sounds alike"),
+        ("Jomarhan", "Jonathan", "two edits"),
+        ("Paul", "Jonathan Paul", "shared word"),
+        ("J", "Jonathan", "initial"),
+        ("Christop", "Christopher", "similar"),
+        ("Brian", "Jonathan", "differs"),
+    ],
+)
+def test_a_given_name_says_how_it_differs(one: str, other: str, level: str) -> None:
+    _, evidence = compare(person(f"{one} Smith"), person(f"{other} Smith"))
+
+    assert evidence[0].comparison == level
+
+
+def test_a_better_level_never_weighs_less() -> None:
+    bits = [weights.name(level, 0.01) for level in ("exact", "one edit", "two edits", "differs")]
+
+    assert bits == sorted(bits, reverse=True)
+
+
+def test_names_in_two_scripts_are_not_compared() -> None:
+    bits, evidence = compare(person("Иван Петров", "1980-05-11"), person("Ivan Petrov", "1980-05-11"))
+
+    assert [each.field for each in evidence] == ["birth_date"]
+    assert not contradicts(person("Иван Петров"), person("Brian Underhill"))
+    assert bits > 0
+
+
+def test_an_alias_is_worth_less_than_the_name_itself() -> None:
+    held = person("Jack Sparrowhawk", "1980-05-11", aliases=["Peter Quillfeather", "Adam Winterbourne"])
+
+    by_name, _ = compare(person("Jack Sparrowhawk"), held)
+    by_alias, evidence = compare(person("Adam Winterbourne"), held)
+
+    assert by_alias == pytest.approx(by_name - math.log2(3))
+    assert [each.comparison for each in evidence] == ["alias, exact", "alias, exact"]
+
+
+def test_a_rare_name_counts_more_than_a_common_one() -> None:
+    crowded = index(1000, person(RARE), person(COMMON))
+
+    rare, common = (crowded.matches(person(words), limit=1)[0].bits for words in (RARE, COMMON))
+
+    assert rare > common + 5
+
+
+@pytest.mark.parametrize(
+    ("given", "contradiction"),
+    [
+        (person("Jonathan Underhill", "1980-05-11"), False),
+        (person("Jon Undrhill", "1980-05-12"), False),
+        (person("Jonathan Quillfeather"), False),
+        (person("Underhill Jonathan"), False),
+        (person("Peter Quillfeather", "1980-11-05"), False),
+        (person("", "1980"), False),
+        (person("", "1981-05"), False),
+        (person(), False),
+        (person("Brian Wolstenholme"), True),
+        (person("Brian Wolstenholme", "1980-05-11"), True),
+        (person("Jonathan Underhill", "1962-09-27"), True),
+        (person("Wolstenholme"), True),
+    ],
+    ids=lambda value: str(value).replace("\n", " "),
+)
+def test_only_another_name_or_another_date_contradicts(given: person_pb2.Person, contradiction: bool) -> None:
+    held = person("Jonathan Underhill", "1980-05-11", aliases=["Peter Quillfeather"])
+
+    assert contradicts(given, held) is contradiction
+
+
+@given(st.lists(people, min_size=1, max_size=30), st.data())
+def test_no_candidate_is_lost_that_a_whole_comparison_would_find(
+    held: list[person_pb2.Person], data: st.DataObject
+) -> None:
+    asked = data.draw(st.sampled_from(held))
+    filled = index(len(held), *held)
+    frequencies = filled._frequencies
+
+    whole = [matching.Question(asked, frequencies).bits(matching.read(each)) for each in held]
+    found = filled.matches(asked, limit=len(held), at_least=filled.threshold())
+
+    assert [match.bits for match in found] == pytest.approx(
+        sorted((bits for bits in whole if bits >= filled.threshold()), reverse=True)
+    )
+
+
+def test_the_best_come_first_and_no_more_than_asked_for() -> None:
+    filled = index(5, *(person(COMMON, f"1980-05-1{day}") for day in range(5)))
+
+    found = filled.matches(person(COMMON, "1980-05-13"), limit=3)
+
+    assert found[0].nominal_id == "held-3"
+    assert [each.bits for each in found] == sorted((each.bits for each in found), reverse=True)
+    assert len(found) == 3
+
+
+def test_those_left_out_by_the_limit_are_the_worst() -> None:
+    filled = index(400, *(person(COMMON, f"19{year}-05-14") for year in range(50, 90)))
+    asked = person(COMMON, "1980-05-14")
+
+    few, all_of_them = (filled.matches(asked, limit=limit) for limit in (3, 400))
+
+    assert few == all_of_them[:3]
+
+
+@given(st.lists(people, min_size=1, max_size=6), people)
+def test_who_is_dropped_leaves_nothing_behind(stay: list[person_pb2.Person], gone: person_pb2.Person) -> None:
+    gone.identifiers.add(kind=PNC, value="2002/0073319Z")
+    once, never = index(len(stay), *stay), index(len(stay), *stay)
+
+    once.put("gone", gone)
+    once.drop("gone")
+    once.drop("gone")
+
+    assert vars(once) | {"_frequencies": None} == vars(never) | {"_frequencies": None}
+    assert vars(once._frequencies) == vars(never._frequencies)
+
+
+def test_who_is_put_again_is_held_as_last_put() -> None:
+    filled = Index()
+    filled.put("one", person(COMMON, pnc=["2002/0073319Z"]))
+    filled.put("one", person(RARE, pnc=["1979/0163001B"]))
+
+    assert len(filled) == 1
+    assert filled.matches(person(COMMON), limit=5) == []
+    assert filled.holders(person_pb2.Identifier(kind=PNC, value="02/73319Z")) == []
+    assert filled.holders(person_pb2.Identifier(kind=PNC, value="79/163001b")) == ["one"]
+
+
+def test_what_was_put_is_not_changed_from_outside() -> None:
+    filled, held = Index(), person(COMMON)
+    filled.put("one", held)
+
+    held.name.CopyFrom(name(RARE))
+
+    assert filled.person("one") == person(COMMON)
+
+
+def test_a_nominal_id_is_an_identifier_of_its_own_person() -> None:
+    filled = Index()
+    filled.put("0b3f2a74-6c1d-4e5f-8a9b-0c1d2e3f4a5b", person(COMMON))
+    typed = person_pb2.Identifier(
+        kind=person_pb2.IDENTIFIER_KIND_NOMINAL_ID, value="0B3F2A74-6C1D-4E5F-8A9B-0C1D2E3F4A5B"
+    )
+
+    assert filled.holders(typed) == ["0b3f2a74-6c1d-4e5f-8a9b-0c1d2e3f4a5b"]
+
+
+@given(people)
+def test_the_best_possible_is_what_the_person_would_reach(asked: person_pb2.Person) -> None:
+    assume(not asked.aliases)
+    filled = index(300)
+    promised = filled.best_possible(asked)
+    filled.put("self", asked)
+
+    assert filled.matches(asked, limit=1)[0].bits == pytest.approx(promised, abs=0.1)
+
+
+def test_the_threshold_moves_with_the_size_of_the_index() -> None:
+    sizes = [300, 3_000, 10_000, 50_000]
+    bits = [weights.threshold(size, 0.01) for size in sizes]
+
+    assert bits == pytest.approx([bits[0] + math.log2(size / 300) for size in sizes])
+    assert weights.threshold(10_000, 0.05) == pytest.approx(weights.threshold(10_000, 0.01) - math.log2(5))
+    assert weights.threshold(0, 0.01) == weights.threshold(300, 0.01)

@@ -1,0 +1,85 @@
+"""Names that differ only in how they are written have one normal form, in any script."""
+
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ppo.person.v1 import person_pb2
+from services.people import names
+from services.people.names import Wording
+
+
+@pytest.mark.parametrize(
+    ("written", "normal"),
+    [
+        ("O'Brien", "obrien"),
+        ("O\u2019BRIEN", "obrien"),
+        ("Smith-Jones", "smith jones"),
+        ("  Jean\u2011Luc\t ", "jean luc"),
+        ("St. John", "st john"),
+        ("Núñez", "nunez"),
+        ("Nu\u0301n\u0303ez", "nunez"),
+        ("Straße", "strasse"),
+        ("Łukasz Ørsted", "lukasz orsted"),
+        ("\uff33\uff4d\uff49\uff54\uff48", "smith"),
+        ("\ufb01eld", "field"),
+        ("İpek", "ipek"),
+        ("soft\u00adhyphen", "softhyphen"),
+        ("zero\u200bwidth", "zerowidth"),
+        ("bell\u0007rings", "bell rings"),
+        ("Иван", "иван"),
+        ("Алёна", "алена"),
+        ("שָׁלוֹם", "שלום"),
+        ("مُحَمَّد", "محمد"),
+        ("नमस्ते", "नमस्ते"),
+        ("がく", "がく"),
+        ("\u1112\u1161\u11ab", "한"),
+        ("王小明", "王小明"),
+        ("...", ""),
+    ],
+    ids=ascii,
+)
+def test_a_name_has_one_normal_form(written: str, normal: str) -> None:
+    assert names.normal(written) == normal
+
+
+def test_letters_that_part_two_names_are_kept() -> None:
+    assert names.normal("かく") != names.normal("がく")
+    assert names.normal("कमल") != names.normal("कमला")
+
+
+@given(st.text(max_size=300))
+def test_normalising_any_text_twice_changes_nothing(text: str) -> None:
+    once = names.normal(text)
+
+    assert names.normal(once) == once
+    assert not any(unicodedata.category(each) in ("Cc", "Cf") or each.isupper() for each in once)
+
+
+@pytest.mark.parametrize("name", ["Madonna", "Søren"])
+def test_a_name_of_one_word_stands_in_the_family_name(name: str) -> None:
+    as_given = names.wording(person_pb2.Name(given_name=name))
+
+    assert as_given == names.wording(person_pb2.Name(family_name=name)) == Wording("", names.normal(name))
+
+
+@pytest.mark.parametrize("written", ["Unknown", "NOT KNOWN", "n/a", "refused", " - ", ""])
+def test_what_is_typed_for_want_of_a_name_is_no_name(written: str) -> None:
+    assert names.wording(person_pb2.Name(given_name=written, family_name=written)) == Wording("", "")
+
+
+@pytest.mark.parametrize("one", ["Smyth", "Smithe", "SMITH"])
+def test_names_that_sound_alike_have_one_sound(one: str) -> None:
+    assert names.sound(names.normal(one)) == names.sound("smith") != ""
+
+
+@pytest.mark.parametrize("words", ["иван", "王", "नमस्ते", ""])
+def test_no_sound_is_made_up_for_other_scripts(words: str) -> None:
+    assert names.sound(words) == ""
+
+
+def test_a_short_name_meets_its_long_one() -> None:
+    assert names.short_for("bob") & names.short_for("robert")
+    assert not names.short_for("bob") & names.short_for("carl")
