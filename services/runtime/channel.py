@@ -18,6 +18,10 @@ OPTIONS = (
     ("grpc.max_reconnect_backoff_ms", 1_000),
 )
 
+# What every failed call raises, whatever the reason.
+CallError = grpc.aio.AioRpcError
+Channel = grpc.aio.Channel
+
 
 def connect(target: str, token: Callable[[], str], ca: Path | None = None) -> grpc.aio.Channel:
     """`token` is asked at every call; without `ca` the target must be on loopback."""

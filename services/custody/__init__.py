@@ -1,0 +1,1 @@
+"""Custody records of the suites, and every answer given there."""

@@ -1,0 +1,59 @@
+"""What was given of a person, in one canonical form, and by what the same person is known again."""
+
+import json
+from collections.abc import Iterable
+
+from ppo.person.v1 import person_pb2
+from services.people import identifiers, names
+from services.runtime.errors import Invalid
+
+
+def canonical(person: person_pb2.Person, path: str = "person.") -> person_pb2.Person:
+    """The same with canonical identifiers, each once. Raises Invalid naming the field."""
+    copy = person_pb2.Person()
+    copy.CopyFrom(person)
+    del copy.identifiers[:]
+    copy.identifiers.extend(canonical_identifiers(person.identifiers, path))
+    return copy
+
+
+def canonical_identifiers(
+    given: Iterable[person_pb2.Identifier], path: str = ""
+) -> list[person_pb2.Identifier]:
+    found: dict[tuple[int, str], person_pb2.Identifier] = {}
+    for identifier in given:
+        try:
+            value = identifiers.canonical(identifier.kind, identifier.value)
+        except identifiers.Malformed as malformed:
+            raise Invalid(f"{path}identifiers.value", str(malformed)) from None
+        found[identifier.kind, value] = person_pb2.Identifier(kind=identifier.kind, value=value)
+    return list(found.values())
+
+
+def text(person: person_pb2.Person) -> str:
+    """One text for everything that was given, however it was spelled or ordered."""
+    aliases = sorted(_name(each) for each in person.aliases)
+    numbers = sorted(_number(each) for each in person.identifiers)
+    return json.dumps([_name(person.name), aliases, _born(person), person.sex, numbers])
+
+
+def subjects(person: person_pb2.Person) -> list[str]:
+    """Each alone says who this is: an identifier, or a full name with a full date of birth."""
+    known = [_number(each) for each in person.identifiers]
+    if all(_born(person)) and all(_name(person.name)):
+        known.append(json.dumps([_name(person.name), _born(person)]))
+    return known
+
+
+def _name(name: person_pb2.Name) -> tuple[str, str]:
+    wording = names.wording(name)
+    return wording.given, wording.family
+
+
+def _born(person: person_pb2.Person) -> tuple[int, int, int]:
+    date = person.birth_date
+    return date.year, date.month, date.day
+
+
+def _number(identifier: person_pb2.Identifier) -> str:
+    return f"{identifiers.kind_name(identifier.kind)} {identifier.value}"
