@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import time
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -27,6 +28,9 @@ SEND_SECONDS = 10
 MOCK_VERSION = (2, 3)
 LARGEST_RECORD = 1024 * 1024
 DEAD_HEAD = 64 * 1024
+COORDINATOR_SECONDS = 30
+# So many made-up groups fall on every partition of the offsets topic, or nearly.
+COORDINATOR_SAMPLE = 40
 
 
 @dataclass(frozen=True)
@@ -350,11 +354,26 @@ def create_topics(servers: str, topics: Path, mock: bool) -> None:
         missing = [topic for topic in Topics.load(topics).by_name.values() if topic.name not in known]
         if missing:
             admin.create_topics({topic.name: _creation(topic) for topic in missing}, wait_for_metadata=True)
+        _await_coordinator(admin)
     except TopicAlreadyExistsError:
         # Another process was quicker.
         pass
     finally:
         admin.close()
+
+
+def _await_coordinator(admin: KafkaAdminClient) -> None:
+    """A new cluster makes its groups' coordinators when first asked; a member that joins meanwhile may idle."""
+    groups = [f"ready-{number}" for number in range(COORDINATOR_SAMPLE)]
+    deadline = time.monotonic() + COORDINATOR_SECONDS
+    while True:
+        try:
+            admin.list_group_offsets(groups)
+            return
+        except KafkaError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
 
 
 def _creation(topic: Topic) -> dict[str, Any]:

@@ -112,6 +112,9 @@ class Consumer:
                 log.warning("consumer waits", group=self._group, dependency=outage.dependency)
                 await asyncio.sleep(RETRY_SECONDS)
 
+    async def close(self) -> None:
+        await self._subscription.close()
+
     async def _finish(self, records: Sequence[Record]) -> None:
         """Takes a polled batch, however long what it depends on is away, then commits its offsets."""
         while True:
