@@ -1,0 +1,335 @@
+"""How events leave and arrive, against real PostgreSQL and Kafka: none lost, none twice, a person's in order."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from sqlalchemy import MetaData, create_engine, func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from ppo.custody.v1 import events_pb2 as events
+from services.runtime.broker import Cluster, Producer, Record, Subscription, Tail, Topics
+from services.runtime.clock import Clock
+from services.runtime.consumer import Consumer, Handler, Inbox
+from services.runtime.database import Database, driver_url
+from services.runtime.errors import Conflict, Unavailable
+from services.runtime.outbox import Outbox
+from services.runtime.policy import Undisclosed, Viewer
+from services.runtime.relay import Relay
+from tests import servers
+
+ARRESTS = "ppo.custody.arrests.v1"
+FLAGS = "ppo.flagging.flags.v1"
+TOPICS = Topics.load(servers.TOPICS)
+NOW = datetime(2004, 12, 31, 20, tzinfo=UTC)
+
+
+@dataclass
+class Log:
+    """A service's side of the event log, in a schema of its own."""
+
+    url: str
+    kafka: str
+    metadata: MetaData = field(default_factory=lambda: MetaData(schema="custody"))
+
+    def __post_init__(self) -> None:
+        self.outbox = Outbox(self.metadata, "/ppo/custody")
+        self.inbox = Inbox(self.metadata)
+        self.database = Database(self.url, "custody")
+        self.producer = Producer(self.kafka, mock=False)
+        self.cluster = Cluster(self.kafka, mock=False)
+        engine = create_engine(driver_url(self.url))
+        self.metadata.create_all(engine)
+        engine.dispose()
+
+    def relay(self, producer: Any = None, cluster: Any = None) -> Relay:
+        return Relay(
+            self.database, self.outbox, producer or self.producer, cluster or self.cluster, TOPICS, Clock()
+        )
+
+    def consumer(self, handler: Handler[Any], group: str = "tracking") -> Consumer:
+        subscription = Subscription(self.kafka, mock=False, group=group, instance="0", topics=[ARRESTS])
+        return Consumer(
+            group,
+            subscription,
+            {handler.message.DESCRIPTOR.full_name: handler},
+            database=self.database,
+            inbox=self.inbox,
+            producer=self.producer,
+            clock=Clock(),
+        )
+
+    async def append(self, key: str, topic: str = ARRESTS, suite: str = "D1") -> None:
+        async with self.database.transaction() as session:
+            await self.outbox.append(session, topic, key, arrested(key, suite), time=NOW)
+
+    async def kept(self) -> int:
+        async with self.database.transaction() as session:
+            return (await session.scalar(select(func.count()).select_from(self.outbox.rows))) or 0
+
+    async def close(self) -> None:
+        await self.producer.close()
+        await self.cluster.close()
+        await self.database.close()
+
+
+def arrested(key: str, suite: str = "D1") -> events.PpoArrested:
+    return events.PpoArrested(detention_id="d1", nominal_id=key, suite_id=suite)
+
+
+@pytest.fixture
+async def log(database: servers.Database, topics: str) -> AsyncIterator[Log]:
+    log = Log(database.url("custody"), topics)
+    yield log
+    await log.close()
+
+
+@asynccontextmanager
+async def reading(kafka: str, topic: str) -> AsyncIterator[Tail]:
+    tail = Tail(kafka, mock=False, topic=topic)
+    await tail.start({})
+    yield tail
+    await tail.close()
+
+
+async def read(kafka: str, topic: str, count: int) -> list[Record]:
+    """The first `count` records of the topic, and whatever else is there within a second."""
+    found: list[Record] = []
+    async with reading(kafka, topic) as tail, asyncio.timeout(30):
+        while len(found) < count:
+            found += await tail.poll()
+        found += await tail.poll() + await tail.poll()
+    return found
+
+
+def sequences(records: Sequence[Record], key: str) -> list[int]:
+    return [int(record.headers["ce_sequence"]) for record in records if record.key == key]
+
+
+async def test_an_event_leaves_as_a_cloud_event(log: Log) -> None:
+    await log.append("n1")
+    await log.relay().round()
+
+    [record] = await read(log.kafka, ARRESTS, 1)
+    assert record.headers["ce_specversion"] == "1.0"
+    assert record.headers["ce_type"] == "ppo.custody.v1.PpoArrested"
+    assert record.headers["ce_source"] == "/ppo/custody"
+    assert record.headers["ce_time"] == NOW.isoformat()
+    assert record.headers["content-type"] == "application/protobuf"
+    assert events.PpoArrested.FromString(record.value or b"") == arrested("n1")
+
+
+async def test_what_is_rolled_back_never_leaves(log: Log) -> None:
+    with pytest.raises(RuntimeError):
+        async with log.database.transaction() as session:
+            await log.outbox.append(session, ARRESTS, "n1", arrested("n1"), time=NOW)
+            raise RuntimeError
+    await log.append("n2")
+    await log.relay().round()
+
+    assert [record.key for record in await read(log.kafka, ARRESTS, 1)] == ["n2"]
+
+
+async def test_concurrent_changes_of_a_person_leave_in_order_without_a_gap(log: Log) -> None:
+    async with asyncio.TaskGroup() as writers:
+        for number in range(60):
+            writers.create_task(log.append(f"n{number % 3}"))
+    relays = [log.relay(), log.relay()]
+    async with asyncio.timeout(30):
+        while await waiting(log):
+            await asyncio.gather(*(relay.round() for relay in relays))
+
+    records = await read(log.kafka, ARRESTS, 60)
+    assert [sequences(records, f"n{person}") for person in range(3)] == [list(range(1, 21))] * 3
+
+
+async def waiting(log: Log) -> list[int]:
+    async with log.database.transaction() as session:
+        return await log.outbox.waiting_shards(session)
+
+
+class Refusing:
+    """A producer that loses every send of one person, once the broker has or has not had it."""
+
+    def __init__(self, producer: Producer, key: str) -> None:
+        self.producer, self.key = producer, key
+
+    async def send(self, records: Sequence[Record]) -> list[bool]:
+        kept = [record for record in records if record.key != self.key]
+        sent = dict(zip([record.key for record in kept], await self.producer.send(kept), strict=True))
+        return [sent.get(record.key, False) for record in records]
+
+
+async def test_a_person_stops_at_the_first_failed_send_and_the_others_go_on(log: Log) -> None:
+    # The same shard, so that the two are in one batch.
+    for key in ("n1", "n1", "m7", "n1"):
+        await log.append(key)
+    with pytest.raises(Unavailable):
+        for _ in range(3):
+            await log.relay(producer=Refusing(log.producer, "n1")).round()
+    async with asyncio.timeout(30):
+        while await waiting(log):
+            await log.relay().round()
+
+    records = await read(log.kafka, ARRESTS, 4)
+    assert sequences(records, "n1") == [1, 2, 3]
+    assert sequences(records, "m7") == [1]
+
+
+async def test_a_relay_that_dies_after_the_broker_had_it_sends_it_again_under_the_same_id(log: Log) -> None:
+    await log.append("n1")
+
+    class Dying(Refusing):
+        async def send(self, records: Sequence[Record]) -> list[bool]:
+            await self.producer.send(records)
+            raise asyncio.CancelledError
+
+    with pytest.raises(asyncio.CancelledError):
+        await log.relay(producer=Dying(log.producer, "")).round()
+    await log.relay().round()
+
+    first, second = await read(log.kafka, ARRESTS, 2)
+    assert first.headers["ce_id"] == second.headers["ce_id"]
+
+
+async def test_of_a_compacted_topic_only_the_last_state_of_a_person_is_kept(log: Log) -> None:
+    for _ in range(3):
+        await log.append("n1", topic=FLAGS)
+        await log.append("n1", topic=ARRESTS)
+    async with asyncio.timeout(30):
+        while await waiting(log):
+            await log.relay().round()
+
+    assert await log.kept() == 1 + 3
+
+
+async def test_another_cluster_gets_all_that_is_kept_under_the_first_ids(log: Log) -> None:
+    await log.append("n1")
+    relay = log.relay()
+    await relay._meet_cluster()
+    await relay.round()
+
+    class Another:
+        async def cluster_id(self) -> str:
+            return "another cluster"
+
+    other = log.relay(cluster=Another())
+    await other._meet_cluster()
+    await other.round()
+
+    first, second = await read(log.kafka, ARRESTS, 2)
+    assert first.headers["ce_id"] == second.headers["ce_id"]
+    assert first.headers["ce_sequence"] == second.headers["ce_sequence"]
+
+
+async def test_what_the_audience_may_not_see_does_not_leave(log: Log) -> None:
+    async with log.database.transaction() as session:
+        with pytest.raises(Undisclosed):
+            await log.outbox.append(
+                session, ARRESTS, "n1", arrested("n1"), time=NOW, audience=Viewer("third_party")
+            )
+
+
+@dataclass
+class Ledger:
+    """Takes arrests down; refuses one person, or is away for a while."""
+
+    log: Log
+    refuse: str = ""
+    outage: int = 0
+    taken: list[str] = field(default_factory=list)
+
+    def handler(self) -> Handler[events.PpoArrested]:
+        return Handler(events.PpoArrested, self.take)
+
+    async def take(self, session: AsyncSession, event: events.PpoArrested) -> None:
+        if event.nominal_id == self.refuse:
+            raise Conflict("is refused")
+        if self.outage:
+            self.outage -= 1
+            raise Unavailable("register")
+        self.taken.append(event.nominal_id)
+
+
+async def consume(consumer: Consumer, ledger: Ledger, count: int) -> None:
+    task = asyncio.create_task(consumer.run())
+    try:
+        async with asyncio.timeout(30):
+            while len(ledger.taken) < count:
+                await asyncio.sleep(0.05)
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        await consumer.close()
+
+
+async def test_a_repeated_event_takes_effect_once(log: Log) -> None:
+    record = Record(ARRESTS, "n1", arrested("n1").SerializeToString(), headers("e1"))
+    await log.producer.send([record, record, replace(record, key="n2", headers=headers("e2"))])
+    ledger = Ledger(log)
+
+    consumer = log.consumer(ledger.handler())
+    await consumer.take([record, record])
+    await consumer.take([record])
+
+    assert ledger.taken == ["n1"]
+
+
+def headers(event_id: str, kind: str = "ppo.custody.v1.PpoArrested") -> dict[str, str]:
+    return {"ce_id": event_id, "ce_type": kind}
+
+
+async def test_a_refused_record_goes_to_the_dead_letters_and_the_rest_goes_on(log: Log) -> None:
+    bad = [
+        Record(ARRESTS, "k", b"\xff\xff\xff", headers("unreadable")),
+        Record(ARRESTS, "k", arrested("refused").SerializeToString(), headers("refused")),
+        Record(ARRESTS, "k", arrested("n0").SerializeToString(), {}),
+        Record(ARRESTS, "k", b"", headers("other", kind="ppo.custody.v1.Unheard")),
+    ]
+    good = [Record(ARRESTS, f"n{one}", arrested(f"n{one}").SerializeToString(), headers(f"e{one}")) for one in (1, 2)]
+    await log.producer.send([good[0], *bad, good[1]])
+    ledger = Ledger(log, refuse="refused")
+
+    await consume(log.consumer(ledger.handler()), ledger, 2)
+
+    assert sorted(ledger.taken) == ["n1", "n2"]
+    dead = await read(log.kafka, ARRESTS + ".dead", 3)
+    assert sorted(record.headers["dead_reason"] for record in dead) == [
+        "has no ce_type header",
+        "is no ppo.custody.v1.PpoArrested",
+        "is refused",
+    ]
+    assert {record.headers["dead_topic"] for record in dead} == {ARRESTS}
+
+
+async def test_an_outage_stops_the_consumer_and_loses_nothing(log: Log) -> None:
+    await log.producer.send([Record(ARRESTS, "n1", arrested("n1").SerializeToString(), headers("e1"))])
+    ledger = Ledger(log, outage=2)
+
+    await consume(log.consumer(ledger.handler()), ledger, 1)
+
+    assert ledger.taken == ["n1"]
+    assert ledger.outage == 0
+
+
+async def test_a_consumer_that_dies_before_it_commits_is_followed_by_one_that_takes_the_same(log: Log) -> None:
+    await log.producer.send([Record(ARRESTS, "n1", arrested("n1").SerializeToString(), headers("e1"))])
+    first = Ledger(log)
+    dying = log.consumer(first.handler())
+    records: list[Record] = []
+    async with asyncio.timeout(30):
+        while not records:
+            records = await dying._subscription.poll()
+    await dying.take(records)
+    await dying._subscription.close()
+
+    second = Ledger(log)
+    await log.producer.send([Record(ARRESTS, "n2", arrested("n2").SerializeToString(), headers("e2"))])
+    await consume(log.consumer(second.handler()), second, 1)
+
+    assert first.taken == ["n1"]
+    assert second.taken == ["n2"]
