@@ -17,7 +17,7 @@ from deploy.embedded.process import Command
 
 ROOT = Path(__file__).parents[2]
 TOPICS = ROOT / "deploy" / "kafka" / "topics.toml"
-REFERENCE = ROOT / "deploy" / "reference"
+REFERENCE = ROOT / "deploy" / "reference" / "birmingham"
 MIGRATE_SECONDS = 120
 
 
