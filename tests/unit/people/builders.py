@@ -23,7 +23,9 @@ def date(text: str) -> Date:
     return Date(year=year, month=month, day=day)
 
 
-def person(words: str = "", born: str = "", aliases: Iterable[str] = (), pnc: Iterable[str] = ()) -> person_pb2.Person:
+def person(
+    words: str = "", born: str = "", aliases: Iterable[str] = (), pnc: Iterable[str] = ()
+) -> person_pb2.Person:
     return person_pb2.Person(
         name=name(words),
         aliases=map(name, aliases),

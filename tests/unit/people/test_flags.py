@@ -19,7 +19,9 @@ spans = st.lists(st.tuples(instants, st.none() | instants), max_size=4)
 def test_an_episode_holds_its_start_and_not_its_end() -> None:
     span = (NOON, NOON + timedelta(days=1))
 
-    assert [flags.flagged_at(NOON + step, [span]) for step in (-TICK, 0 * TICK, timedelta(days=1) - TICK)] == [
+    assert [
+        flags.flagged_at(NOON + step, [span]) for step in (-TICK, 0 * TICK, timedelta(days=1) - TICK)
+    ] == [
         False,
         True,
         True,

@@ -17,7 +17,9 @@ dates = st.tuples(st.sampled_from([0, 1978, 1979, 1987]), st.integers(0, 12), st
 
 @pytest.mark.parametrize("compare", [likeness.given_name, likeness.family_name])
 @given(one=near | wild, other=near | wild)
-def test_two_names_are_as_like_from_either_side(compare: Callable[[str, str], str], one: str, other: str) -> None:
+def test_two_names_are_as_like_from_either_side(
+    compare: Callable[[str, str], str], one: str, other: str
+) -> None:
     level = compare(one, other)
 
     assert level == compare(other, one)
@@ -51,8 +53,8 @@ def test_a_missing_name_is_like_nothing_and_unlike_nothing(name: str) -> None:
         ("smith", "simth", "one edit"),
         ("wolstenholme", "wolstenhome", "one edit"),
         ("wright", "right", "one edit"),
-        ("hughes", "huse", "two edits"),
-        ("li", "lu", "differs"),
+        ("brown", "crowd", "two edits"),
+        ("li", "xu", "differs"),
         ("smith", "jones", "differs"),
     ],
 )

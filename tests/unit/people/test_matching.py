@@ -10,7 +10,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from ppo.person.v1 import person_pb2
-from services.people import matching, weights
+from services.people import matching, reading, weights
 from services.people.matching import Index, compare, contradicts
 from tests.unit.people.builders import PNC, name, person
 
@@ -46,7 +46,10 @@ def _letters(number: int) -> str:
 
 def index(size: int, *held: person_pb2.Person) -> Index:
     index = Index()
-    for nominal_id, each in (*crowd(size - len(held)), *((f"held-{at}", each) for at, each in enumerate(held))):
+    for nominal_id, each in (
+        *crowd(size - len(held)),
+        *((f"held-{at}", each) for at, each in enumerate(held)),
+    ):
         index.put(nominal_id, each)
     return index
 
@@ -147,7 +150,9 @@ def test_the_commonest_of_many_names_clears_the_highest_threshold() -> None:
 
 
 @given(people, st.data())
-def test_one_wrong_letter_with_the_exact_date_is_a_match(held: person_pb2.Person, data: st.DataObject) -> None:
+def test_one_wrong_letter_with_the_exact_date_is_a_match(
+    held: person_pb2.Person, data: st.DataObject
+) -> None:
     family = held.name.family_name
     at = data.draw(st.integers(0, len(family) - 1))
     letter = data.draw(st.sampled_from(string.ascii_lowercase))
@@ -177,7 +182,9 @@ def test_any_two_people_compare_to_a_number_that_is_the_sum_of_its_evidence(
 
 
 @given(people, people)
-def test_nobody_matches_better_than_the_person_themselves(one: person_pb2.Person, other: person_pb2.Person) -> None:
+def test_nobody_matches_better_than_the_person_themselves(
+    one: person_pb2.Person, other: person_pb2.Person
+) -> None:
     assert compare(one, other)[0] <= compare(one, one)[0] + 1e-9
 
 
@@ -195,7 +202,10 @@ def test_the_date_says_how_it_differs() -> None:
     held = person(RARE, "1980-05-11")
     dates = ["1980-05-11", "1980-11-05", "1989-05-11", "1980-05-27", "1980-05", "1981-05", "1962-09-27", ""]
 
-    levels = [[e.comparison for e in compare(person(RARE, each), held)[1] if e.field == "birth_date"] for each in dates]
+    levels = [
+        [e.comparison for e in compare(person(RARE, each), held)[1] if e.field == "birth_date"]
+        for each in dates
+    ]
 
     assert levels == [
         ["exact"],
@@ -295,7 +305,7 @@ def test_no_candidate_is_lost_that_a_whole_comparison_would_find(
     filled = index(len(held), *held)
     frequencies = filled._frequencies
 
-    whole = [matching.Question(asked, frequencies).bits(matching.read(each)) for each in held]
+    whole = [matching.Question(asked, frequencies).bits(reading.read(each)) for each in held]
     found = filled.matches(asked, limit=len(held), at_least=filled.threshold())
 
     assert [match.bits for match in found] == pytest.approx(
