@@ -11,7 +11,7 @@ def file(data: Path) -> Path:
 def move(data: Path, to: datetime) -> None:
     """From now on it is `to`, and the time goes on from there."""
     beside = file(data).with_suffix(".new")
-    beside.write_text(f"{(to - datetime.now(UTC)).total_seconds():.3f}\n")
+    beside.write_text(f"{(to - datetime.now(UTC)).total_seconds():.6f}\n")
     beside.replace(file(data))
 
 

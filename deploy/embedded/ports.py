@@ -14,6 +14,8 @@ QUESTION = bytes.fromhex("0000000a 0012 0000 00000001 ffff")
 
 def refuse_taken(ports: Mapping[str, int]) -> None:
     for role, port in ports.items():
+        if not 0 < port < 65_536:
+            raise StackError(f"port {port} ({role}) does not exist: move the ports by less with --offset")
         if taken(port):
             line = f"port {port} ({role}) is taken: stop what uses it, or move all ports with --offset"
             raise StackError(line)

@@ -30,7 +30,7 @@ class Supervisor:
     def __init__(self, processes: dict[str, state.Entry], changed: Callable[[], None]) -> None:
         self._processes = processes
         self._changed = changed
-        self._watched: list[Watched] = []
+        self.watched: list[Watched] = []
 
     async def start(self, server: Server) -> None:
         """Returns when it answers. Raises StackError when it ends before."""
@@ -45,7 +45,7 @@ class Supervisor:
         running = await process.start(command)
         entry = state.entry(running.pid, dict(server.ports), command.log)
         watched = Watched(server, command, running, entry)
-        self._watched.append(watched)
+        self.watched.append(watched)
         self._processes[server.name] = entry
         self._changed()
         return watched
@@ -77,11 +77,11 @@ class Supervisor:
         self._changed()
 
     async def stop(self) -> None:
-        for watched in reversed(self._watched):
+        for watched in reversed(self.watched):
             if watched.watch is not None:
                 watched.watch.cancel()
                 await asyncio.gather(watched.watch, return_exceptions=True)
             await process.stop(watched.process, watched.command.farewell, FAREWELL_SECONDS)
             self._processes.pop(watched.server.name)
             self._changed()
-        self._watched.clear()
+        self.watched.clear()

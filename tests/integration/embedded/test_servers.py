@@ -125,6 +125,22 @@ def test_fresh_topics_are_empty_with_no_group_left(servers: Servers, topics: str
     earlier.close()
 
 
+def test_the_mock_broker_takes_and_gives_records(servers: Servers) -> None:
+    mock = servers.mock_broker("mock")
+    options = {"bootstrap_servers": mock.address, "api_version": (2, 3)}
+    producer = KafkaProducer(**options)
+    producer.send("topic", value=b"value", partition=0).get(10)
+    producer.close()
+
+    consumer = KafkaConsumer(**options, auto_offset_reset="earliest")
+    consumer.assign([TopicPartition("topic", 0)])
+    [records] = consumer.poll(10_000).values()
+
+    assert [record.value for record in records] == [b"value"]
+    consumer.close()
+    mock.stop()
+
+
 def test_what_is_killed_leaves_no_process(servers: Servers) -> None:
     postgres = servers.own_postgres("another")
     pids = postgres.pids()
