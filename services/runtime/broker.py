@@ -363,7 +363,7 @@ def create_topics(servers: str, topics: Path, mock: bool) -> None:
 
 
 def _await_coordinator(admin: KafkaAdminClient) -> None:
-    """A new cluster makes its groups' coordinators when first asked; a member that joins meanwhile may idle."""
+    """A new cluster makes its coordinators when first asked; who joins a group meanwhile may idle."""
     groups = [f"ready-{number}" for number in range(COORDINATOR_SAMPLE)]
     deadline = time.monotonic() + COORDINATOR_SECONDS
     while True:

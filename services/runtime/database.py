@@ -84,3 +84,9 @@ def _answered() -> Iterator[None]:
 async def lock(session: AsyncSession, key: str) -> None:
     """Holds `key` (a person, a detention) for this transaction: its changes happen one after the other."""
     await session.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))"), {"key": key})
+
+
+async def try_lock(session: AsyncSession, key: str) -> bool:
+    """As `lock`, but False where another transaction holds the key."""
+    claim = text("SELECT pg_try_advisory_xact_lock(hashtextextended(:key, 0))")
+    return bool(await session.scalar(claim, {"key": key}))

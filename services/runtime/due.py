@@ -12,7 +12,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.runtime.clock import Clock
-from services.runtime.database import Database, lock
+from services.runtime.database import Database, try_lock
 from services.runtime.errors import Refusal, Unavailable
 
 DONE = Counter("ppo_due_done", "Things done because their time had come.", ["kind"])
@@ -24,6 +24,8 @@ OVERDUE = Gauge("ppo_due_overdue_seconds", "How long ago the oldest thing still 
 IDLE_SECONDS = 0.2
 RETRY_SECONDS = 0.5
 LONGEST_RETRY = timedelta(minutes=5)
+# How many keys that others hold are passed over before the runner waits.
+CANDIDATES = 16
 
 log = structlog.get_logger()
 
@@ -54,9 +56,18 @@ class Due:
         await session.execute(self.table.delete().filter_by(kind=kind, key=key))
 
     async def claim(self, session: AsyncSession, now: datetime) -> Any:
-        """The row that has been due longest and that nobody else is doing, or None."""
-        due = select(self.table).where(self.table.c.due_time <= now).order_by(self.table.c.due_time)
-        return (await session.execute(due.limit(1).with_for_update(skip_locked=True))).first()
+        """The row that has been due longest and whose key nobody else holds, or None.
+
+        The key comes before the row: whoever changes what is due for a key holds the key first.
+        """
+        due = select(self.table.c.kind, self.table.c.key).where(self.table.c.due_time <= now)
+        oldest = due.order_by(self.table.c.due_time).limit(CANDIDATES)
+        for kind, key in (await session.execute(oldest)).all():
+            if await try_lock(session, key):
+                row = select(self.table).filter_by(kind=kind, key=key).where(self.table.c.due_time <= now)
+                if claimed := (await session.execute(row.with_for_update(skip_locked=True))).first():
+                    return claimed
+        return None
 
     async def postpone(self, session: AsyncSession, row: Any, now: datetime) -> None:
         wait = min(LONGEST_RETRY, timedelta(seconds=2 ** min(row.attempts, 16)))
@@ -100,7 +111,6 @@ class Runner:
     async def _do(self, session: AsyncSession, row: Any) -> None:
         try:
             async with session.begin_nested():
-                await lock(session, row.key)
                 # Dropped first, so that the act can put the next one.
                 await self._due.drop(session, row.kind, row.key)
                 await self._acts[row.kind](session, row.key)

@@ -1,4 +1,4 @@
-"""A bell wakes those who wait, here and at other replicas; without Redis those here, and the others by themselves."""
+"""A bell wakes those who wait, here and at other replicas; without Redis, those here."""
 
 import asyncio
 import time

@@ -45,6 +45,8 @@ class Work:
         if self.refusals:
             self.refusals -= 1
             raise Conflict("not yet")
+        # Long enough for another runner to try the same.
+        await asyncio.sleep(0.01)
         self.done.append(key)
 
     async def put(self, key: str, at: datetime) -> None:

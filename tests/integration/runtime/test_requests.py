@@ -1,4 +1,4 @@
-"""A repeated request gets the first reply; another body under its id is refused; both sides may come at once."""
+"""A repeated request gets the first reply; another body under its id is refused."""
 
 import asyncio
 from collections.abc import AsyncIterator
