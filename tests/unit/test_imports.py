@@ -19,7 +19,9 @@ class Service(NamedTuple):
 
 
 SERVICES = {
-    "flagging": Service(calls=set(), workers=set()),
+    "flagging": Service(
+        calls=set(), workers={"changes", "imports", "screening", "search", "steps", "watermarks"}
+    ),
     "custody": Service(calls={"flagging"}, workers={"seal"}),
 }
 

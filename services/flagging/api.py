@@ -1,0 +1,190 @@
+"""The service's RPCs, one short method each."""
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+
+from prometheus_client import Counter
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from ppo.flagging.v1 import flagging_pb2 as pb
+from ppo.flagging.v1.flagging_pb2_grpc import FlaggingServiceServicer
+from ppo.person.v1 import person_pb2
+from services.flagging import changes, fields, nominals, steps
+from services.flagging.changes import History
+from services.flagging.imports.nominals import NominalImport
+from services.flagging.imports.registrations import RegistrationImport
+from services.flagging.models import Registration, requests
+from services.flagging.screening import Screening
+from services.flagging.search import search
+from services.flagging.store import nominals as nominal_store
+from services.flagging.store import registrations
+from services.runtime.clock import Clock
+from services.runtime.database import Database
+from services.runtime.errors import Illegal, Invalid, NotFound
+from services.runtime.reference import Reference
+from services.runtime.rpc import Context
+
+REFUSED = Counter("ppo_refused_steps", "Steps that the rules of the register do not allow.", ["rule"])
+
+Step = (
+    pb.DecideNominationRequest
+    | pb.PlanExitRequest
+    | pb.CancelExitRequest
+    | pb.RemovePpoRequest
+    | pb.AnnulRegistrationRequest
+)
+Request = TypeVar("Request", bound=Step)
+Reply = TypeVar(
+    "Reply",
+    pb.NominatePpoResponse,
+    pb.DecideNominationResponse,
+    pb.PlanExitResponse,
+    pb.CancelExitResponse,
+    pb.RemovePpoResponse,
+    pb.AnnulRegistrationResponse,
+)
+
+Take = Callable[[History, Registration, Request, Reference], None]
+
+
+class Flagging(FlaggingServiceServicer):
+    def __init__(self, database: Database, clock: Clock, reference: Reference, screening: Screening) -> None:
+        self._database = database
+        self._clock = clock
+        self._reference = reference
+        self._screening = screening
+
+    # The check.
+
+    async def ScreenPerson(self, request: pb.ScreenPersonRequest, _: Context) -> pb.ScreenPersonResponse:
+        given = nominals.canonical(request.person)
+        answer = await self._screening.screen(given, fingerprint=request.fingerprint)
+        return pb.ScreenPersonResponse(screening=answer)
+
+    # Nominals.
+
+    async def ImportNominals(
+        self, requests: AsyncIterator[pb.ImportNominalsRequest], _: Context
+    ) -> pb.ImportNominalsResponse:
+        report = await NominalImport(self._database, self._clock).run(requests)
+        return pb.ImportNominalsResponse(report=report)
+
+    async def GetNominal(self, request: pb.GetNominalRequest, _: Context) -> pb.GetNominalResponse:
+        key = nominals.identifier(request.identifier, "identifier")
+        async with self._database.transaction() as session:
+            nominal = await nominal_store.by_key(session, key)
+        if nominal is None:
+            raise NotFound("no nominal has this identifier")
+        return pb.GetNominalResponse(nominal=nominal.to_proto())
+
+    async def SearchNominals(
+        self, request: pb.SearchNominalsRequest, _: Context
+    ) -> pb.SearchNominalsResponse:
+        async with self._database.transaction() as session:
+            return await search(session, request)
+
+    # The register.
+
+    async def NominatePpo(self, request: pb.NominatePpoRequest, _: Context) -> pb.NominatePpoResponse:
+        nominal_id = nominals.own_id(request.nominal_id, "nominal_id")
+        now = self._clock.now()
+
+        async def act(session: AsyncSession) -> pb.NominatePpoResponse:
+            history = (await changes.claim(session, [nominal_id], now)).get(nominal_id)
+            if history is None:
+                raise NotFound("there is no such nominal")
+            row = steps.nominate(history, request, self._reference)
+            await changes.conclude(session, [history])
+            return pb.NominatePpoResponse(registration=row.to_proto(now))
+
+        with _refusals():
+            return await requests.once(self._database, request, pb.NominatePpoResponse, act, now)
+
+    async def DecideNomination(
+        self, request: pb.DecideNominationRequest, _: Context
+    ) -> pb.DecideNominationResponse:
+        return await self._step(request, pb.DecideNominationResponse, steps.decide)
+
+    async def PlanExit(self, request: pb.PlanExitRequest, _: Context) -> pb.PlanExitResponse:
+        return await self._step(request, pb.PlanExitResponse, steps.plan_exit)
+
+    async def CancelExit(self, request: pb.CancelExitRequest, _: Context) -> pb.CancelExitResponse:
+        return await self._step(request, pb.CancelExitResponse, steps.cancel_exit)
+
+    async def RemovePpo(self, request: pb.RemovePpoRequest, _: Context) -> pb.RemovePpoResponse:
+        return await self._step(request, pb.RemovePpoResponse, steps.remove)
+
+    async def AnnulRegistration(
+        self, request: pb.AnnulRegistrationRequest, _: Context
+    ) -> pb.AnnulRegistrationResponse:
+        return await self._step(request, pb.AnnulRegistrationResponse, steps.annul)
+
+    async def ImportRegistrations(
+        self, requests: AsyncIterator[pb.ImportRegistrationsRequest], _: Context
+    ) -> pb.ImportRegistrationsResponse:
+        report = await RegistrationImport(self._database, self._clock, self._reference).run(requests)
+        return pb.ImportRegistrationsResponse(report=report)
+
+    async def GetRegistration(
+        self, request: pb.GetRegistrationRequest, _: Context
+    ) -> pb.GetRegistrationResponse:
+        if bool(request.registration_id) == bool(request.nominal_id):
+            raise Invalid("registration_id", "give this or nominal_id, one of the two")
+        async with self._database.transaction() as session:
+            row = await self._registration(session, request)
+        if row is None:
+            raise NotFound("there is no such registration")
+        return pb.GetRegistrationResponse(
+            registration=row.to_proto(self._clock.now()), steps=[step.to_proto() for step in row.steps]
+        )
+
+    async def ListPpos(self, request: pb.ListPposRequest, _: Context) -> AsyncIterator[pb.ListPposResponse]:
+        now = self._clock.now()
+        at = fields.time(request.as_of_time) if request.HasField("as_of_time") else now
+        async with self._database.transaction() as session:
+            rows = await registrations.listed(session, at, request.nominating_ocu)
+        for row, person, state in rows:
+            registration = row.to_proto(now)
+            registration.state = pb.RegistrationState.ValueType(state or registration.state)
+            yield pb.ListPposResponse(registration=registration, person=person_pb2.Person.FromString(person))
+
+    async def _registration(
+        self, session: AsyncSession, request: pb.GetRegistrationRequest
+    ) -> Registration | None:
+        """The one asked for, or the person's latest."""
+        if request.nominal_id:
+            nominal_id: str | None = nominals.own_id(request.nominal_id, "nominal_id")
+        else:
+            registration_id = nominals.own_id(request.registration_id, "registration_id")
+            nominal_id = await registrations.nominal_of(session, registration_id)
+        rows = await registrations.of(session, [nominal_id] if nominal_id else [])
+        if request.nominal_id:
+            return rows[-1] if rows else None
+        return next((row for row in rows if row.registration_id == registration_id), None)
+
+    async def _step(self, request: Request, reply: type[Reply], take: Take[Request]) -> Reply:
+        registration_id = nominals.own_id(request.registration_id, "registration_id")
+        now = self._clock.now()
+
+        async def act(session: AsyncSession) -> Reply:
+            nominal_id = await registrations.nominal_of(session, registration_id)
+            if nominal_id is None:
+                raise NotFound("there is no such registration")
+            history = (await changes.claim(session, [nominal_id], now))[nominal_id]
+            row = history.row(registration_id)
+            take(history, row, request, self._reference)
+            await changes.conclude(session, [history])
+            return reply(registration=row.to_proto(now))
+
+        with _refusals():
+            return await requests.once(self._database, request, reply, act, now)
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    try:
+        yield
+    except Illegal as refusal:
+        REFUSED.labels(refusal.rule).inc()
+        raise

@@ -1,0 +1,60 @@
+"""The flag of a person: what is published of the episodes, and whom it makes a candidate at an instant."""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from ppo.flagging.v1 import events_pb2
+from ppo.person.v1 import person_pb2, screening_pb2
+from services.flagging import fields
+from services.people.flags import Span, flagged_at
+
+FLAGGED = screening_pb2.FLAG_STATE_FLAGGED
+NOT_FLAGGED = screening_pb2.FLAG_STATE_NOT_FLAGGED
+
+
+def flag(
+    nominal_id: str, person: person_pb2.Person, episodes: Iterable[events_pb2.Episode], now: datetime
+) -> events_pb2.Flag:
+    """Epoch and version are set where the register's version is raised."""
+    state = events_pb2.Flag(
+        nominal_id=nominal_id, person=person, episodes=episodes, recorded_time=fields.stamp(now)
+    )
+    state.state = FLAGGED if flagged_at(now, spans(state)) else NOT_FLAGGED
+    return state
+
+
+def span(episode: events_pb2.Episode) -> Span:
+    end = fields.time(episode.effective_end_time) if episode.HasField("effective_end_time") else None
+    return fields.time(episode.effective_start_time), end
+
+
+def spans(state: events_pb2.Flag) -> list[Span]:
+    return [span(episode) for episode in state.episodes]
+
+
+def says_the_same(one: events_pb2.Flag, other: events_pb2.Flag) -> bool:
+    return _content(one) == _content(other)
+
+
+def candidate(state: events_pb2.Flag, instant: datetime) -> screening_pb2.Candidate | None:
+    """The person as an answer names them while they are a PPO."""
+    for episode in state.episodes:
+        if flagged_at(instant, [span(episode)]):
+            return screening_pb2.Candidate(
+                nominal_id=state.nominal_id,
+                person=state.person,
+                flag_state=FLAGGED,
+                strand=episode.strand,
+                nominating_ocu=episode.nominating_ocu,
+                version=state.version,
+            )
+    return None
+
+
+def _content(state: events_pb2.Flag) -> bytes:
+    copy = events_pb2.Flag()
+    copy.CopyFrom(state)
+    copy.ClearField("epoch")
+    copy.ClearField("version")
+    copy.ClearField("recorded_time")
+    return copy.SerializeToString(deterministic=True)

@@ -1,0 +1,241 @@
+"""The tables of the nominal index, the register and the flags; what a row says stands beside it."""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from google.protobuf.json_format import MessageToDict, ParseDict
+from google.protobuf.message import Message
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    CheckConstraint,
+    DateTime,
+    ForeignKey,
+    Index,
+    MetaData,
+    SmallInteger,
+    Text,
+    UniqueConstraint,
+    Uuid,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+
+from ppo.flagging.v1 import events_pb2
+from ppo.flagging.v1 import flagging_pb2 as pb
+from ppo.person.v1 import person_pb2, screening_pb2
+from services.flagging import fields
+from services.flagging.register import LIVE, Standing
+from services.runtime.database import instant
+from services.runtime.due import Due
+from services.runtime.outbox import Outbox
+from services.runtime.requests import Requests
+
+SCHEMA = "flagging"
+
+key = Annotated[str, mapped_column(Uuid(as_uuid=False))]
+small = Annotated[int, mapped_column(SmallInteger)]
+big = Annotated[int, mapped_column(BigInteger)]
+later_instant = Annotated[datetime | None, mapped_column(DateTime(timezone=True))]
+messages = Annotated[list[dict[str, Any]], mapped_column(JSONB)]
+
+
+class Base(DeclarativeBase):
+    metadata = MetaData(
+        schema=SCHEMA,
+        naming_convention={
+            "pk": "%(table_name)s_pkey",
+            "fk": "%(table_name)s_%(column_0_N_name)s_fkey",
+            "uq": "%(table_name)s_%(column_0_N_name)s_key",
+            "ix": "%(table_name)s_%(column_0_N_name)s_idx",
+            "ck": "%(table_name)s_%(constraint_name)s",
+        },
+    )
+
+
+outbox = Outbox(Base.metadata, "/ppo/flagging")
+due = Due(Base.metadata)
+requests = Requests(Base.metadata)
+
+
+class Nominal(Base):
+    """A person known to the police."""
+
+    __tablename__ = "nominal"
+    __table_args__ = (
+        UniqueConstraint("source", "source_reference"),
+        Index(None, "cues", postgresql_using="gin"),
+    )
+
+    nominal_id: Mapped[key] = mapped_column(primary_key=True)
+    source: Mapped[str] = mapped_column(Text, comment="The system the row came from")
+    source_reference: Mapped[str] = mapped_column(Text, comment="Its key in that system")
+    person: Mapped[bytes] = mapped_column(comment="ppo.person.v1.Person with canonical identifiers")
+    born: Mapped[int | None] = mapped_column(index=True, comment="YYYYMMDD; empty unless all of it is known")
+    cues: Mapped[list[str]] = mapped_column(
+        ARRAY(Text), comment="Year of birth with each way to find a family name"
+    )
+    recorded_time: Mapped[instant] = mapped_column(comment="When it was recorded as it stands")
+
+    def to_proto(self) -> pb.Nominal:
+        return pb.Nominal(
+            nominal_id=self.nominal_id,
+            person=person_pb2.Person.FromString(self.person),
+            source=self.source,
+            recorded_time=fields.stamp(self.recorded_time),
+        )
+
+
+class NominalIdentifier(Base):
+    """An identifier belongs to one nominal."""
+
+    __tablename__ = "nominal_identifier"
+
+    kind: Mapped[small] = mapped_column(primary_key=True, comment="ppo.person.v1.IdentifierKind")
+    value: Mapped[str] = mapped_column(Text, primary_key=True, comment="Canonical")
+    nominal_id: Mapped[key] = mapped_column(ForeignKey(Nominal.nominal_id), index=True)
+
+
+class Registration(Base):
+    """One episode on the register, as it stands after its last step."""
+
+    __tablename__ = "registration"
+    __table_args__ = (
+        UniqueConstraint("source", "source_reference"),
+        CheckConstraint("effective_end_time > effective_start_time", name="ends_after_it_starts"),
+        CheckConstraint("(effective_end_time IS NULL) = (removal_reason = 0)", name="ends_for_a_reason"),
+        Index(
+            "registration_live",
+            "nominal_id",
+            unique=True,
+            postgresql_where=text(f"state IN ({', '.join(str(int(state)) for state in sorted(LIVE))})"),
+        ),
+    )
+
+    registration_id: Mapped[key] = mapped_column(primary_key=True)
+    nominal_id: Mapped[key] = mapped_column(ForeignKey(Nominal.nominal_id), index=True)
+    state: Mapped[small] = mapped_column(
+        comment="ppo.flagging.v1.RegistrationState; a planned end shows once it has come"
+    )
+    strand: Mapped[small] = mapped_column(comment="ppo.person.v1.Strand")
+    criteria: Mapped[list[int]] = mapped_column(ARRAY(SmallInteger), comment="ppo.flagging.v1.Criterion")
+    nominating_ocu: Mapped[str] = mapped_column(Text)
+    effective_start_time: Mapped[later_instant] = mapped_column(comment="From when on the person is a PPO")
+    effective_end_time: Mapped[later_instant] = mapped_column(comment="Until when; may lie ahead")
+    removal_reason: Mapped[small] = mapped_column(comment="ppo.flagging.v1.RemovalReason; 0 while it stands")
+    provenance: Mapped[small] = mapped_column(comment="ppo.flagging.v1.Provenance")
+    source: Mapped[str | None] = mapped_column(Text, comment="The running register that an import came from")
+    source_reference: Mapped[str | None] = mapped_column(Text, comment="Its key there")
+    version: Mapped[big] = mapped_column(default=0, comment="Of the register, at the last change")
+    opened_time: Mapped[instant] = mapped_column(comment="When it was first recorded")
+    recorded_time: Mapped[instant] = mapped_column(comment="When its start or end was recorded as it stands")
+
+    steps: Mapped[list["RegistrationStep"]] = relationship(
+        order_by="RegistrationStep.number", lazy="raise", passive_deletes="all"
+    )
+
+    @property
+    def standing(self) -> Standing:
+        return Standing(
+            pb.RegistrationState.ValueType(self.state),
+            self.effective_start_time,
+            self.effective_end_time,
+            pb.RemovalReason.ValueType(self.removal_reason),
+        )
+
+    def stand(self, standing: Standing, now: datetime) -> None:
+        if (standing.start, standing.end) != (self.effective_start_time, self.effective_end_time):
+            self.recorded_time = now
+        self.state = standing.state
+        self.effective_start_time = standing.start
+        self.effective_end_time = standing.end
+        self.removal_reason = standing.removal_reason
+
+    def to_proto(self, at: datetime) -> pb.Registration:
+        standing = self.standing.at(at)
+        return pb.Registration(
+            registration_id=self.registration_id,
+            nominal_id=self.nominal_id,
+            state=standing.state,
+            strand=screening_pb2.Strand.ValueType(self.strand),
+            criteria=[pb.Criterion.ValueType(one) for one in self.criteria],
+            nominating_ocu=self.nominating_ocu,
+            effective_start_time=fields.stamp(standing.start),
+            effective_end_time=fields.stamp(standing.end),
+            removal_reason=standing.removal_reason,
+            provenance=pb.Provenance.ValueType(self.provenance),
+            version=self.version,
+        )
+
+    def to_episode(self) -> events_pb2.Episode:
+        return events_pb2.Episode(
+            registration_id=self.registration_id,
+            strand=screening_pb2.Strand.ValueType(self.strand),
+            nominating_ocu=self.nominating_ocu,
+            effective_start_time=fields.stamp(self.effective_start_time),
+            effective_end_time=fields.stamp(self.effective_end_time),
+            recorded_time=fields.stamp(self.recorded_time),
+        )
+
+
+class RegistrationStep(Base):
+    """One step in the life of a registration. Steps are only ever added; the database sees to that."""
+
+    __tablename__ = "registration_step"
+
+    registration_id: Mapped[key] = mapped_column(ForeignKey(Registration.registration_id), primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False, comment="From 1, as recorded")
+    state: Mapped[small] = mapped_column(comment="ppo.flagging.v1.RegistrationState")
+    effective_time: Mapped[instant] = mapped_column(comment="From when on it is so; may lie ahead")
+    recorded_time: Mapped[instant]
+    recorded_by: Mapped[str] = mapped_column(Text, comment="The caller's subject")
+    provenance: Mapped[small] = mapped_column(comment="ppo.flagging.v1.Provenance")
+    forum_id: Mapped[str] = mapped_column(Text, default="")
+    doubtful: Mapped[bool] = mapped_column(default=False, comment="Police and probation had to agree")
+    votes: Mapped[messages] = mapped_column(default=list, comment="ppo.flagging.v1.Vote, every agency's")
+    evidence: Mapped[messages] = mapped_column(default=list, comment="ppo.flagging.v1.GradedEvidence")
+    reason: Mapped[str] = mapped_column(Text, default="")
+    exit_plan: Mapped[dict[str, Any] | None] = mapped_column(
+        JSONB(none_as_null=True), comment="ppo.flagging.v1.ExitPlan"
+    )
+
+    def to_proto(self) -> pb.RegistrationStep:
+        return pb.RegistrationStep(
+            state=pb.RegistrationState.ValueType(self.state),
+            effective_time=fields.stamp(self.effective_time),
+            recorded_time=fields.stamp(self.recorded_time),
+            recorded_by=self.recorded_by,
+            forum_id=self.forum_id,
+            votes=[ParseDict(one, pb.Vote()) for one in self.votes],
+            evidence=[ParseDict(one, pb.GradedEvidence()) for one in self.evidence],
+            reason=self.reason,
+            exit_plan=None if self.exit_plan is None else ParseDict(self.exit_plan, pb.ExitPlan()),
+        )
+
+
+def readable(message: Message) -> dict[str, Any]:
+    """A message as it is kept in a column that an auditor reads."""
+    return MessageToDict(message, preserving_proto_field_name=True)
+
+
+class Register(Base):
+    """The register's version: one row, raised in the transaction of every change."""
+
+    __tablename__ = "register"
+    __table_args__ = (CheckConstraint("single = 1", name="is_one_row"),)
+
+    single: Mapped[small] = mapped_column(primary_key=True, autoincrement=False)
+    version: Mapped[big]
+    epoch: Mapped[key] = mapped_column(comment="Another one is another register, such as a restored backup")
+
+
+class Flag(Base):
+    """The state of a person who ever was on the register, as published."""
+
+    __tablename__ = "flag"
+
+    nominal_id: Mapped[key] = mapped_column(ForeignKey(Nominal.nominal_id), primary_key=True)
+    version: Mapped[big] = mapped_column(unique=True, comment="Of the register, which made this state")
+    state: Mapped[small] = mapped_column(comment="ppo.person.v1.FlagState")
+    flag: Mapped[bytes] = mapped_column(comment="ppo.flagging.v1.Flag")

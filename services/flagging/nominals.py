@@ -1,0 +1,113 @@
+"""How a person is filed in the nominal index: canonical, complete, and under which cues it is found again."""
+
+from collections.abc import Iterable, Iterator
+from datetime import date
+
+from ppo.person.v1 import person_pb2
+from services.people import identifiers, names
+from services.people.identifiers import Malformed
+from services.runtime.errors import Invalid
+
+Key = tuple[int, str]
+
+NOMINAL_ID = person_pb2.IDENTIFIER_KIND_NOMINAL_ID
+
+# Self-defined ethnicity: the codes of 16+1 and 18+1, NS (asked and not stated) among them.
+_GROUPS = {"W": "1239", "M": "1239", "A": "12349", "B": "129", "O": "129"}
+ETHNICITIES = {"NS", *(letter + digit for letter, digits in _GROUPS.items() for digit in digits)}
+
+# A year of birth is often one off, by a slip or by a birthday.
+YEARS_OFF = 1
+
+
+def own_id(text: str, field: str) -> str:
+    """An id that this suite gave."""
+    try:
+        return identifiers.canonical(NOMINAL_ID, text)
+    except Malformed:
+        raise Invalid(field, "is not an id of this register") from None
+
+
+def identifier(given: person_pb2.Identifier, field: str) -> Key:
+    try:
+        return int(given.kind), identifiers.canonical(given.kind, given.value)
+    except Malformed as error:
+        raise Invalid(f"{field}.value" if given.kind else f"{field}.kind", str(error)) from None
+
+
+def canonical(person: person_pb2.Person, field: str = "person") -> person_pb2.Person:
+    """A copy with its identifiers canonical, each once."""
+    keys = [
+        identifier(given, f"{field}.identifiers[{place}]") for place, given in enumerate(person.identifiers)
+    ]
+    copy = person_pb2.Person()
+    copy.CopyFrom(person)
+    del copy.identifiers[:]
+    for kind, value in dict.fromkeys(keys):
+        copy.identifiers.add(kind=person_pb2.IdentifierKind.ValueType(kind), value=value)
+    return copy
+
+
+def filed(person: person_pb2.Person, today: date) -> person_pb2.Person:
+    """The person as the index keeps it."""
+    for field, name in _names(person):
+        if not name.family_name.strip():
+            raise Invalid(f"{field}.family_name", "is required; a one-word name stands here")
+    if person.ethnicity_code and person.ethnicity_code not in ETHNICITIES:
+        raise Invalid("person.ethnicity_code", "is not a self-defined ethnicity code")
+    born = person.birth_date
+    if (born.year, born.month, born.day) > (today.year, today.month, today.day):
+        raise Invalid("person.birth_date", "is in the future")
+    for place, given in enumerate(person.identifiers):
+        if given.kind == NOMINAL_ID:
+            raise Invalid(f"person.identifiers[{place}].kind", "a nominal id is given by this index")
+    return canonical(person)
+
+
+def keys(person: person_pb2.Person) -> list[Key]:
+    return [(int(one.kind), one.value) for one in person.identifiers]
+
+
+def born(person: person_pb2.Person) -> int | None:
+    """YYYYMMDD where all of it is known."""
+    date = person.birth_date
+    whole = date.year and date.month and date.day
+    return date.year * 10_000 + date.month * 100 + date.day if whole else None
+
+
+def cues(person: person_pb2.Person) -> list[str]:
+    """The year of birth (0 where not known) with each family name, its words and its sound."""
+    families = {names.wording(name).family for _, name in _names(person)}
+    return sorted(f"{person.birth_date.year}/{cue}" for family in families for cue in _spelt(family))
+
+
+def wanted(person: person_pb2.Person) -> list[str]:
+    """The cues of whoever may be the one asked for: names may be swapped, the year one off."""
+    wordings = [names.wording(name) for _, name in _names(person)]
+    words = {cue for wording in wordings for part in wording for cue in _spelt(part)}
+    year = person.birth_date.year
+    years = {0, *range(year - YEARS_OFF, year + YEARS_OFF + 1)}
+    return sorted(f"{one}/{word}" for one in years for word in words)
+
+
+def refuse_vague(person: person_pb2.Person) -> None:
+    """A search is for somebody, never for everybody of a name."""
+    if person.identifiers:
+        return
+    if not names.wording(person.name).family:
+        raise Invalid("person.name.family_name", "give an identifier, or a family name with a date of birth")
+    if not person.birth_date.year:
+        raise Invalid("person.birth_date.year", "give at least the year of birth with a name")
+
+
+def _names(person: person_pb2.Person) -> Iterator[tuple[str, person_pb2.Name]]:
+    yield "person.name", person.name
+    for place, alias in enumerate(person.aliases):
+        yield f"person.aliases[{place}]", alias
+
+
+def _spelt(name: str) -> Iterable[str]:
+    if not name:
+        return []
+    sound = names.sound(name)
+    return {names.joined(name), *name.split(), *([f"~{sound}"] if sound else [])}

@@ -1,0 +1,78 @@
+"""Finds nominals: candidates from the index, scored in pure code, best first."""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from ppo.flagging.v1 import flagging_pb2 as pb
+from ppo.person.v1 import person_pb2
+from services.flagging import nominals
+from services.flagging.models import Nominal
+from services.flagging.store import nominals as store
+from services.people import matching
+from services.runtime.errors import Invalid
+
+PAGE = 10
+LARGEST_PAGE = 50
+# What is scored is bounded: the candidates of the commonest name of a year in an index of a million.
+MOST_CANDIDATES = 1_000
+
+
+async def search(session: AsyncSession, request: pb.SearchNominalsRequest) -> pb.SearchNominalsResponse:
+    nominals.refuse_vague(request.person)
+    given = nominals.canonical(request.person)
+    start = _start(request)
+    size = min(request.page_size or PAGE, LARGEST_PAGE)
+    found = _ranked(given, await _holders(session, given), await _candidates(session, given))
+    more = len(found) > start + size
+    return pb.SearchNominalsResponse(
+        found=found[start : start + size],
+        next_page_token=f"{start + size}.{_digest(request)}" if more else "",
+    )
+
+
+async def _holders(session: AsyncSession, given: person_pb2.Person) -> list[Nominal]:
+    found = [await store.by_key(session, key) for key in nominals.keys(given)]
+    return list({nominal.nominal_id: nominal for nominal in found if nominal is not None}.values())
+
+
+async def _candidates(session: AsyncSession, given: person_pb2.Person) -> list[Nominal]:
+    cues = nominals.wanted(given)
+    if not cues or not given.birth_date.year:
+        return []
+    return list(await store.candidates(session, nominals.born(given), cues, MOST_CANDIDATES))
+
+
+def _ranked(
+    given: person_pb2.Person, holders: Sequence[Nominal], candidates: Iterable[Nominal]
+) -> list[pb.FoundNominal]:
+    """First who holds an identifier that was given, whatever the name; then who is likely at all."""
+    certain = {nominal.nominal_id for nominal in holders}
+    others = [_scored(given, nominal) for nominal in candidates if nominal.nominal_id not in certain]
+    likely = [found for found in others if found.bits > 0]
+    return [*_best_first(_scored(given, nominal) for nominal in holders), *_best_first(likely)]
+
+
+def _best_first(found: Iterable[pb.FoundNominal]) -> list[pb.FoundNominal]:
+    return sorted(found, key=lambda one: (-one.bits, one.nominal.nominal_id))
+
+
+def _scored(given: person_pb2.Person, nominal: Nominal) -> pb.FoundNominal:
+    found = nominal.to_proto()
+    bits, evidence = matching.compare(given, found.person)
+    return pb.FoundNominal(nominal=found, bits=bits, evidence=evidence)
+
+
+def _start(request: pb.SearchNominalsRequest) -> int:
+    if not request.page_token:
+        return 0
+    start, _, digest = request.page_token.partition(".")
+    if digest != _digest(request) or not start.isdecimal():
+        raise Invalid("page_token", "is not of this search")
+    return int(start)
+
+
+def _digest(request: pb.SearchNominalsRequest) -> str:
+    """Ties a page to its search; says nothing of the person by itself."""
+    return hashlib.sha256(request.person.SerializeToString(deterministic=True)).hexdigest()[:16]

@@ -1,0 +1,118 @@
+"""Queries on the flags."""
+
+from collections import defaultdict
+from collections.abc import Collection, Sequence
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from sqlalchemy import func, select, text
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from ppo.flagging.v1 import events_pb2
+from ppo.person.v1 import person_pb2
+from services.flagging.flags import FLAGGED
+from services.flagging.models import Flag, Register, outbox
+from services.flagging.nominals import NOMINAL_ID, Key
+
+TOPIC = "ppo.flagging.flags.v1"
+
+Holder = tuple[str, person_pb2.Person]
+
+# One statement, so one trip and one state of the register.
+READ = text(f"""
+    SELECT 'register' AS what, epoch::text AS id, version, NULL::bytea AS body, 0 AS kind, '' AS value
+    FROM register
+    UNION ALL
+    SELECT 'flag', nominal_id::text, version, flag, 0, '' FROM flag WHERE version > :held
+    UNION ALL
+    SELECT 'holder', nominal_id::text, 0, person, kind, value
+    FROM unnest(CAST(:kinds AS smallint[]), CAST(:values AS text[])) AS asked (kind, value)
+    JOIN nominal_identifier USING (kind, value) JOIN nominal USING (nominal_id)
+    UNION ALL
+    SELECT 'holder', nominal_id::text, 0, person, {int(NOMINAL_ID)}, nominal_id::text
+    FROM nominal WHERE nominal_id = ANY (CAST(:ids AS uuid[]))
+""")
+
+
+class Reading(NamedTuple):
+    """The register at one instant, as far as it was not known before."""
+
+    epoch: str
+    version: int
+    flags: list[events_pb2.Flag]
+    holders: dict[Key, list[Holder]]
+
+
+async def read(session: AsyncSession, held: int, asked: Collection[Key]) -> Reading:
+    """The flags above the version `held`, and who holds the identifiers asked for."""
+    numbers = [key for key in asked if key[0] != NOMINAL_ID]
+    rows = await session.execute(
+        READ,
+        {
+            "held": held,
+            "kinds": [kind for kind, _ in numbers],
+            "values": [value for _, value in numbers],
+            "ids": [value for kind, value in asked if kind == NOMINAL_ID],
+        },
+    )
+    epoch, version = "", 0
+    flags: list[events_pb2.Flag] = []
+    holders: dict[Key, list[Holder]] = defaultdict(list)
+    for row in rows:
+        if row.what == "register":
+            epoch, version = row.id, row.version
+        elif row.what == "flag":
+            flags.append(events_pb2.Flag.FromString(row.body))
+        else:
+            holders[row.kind, row.value].append((row.id, person_pb2.Person.FromString(row.body)))
+    return Reading(epoch, version, flags, holders)
+
+
+async def held(session: AsyncSession, nominal_ids: Collection[str]) -> dict[str, events_pb2.Flag]:
+    rows = await session.execute(select(Flag.nominal_id, Flag.flag).where(Flag.nominal_id.in_(nominal_ids)))
+    return {nominal_id: events_pb2.Flag.FromString(flag) for nominal_id, flag in rows}
+
+
+async def put(session: AsyncSession, flags: Sequence[events_pb2.Flag]) -> None:
+    """Keeps the flags and publishes them."""
+    rows = [
+        {
+            "nominal_id": one.nominal_id,
+            "version": one.version,
+            "state": one.state,
+            "flag": one.SerializeToString(),
+        }
+        for one in flags
+    ]
+    states = insert(Flag).values(rows)
+    changed = {name: states.excluded[name] for name in ("version", "state", "flag")}
+    await session.execute(states.on_conflict_do_update(index_elements=["nominal_id"], set_=changed))
+    for one in flags:
+        time = one.recorded_time.ToDatetime(tzinfo=UTC)
+        await outbox.append(session, TOPIC, one.nominal_id, one, time=time)
+
+
+async def register(session: AsyncSession) -> tuple[str, int]:
+    """Epoch and version."""
+    return (await session.execute(select(Register.epoch, Register.version))).one()._tuple()
+
+
+async def flagged(session: AsyncSession) -> list[tuple[str, int]]:
+    """Nominal id and version of everybody whose published state is FLAGGED."""
+    rows = await session.execute(select(Flag.nominal_id, Flag.version).filter_by(state=int(FLAGGED)))
+    return [(nominal_id, version) for nominal_id, version in rows]
+
+
+async def last_watermark(session: AsyncSession, partitions: int) -> datetime | None:
+    """When the last ones were written."""
+    keys = [watermark_key(partition) for partition in range(partitions)]
+    rows = outbox.rows.c
+    last: datetime | None = await session.scalar(
+        select(func.max(rows.event_time)).where(rows.topic == TOPIC, rows.key.in_(keys))
+    )
+    return last
+
+
+def watermark_key(partition: int) -> str:
+    return f"watermark/{partition}"

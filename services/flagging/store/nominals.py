@@ -1,0 +1,108 @@
+"""Queries on the nominal index."""
+
+from collections.abc import Collection, Sequence
+from typing import NamedTuple
+
+from sqlalchemy import any_, delete, literal, or_, select, text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from ppo.person.v1 import person_pb2
+from services.flagging.models import Nominal, NominalIdentifier
+from services.flagging.nominals import NOMINAL_ID, Key
+
+# Statements over columns, not over rows: one plan whatever their number, and nothing to compile.
+PUT = text("""
+    INSERT INTO nominal (nominal_id, source, source_reference, person, born, cues, recorded_time)
+    SELECT nominal_id, :source, reference, person, born, string_to_array(cues, chr(10)), :now
+    FROM unnest(CAST(:ids AS uuid[]), CAST(:references AS text[]), CAST(:persons AS bytea[]),
+                CAST(:born AS integer[]), CAST(:cues AS text[]))
+         AS filed (nominal_id, reference, person, born, cues)
+    ON CONFLICT (source, source_reference) DO UPDATE
+    SET person = excluded.person, born = excluded.born, cues = excluded.cues,
+        recorded_time = excluded.recorded_time
+""")
+PUT_IDENTIFIERS = text("""
+    INSERT INTO nominal_identifier (kind, value, nominal_id)
+    SELECT * FROM unnest(CAST(:kinds AS smallint[]), CAST(:values AS text[]), CAST(:ids AS uuid[]))
+""")
+HOLDERS = text("""
+    SELECT kind, value, nominal_id::text FROM nominal_identifier
+    JOIN unnest(CAST(:kinds AS smallint[]), CAST(:values AS text[])) AS asked (kind, value)
+         USING (kind, value)
+""")
+
+
+class Filed(NamedTuple):
+    """A person as the index keeps one."""
+
+    nominal_id: str
+    reference: str
+    person: bytes
+    keys: list[Key]
+    born: int | None
+    cues: list[str]
+
+
+async def known(
+    session: AsyncSession, source: str, references: Collection[str]
+) -> dict[str, tuple[str, bytes]]:
+    """Nominal id and person by the source's reference; locked, in the order in which everybody locks."""
+    rows = select(Nominal.source_reference, Nominal.nominal_id, Nominal.person)
+    rows = rows.filter_by(source=source).where(Nominal.source_reference == any_(literal(list(references))))
+    locked = rows.order_by(Nominal.nominal_id).with_for_update(key_share=True)
+    return {
+        reference: (nominal_id, person) for reference, nominal_id, person in await session.execute(locked)
+    }
+
+
+async def locked(session: AsyncSession, nominal_ids: Collection[str]) -> dict[str, person_pb2.Person]:
+    """The persons, who do not change until the transaction ends."""
+    rows = select(Nominal.nominal_id, Nominal.person).where(Nominal.nominal_id.in_(nominal_ids))
+    found = await session.execute(rows.order_by(Nominal.nominal_id).with_for_update(key_share=True))
+    return {nominal_id: person_pb2.Person.FromString(person) for nominal_id, person in found}
+
+
+async def holders(session: AsyncSession, keys: Collection[Key]) -> dict[Key, str]:
+    """The nominal that each identifier belongs to; nominal ids are no identifiers here."""
+    asked = {"kinds": [kind for kind, _ in keys], "values": [value for _, value in keys]}
+    rows = await session.execute(HOLDERS, asked)
+    return {(kind, value): nominal_id for kind, value, nominal_id in rows}
+
+
+async def put(session: AsyncSession, source: str, rows: Sequence[Filed], now: object) -> None:
+    await session.execute(
+        PUT,
+        {
+            "source": source,
+            "now": now,
+            "ids": [row.nominal_id for row in rows],
+            "references": [row.reference for row in rows],
+            "persons": [row.person for row in rows],
+            "born": [row.born for row in rows],
+            "cues": ["\n".join(row.cues) for row in rows],
+        },
+    )
+    # No person has none: whoever changed may have lost one.
+    await session.execute(
+        delete(NominalIdentifier).where(NominalIdentifier.nominal_id.in_([row.nominal_id for row in rows]))
+    )
+    held = [(kind, value, row.nominal_id) for row in rows for kind, value in row.keys]
+    kinds, values, ids = zip(*held, strict=True) if held else ((), (), ())
+    await session.execute(PUT_IDENTIFIERS, {"kinds": list(kinds), "values": list(values), "ids": list(ids)})
+
+
+async def by_key(session: AsyncSession, key: Key) -> Nominal | None:
+    kind, value = key
+    if kind == NOMINAL_ID:
+        return await session.get(Nominal, value)
+    held = select(NominalIdentifier.nominal_id).filter_by(kind=kind, value=value)
+    return await session.scalar(select(Nominal).where(Nominal.nominal_id.in_(held)))
+
+
+async def candidates(
+    session: AsyncSession, born: int | None, cues: Sequence[str], limit: int
+) -> Sequence[Nominal]:
+    """Who was born that day, or has one of the cues."""
+    alike = Nominal.cues.overlap(list(cues))
+    found = select(Nominal).where(alike if born is None else or_(alike, Nominal.born == born))
+    return (await session.scalars(found.limit(limit))).all()
