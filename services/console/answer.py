@@ -103,7 +103,7 @@ def page(answer: custody.Answer, *, now: datetime) -> RenderableType:
     if answer.screening.candidates:
         parts += [Text(), Padding(candidates(answer.screening), (0, 0, 0, 2))]
     parts += [Text(), Text("  What to do now", style="bold")]
-    parts += [Text(f"  {place}. {step}") for place, step in enumerate(steps(answer), start=1)]
+    parts.append(output.facts([(f"{place}.", step) for place, step in enumerate(steps(answer), start=1)]))
     return Group(*parts)
 
 

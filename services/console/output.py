@@ -1,6 +1,8 @@
 """What the command writes: data on standard output, everything else for the person on standard error."""
 
 import json
+import os
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -22,8 +24,10 @@ from services.runtime.reference import LONDON
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, one object a line.")]
 
+# Wide enough for a table where no terminal says how wide it is.
+_PIPED = int(os.environ.get("COLUMNS") or 130)
 # Text that was read from elsewhere is shown as it is: neither markup nor emoji codes in a name count.
-_OUT = Console(highlight=False, markup=False, emoji=False)
+_OUT = Console(width=None if sys.stdout.isatty() else _PIPED, highlight=False, markup=False, emoji=False)
 _ERR = Console(stderr=True, highlight=False, markup=False, emoji=False)
 
 
@@ -35,7 +39,8 @@ class Enum(Protocol):
 
 
 def show(what: RenderableType = "", style: str | None = None) -> None:
-    _OUT.print(what, style=style)
+    """A line of text is never broken in two: what is piped on is read by line."""
+    _OUT.print(what, style=style, soft_wrap=isinstance(what, str))
 
 
 def say(line: str, style: str | None = None) -> None:

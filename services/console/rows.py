@@ -60,7 +60,7 @@ def _row(line: int, document: Json | RowError, shape: Shape[Row]) -> Row | flagg
     try:
         ParseDict(document, row)
     except ParseError as error:
-        return flagging.RowRefusal(line=line, field="row", rule=str(error))
+        return flagging.RowRefusal(line=line, field="row", rule=str(error).splitlines()[0])
     row.line = line
     return row
 

@@ -1,0 +1,32 @@
+"""How a command ends: its exit code, and one line for whatever went wrong."""
+
+from collections.abc import Sequence
+
+import typer
+
+from deploy.embedded.process import StackError
+from services.console import output
+from services.console.commands import app
+from services.console.stop import Stop
+from services.runtime.telemetry import error_place
+
+
+def run(arguments: Sequence[str] | None) -> int:
+    try:
+        return app(arguments, prog_name="ppo", standalone_mode=False) or 0
+    except typer.TyperException as error:
+        return _end(error.format_message(), error.exit_code)
+    except Stop as stop:
+        return _end(str(stop), stop.code)
+    except StackError as error:
+        return _end(str(error), 1)
+    except typer.Abort:
+        return _end("stopped", 130)
+    except Exception as error:
+        return _end(f"an error of ours, {type(error).__name__} at {error_place(error)}", 1)
+
+
+def _end(line: str, code: int) -> int:
+    if line:
+        output.say(f"ppo: {line}")
+    return code

@@ -1,0 +1,214 @@
+"""The command as a person runs it, and services of the real contracts that answer what a test tells them."""
+
+import asyncio
+import io
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any, NamedTuple
+
+import pytest
+import structlog
+from google.protobuf.message import Message
+
+from deploy.embedded.keys import Keys
+from ppo.custody.v1 import custody_pb2 as custody
+from ppo.custody.v1 import custody_pb2_grpc
+from ppo.flagging.v1 import flagging_pb2 as flagging
+from ppo.flagging.v1 import flagging_pb2_grpc
+from services.console.__main__ import main
+from services.runtime import identity, rpc, validation
+from services.runtime.errors import Invalid, Refusal
+from services.runtime.settings import Address
+
+Run = Callable[..., "Ran"]
+
+
+class Ran(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+
+class Custody(custody_pb2_grpc.CustodyServiceServicer):
+    """Answers every RPC with the detention it holds, which has the answer it holds."""
+
+    def __init__(self) -> None:
+        self.asked: list[Any] = []
+        self.answer = custody.Answer()
+        self.refusal: Refusal | None = None
+        self.events: list[custody.WatchSuiteResponse] = []
+
+    async def CheckPerson(
+        self, request: custody.CheckPersonRequest, context: object
+    ) -> custody.CheckPersonResponse:
+        self._ask(request)
+        return custody.CheckPersonResponse(answer=self.answer)
+
+    async def BookIn(self, request: custody.BookInRequest, context: object) -> custody.BookInResponse:
+        self._ask(request)
+        return custody.BookInResponse(detention=self.detention(request.person))
+
+    async def ConfirmMatch(
+        self, request: custody.ConfirmMatchRequest, context: object
+    ) -> custody.ConfirmMatchResponse:
+        self._ask(request)
+        return custody.ConfirmMatchResponse(detention=self.detention())
+
+    async def RecordDrugTest(
+        self, request: custody.RecordDrugTestRequest, context: object
+    ) -> custody.RecordDrugTestResponse:
+        self._ask(request)
+        test = custody.DrugTest(
+            suite_id="D3",
+            result=request.result,
+            drug=request.drug,
+            route=custody.REFERRAL_ROUTE_PPO_DRUG_TEAM,
+        )
+        return custody.RecordDrugTestResponse(drug_test=test)
+
+    async def WatchSuite(
+        self, request: custody.WatchSuiteRequest, context: object
+    ) -> AsyncIterator[custody.WatchSuiteResponse]:
+        self._ask(request)
+        for event in self.events:
+            if event.number > request.after_number:
+                yield event
+        raise Invalid("suite_id", "the test's watch has an end")
+
+    def detention(self, person: Any = None) -> custody.Detention:
+        return custody.Detention(detention_id="detention-1", suite_id="D3", person=person, answer=self.answer)
+
+    def _ask(self, request: Message) -> None:
+        self.asked.append(request)
+        if self.refusal is not None:
+            raise self.refusal
+
+
+class Flagging(flagging_pb2_grpc.FlaggingServiceServicer):
+    """Takes every row that its contract allows."""
+
+    def __init__(self) -> None:
+        self.rows: list[Any] = []
+        self.found: list[flagging.FoundNominal] = []
+        self.ppos: list[flagging.ListPposResponse] = []
+        self.asked: list[Any] = []
+
+    async def ImportNominals(
+        self, request: AsyncIterator[flagging.ImportNominalsRequest], context: object
+    ) -> flagging.ImportNominalsResponse:
+        return flagging.ImportNominalsResponse(report=await self._taken(request))
+
+    async def ImportRegistrations(
+        self, request: AsyncIterator[flagging.ImportRegistrationsRequest], context: object
+    ) -> flagging.ImportRegistrationsResponse:
+        return flagging.ImportRegistrationsResponse(report=await self._taken(request))
+
+    async def _taken(self, rows: AsyncIterator[Any]) -> flagging.ImportReport:
+        report = flagging.ImportReport()
+        async for row in rows:
+            try:
+                validation.check(row)
+            except Invalid as refusal:
+                report.refused += 1
+                report.refusals.add(line=row.line, field=refusal.field, rule=refusal.rule)
+            else:
+                self.rows.append(row)
+                report.created += 1
+        return report
+
+    async def SearchNominals(
+        self, request: flagging.SearchNominalsRequest, context: object
+    ) -> flagging.SearchNominalsResponse:
+        self.asked.append(request)
+        return flagging.SearchNominalsResponse(found=self.found)
+
+    async def GetNominal(
+        self, request: flagging.GetNominalRequest, context: object
+    ) -> flagging.GetNominalResponse:
+        self.asked.append(request)
+        return flagging.GetNominalResponse(nominal=flagging.Nominal(nominal_id="nominal-1"))
+
+    async def NominatePpo(
+        self, request: flagging.NominatePpoRequest, context: object
+    ) -> flagging.NominatePpoResponse:
+        self.asked.append(request)
+        registration = flagging.Registration(
+            registration_id="registration-1", state=flagging.REGISTRATION_STATE_NOMINATED
+        )
+        return flagging.NominatePpoResponse(registration=registration)
+
+    async def ListPpos(
+        self, request: flagging.ListPposRequest, context: object
+    ) -> AsyncIterator[flagging.ListPposResponse]:
+        self.asked.append(request)
+        for one in self.ppos:
+            yield one
+
+
+class Served(NamedTuple):
+    custody: Custody
+    flagging: Flagging
+
+
+@pytest.fixture
+def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A data directory in which nothing was started; the environment names nothing else."""
+    for name in ("PPO_TOKEN", "PPO_FLAGGING_TARGET", "PPO_CUSTODY_TARGET", "PPO_CA", "PPO_SUITE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("PPO_DATA", str(tmp_path))
+    return tmp_path
+
+
+@pytest.fixture
+def served(data: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
+    """Both contracts behind the real gate; callers' tokens are signed with the key in the data directory."""
+    # What a test does not call is not answered.
+    servants = Served(Custody(), Flagging())  # type: ignore[abstract]
+    port: SimpleQueue[int] = SimpleQueue()
+    verifier = identity.Verifier(Keys(data / "secrets").verifying_key.read_bytes())
+    stop, loop = asyncio.Event(), asyncio.new_event_loop()
+    thread = threading.Thread(
+        target=loop.run_until_complete, args=(_serve(servants, verifier, port, stop),), daemon=True
+    )
+    thread.start()
+    target = f"127.0.0.1:{port.get(timeout=10)}"
+    for service in ("FLAGGING", "CUSTODY"):
+        monkeypatch.setenv(f"PPO_{service}_TARGET", target)
+    # The services' log is not what the command writes.
+    with structlog.testing.capture_logs():
+        yield servants
+    loop.call_soon_threadsafe(stop.set)
+    thread.join()
+    loop.close()
+
+
+async def _serve(
+    servants: Served, verifier: identity.Verifier, port: SimpleQueue[int], stop: asyncio.Event
+) -> None:
+    contracts = [
+        custody.DESCRIPTOR.services_by_name["CustodyService"],
+        flagging.DESCRIPTOR.services_by_name["FlaggingService"],
+    ]
+    gate = rpc.Gate(verifier, contracts)
+    server = rpc.Server(Address("127.0.0.1", 0), gate, contracts, {}, frozenset())
+    custody_pb2_grpc.add_CustodyServiceServicer_to_server(servants.custody, server.grpc)
+    flagging_pb2_grpc.add_FlaggingServiceServicer_to_server(servants.flagging, server.grpc)
+    await server.start(None)
+    port.put(server.port)
+    await stop.wait()
+    await server.stop()
+
+
+@pytest.fixture
+def ppo(data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Runs the command in this process, on a pipe."""
+
+    def run(*arguments: str, stdin: str = "") -> Ran:
+        monkeypatch.setattr("sys.stdin", io.StringIO(stdin))
+        code = main(arguments)
+        captured = capsys.readouterr()
+        return Ran(code, captured.out, captured.err)
+
+    return run
