@@ -40,6 +40,9 @@ SECONDS = Histogram(
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1, 2.5, 10, 60),
 )
 UP = Gauge("ppo_dependency_up", "1 while the dependency answers.", ["dependency"])
+SINCE = Gauge(
+    "ppo_dependency_since_seconds", "Since when it answers, or does not, as Unix time.", ["dependency"]
+)
 
 DOMAIN = "ppo"
 # For a caller that gives no deadline; a stream of rows may take long, but not for ever.
@@ -270,12 +273,16 @@ class Server:
 
     async def watch(self) -> None:
         """Asks every dependency once a second, for as long as the server runs."""
+        before: dict[str, bool] = {}
         while True:
             up = {name: await _answers(probe) for name, probe in self._probes.items()}
             for name, alive in up.items():
+                if before.get(name) != alive:
+                    SINCE.labels(name).set_to_current_time()
                 UP.labels(name).set(alive)
                 await self._set(name, alive)
             await self._set("", all(up[name] for name in self._essential))
+            before = up
             await asyncio.sleep(PROBE_SECONDS)
 
     async def _set(self, name: str, serving: bool) -> None:
