@@ -5,7 +5,7 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Coroutine, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import mkdtemp
@@ -17,6 +17,7 @@ import psycopg
 import pytest
 from kafka import KafkaAdminClient
 from kafka.admin import MemberToRemove
+from kafka.errors import RetriableError
 from psycopg.sql import SQL, Identifier
 
 from deploy.embedded import kafka, mock_broker, postgres, process, redis
@@ -61,6 +62,11 @@ class Running:
         """SIGKILL: no farewell, nothing flushed."""
         if self._process is not None:
             self._wait(process.kill(self._process))
+
+    @property
+    def home(self) -> Path:
+        """Where it keeps its data."""
+        return self._server.command().directory
 
     def pids(self) -> list[int]:
         """Its process and all that this has started."""
@@ -202,8 +208,8 @@ class Servers:
         """Every topic of the suite, empty, and no consumer group; returns the bootstrap servers."""
         servers = self.kafka.address
         with closing(KafkaAdminClient(bootstrap_servers=servers.split(","))) as admin:
-            _drop_topics(admin)
-            _drop_groups(admin)
+            _patiently(lambda: _drop_topics(admin))
+            _patiently(lambda: _drop_groups(admin))
         create_topics(servers, TOPICS, mock=False)
         return servers
 
@@ -220,21 +226,29 @@ class Servers:
         shutil.rmtree(self._directory)
 
 
-def _drop_topics(admin: KafkaAdminClient) -> None:
+def _patiently(drop: Callable[[], bool]) -> None:
+    """The broker learns of a change from its controller, and after a start from its log, a little later."""
+    deadline = time.monotonic() + READY_SECONDS
+    while time.monotonic() < deadline:
+        with suppress(RetriableError):
+            if drop():
+                return
+    raise TimeoutError("Kafka does not forget an earlier test's topics or groups")
+
+
+def _drop_topics(admin: KafkaAdminClient) -> bool:
+    """Whether there was none left."""
     ours = _topics(admin)
     if ours:
-        admin.delete_topics(sorted(ours))
-    # The broker learns it from the controller a little later, and until then would say that they are there.
-    deadline = time.monotonic() + READY_SECONDS
-    while _topics(admin):
-        assert time.monotonic() < deadline, "deleted topics are still there"
+        admin.delete_topics(sorted(ours), raise_errors=False)
+    return not ours
 
 
 def _topics(admin: KafkaAdminClient) -> set[str]:
     return set(Topics.load(TOPICS).by_name) & set(admin.list_topics())
 
 
-def _drop_groups(admin: KafkaAdminClient) -> None:
+def _drop_groups(admin: KafkaAdminClient) -> bool:
     """With the members that a killed service left in them, whose sessions have not run out."""
     groups = _groups(admin)
     for name, group in admin.describe_groups(groups).items():
@@ -243,6 +257,7 @@ def _drop_groups(admin: KafkaAdminClient) -> None:
             admin.remove_group_members(name, left)
     if groups:
         admin.delete_groups(groups)
+    return not groups
 
 
 def _groups(admin: KafkaAdminClient) -> list[str]:

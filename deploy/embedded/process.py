@@ -163,6 +163,13 @@ def born(pid: int) -> int:
     return 0 if state == "Z" else int(rest[18])
 
 
+def arguments(pid: int) -> list[str]:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text(errors="replace").split("\0")
+    except (FileNotFoundError, ProcessLookupError):
+        return []
+
+
 def alive(pid: int) -> bool:
     return born(pid) != 0
 

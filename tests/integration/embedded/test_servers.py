@@ -53,6 +53,19 @@ def test_postgres_keeps_what_is_committed_through_a_kill_and_a_stop(
     assert notes(database) == ["before the kill", "before the stop"]
 
 
+def test_postgres_starts_where_the_number_it_had_is_another_processs(servers: Servers) -> None:
+    other, postgres = servers.own_postgres("other"), servers.own_postgres("killed")
+    postgres.kill()
+    lock = postgres.home / "postmaster.pid"
+    lock.write_text(lock.read_text().replace(lock.read_text().split()[0], str(other.pids()[0]), 1))
+
+    postgres.start()
+
+    assert postgres.pids()[0] != other.pids()[0]
+    postgres.stop()
+    other.stop()
+
+
 def test_postgres_lets_nobody_in_without_a_password(database: Database) -> None:
     stranger = database.superuser.replace(":superuser@", ":guess@")
 

@@ -69,7 +69,8 @@ class Stacks:
     def up(self) -> subprocess.Popen[str]:
         process = self.begin()
         assert process.stdout is not None
-        assert "up\n" in iter(process.stdout.readline, "")
+        if "up\n" not in iter(process.stdout.readline, ""):
+            raise AssertionError(process.communicate()[1])
         return process
 
     def refused(self) -> str:
@@ -95,7 +96,7 @@ def offset() -> int:
     """One at which the stack's ports are free, so that runs side by side do not meet."""
     return next(
         number
-        for number in iter(lambda: random.randrange(100, 10_000), 0)
+        for number in iter(lambda: random.randrange(100, 900), 0)
         if not any(taken(port + number) for port in (POSTGRES_PORT, REDIS_PORT, 19092, 19093))
     )
 
@@ -163,6 +164,17 @@ def test_a_signal_during_the_start_leaves_nothing(whole: Stacks, key: signal.Sig
     told = state.read(whole.data)
     assert told is not None
     assert not told.processes
+
+
+def test_a_start_after_one_that_was_broken_off_succeeds(stacks: Stacks) -> None:
+    broken_off = stacks.begin()
+    until((stacks.data / "postgres.new" / "PG_VERSION").exists)
+    broken_off.kill()
+    broken_off.communicate()
+
+    stacks.up()
+
+    assert entry(stacks, "postgres").state == state.READY
 
 
 def test_a_second_start_on_a_directory_is_one_line(stacks: Stacks) -> None:

@@ -57,7 +57,7 @@ async def supervisor() -> AsyncIterator[Supervisor]:
 
 async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(30):
-        while not condition():  # noqa: ASYNC110 - what a process does tells nobody
+        while not condition():
             await asyncio.sleep(0.02)
 
 
