@@ -13,6 +13,7 @@ import secrets
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from ipaddress import IPv4Address
 from pathlib import Path
 
 from cryptography import x509
@@ -60,9 +61,9 @@ def write(path: Path, content: bytes, owner: int = 0) -> None:
 
 
 def certificate(name: str, key: ec.EllipticCurvePrivateKey, signer: ec.EllipticCurvePrivateKey) -> bytes:
-    """For `name` within the network and for localhost; the authority's own where both keys are one."""
+    """For `name` within the network and for this machine; the authority's own where both keys are one."""
     authority, now = key is signer, datetime.now(UTC)
-    names = [x509.DNSName(name), x509.DNSName("localhost")]
+    names = [x509.DNSName(name), x509.DNSName("localhost"), x509.IPAddress(IPv4Address("127.0.0.1"))]
     return (
         x509.CertificateBuilder()
         .subject_name(named(name))
