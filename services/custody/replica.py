@@ -99,7 +99,7 @@ class Copy:
 
 
 class Replica:
-    """Fed record by record, in the order of each partition; asks nobody, so it answers when all else is down."""
+    """Fed record by record, in each partition's order; asks nobody, so it answers when all else is down."""
 
     def __init__(self) -> None:
         # How many partitions the topic has; 0 until that is known, and nothing is whole before.
