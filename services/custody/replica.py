@@ -213,7 +213,7 @@ class Replica:
 
     def flagged(self, now: datetime) -> FlaggedSet:
         """Those who are flagged at `now`."""
-        if now < self._asked - TREMBLE:
+        if now + TREMBLE < self._asked:
             self._start_anew()
         self._asked = now
         while self._turns and self._turns[0][0] <= now:
