@@ -210,6 +210,9 @@ class Custody(CustodyServiceServicer):
             booked_time=now,
             booked_by=identity.current().subject,
             offence_codes=list(request.offence_codes),
+            # Said to be empty, for nothing is loaded unasked.
+            drug_test=None,
+            verdicts=[],
         )
 
     def _verdict(self, request: pb.ConfirmMatchRequest) -> Verdict:
