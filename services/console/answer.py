@@ -95,16 +95,27 @@ def word(answer: custody.Answer) -> str:
     )
 
 
+def brief(answer: custody.Answer, *, now: datetime) -> RenderableType:
+    """The answer without what to do about it; candidates where somebody must choose."""
+    parts: list[RenderableType] = [_banner(answer, padding=(0, 1)), output.facts(list(_facts(answer, now)))]
+    if outcome(answer) == screening.OUTCOME_POSSIBLE:
+        parts.append(Padding(candidates(answer.screening), (0, 0, 0, 2)))
+    return Group(*parts)
+
+
 def page(answer: custody.Answer, *, now: datetime) -> RenderableType:
     """`now` is the system's time, by which the data has its age."""
-    style = _STYLES[outcome(answer)] if title(answer) != _ON_DETAILS else "bold black on cyan"
-    parts: list[RenderableType] = [Panel(Text(title(answer)), style=style, padding=(1, 3))]
-    parts.append(output.facts(list(_facts(answer, now))))
+    parts: list[RenderableType] = [_banner(answer, padding=(1, 3)), output.facts(list(_facts(answer, now)))]
     if answer.screening.candidates:
         parts += [Text(), Padding(candidates(answer.screening), (0, 0, 0, 2))]
     parts += [Text(), Text("  What to do now", style="bold")]
     parts.append(output.facts([(f"{place}.", step) for place, step in enumerate(steps(answer), start=1)]))
     return Group(*parts)
+
+
+def _banner(answer: custody.Answer, padding: tuple[int, int]) -> Panel:
+    style = _STYLES[outcome(answer)] if title(answer) != _ON_DETAILS else "bold black on cyan"
+    return Panel(Text(title(answer)), style=style, padding=padding)
 
 
 def _facts(answer: custody.Answer, now: datetime) -> Iterator[tuple[str, str]]:

@@ -2,7 +2,7 @@
 
 import typer
 
-from services.console import check, custody, decisions, desk, nominals, register, stack, suite
+from services.console import check, custody, decisions, demo, desk, nominals, register, stack, status, suite
 
 
 def _group(about: str) -> typer.Typer:
@@ -14,8 +14,10 @@ _nominals = _group("The people known to the police.")
 _register = _group("Who is a PPO, since when, by whose decision.")
 _custody = _group("What happens to the people in a custody suite.")
 
+app.command()(demo.demo)
 app.command()(stack.up)
 app.command()(stack.down)
+app.command()(status.status)
 app.command()(stack.token)
 app.command()(check.check)
 app.command()(desk.desk)

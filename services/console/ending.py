@@ -1,5 +1,7 @@
 """How a command ends: its exit code, and one line for whatever went wrong."""
 
+import os
+import sys
 from collections.abc import Sequence
 
 import typer
@@ -20,6 +22,10 @@ def run(arguments: Sequence[str] | None) -> int:
         return _end(str(stop), stop.code)
     except StackError as error:
         return _end(str(error), 1)
+    except BrokenPipeError:
+        # Who read our output has gone, as head does: there is nobody to tell.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     except typer.Abort:
         return _end("stopped", 130)
     except Exception as error:

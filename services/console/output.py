@@ -50,7 +50,12 @@ def say(line: str, style: str | None = None) -> None:
 
 def emit(message: Message) -> None:
     """One JSON object a line, in proto3 JSON with the contract's own field names."""
-    _OUT.out(json.dumps(as_json(message), ensure_ascii=False), highlight=False)
+    line(json.dumps(as_json(message), ensure_ascii=False))
+
+
+def line(text: str) -> None:
+    """As it is, however long."""
+    _OUT.out(text, highlight=False)
 
 
 def as_json(message: Message) -> dict[str, object]:

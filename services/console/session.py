@@ -27,6 +27,7 @@ Stub = TypeVar("Stub")
 DATA = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "ppo"
 # Generous to a person who waits, short enough for a queue: a check itself is answered in 200 ms.
 CALL_SECONDS = 5.0
+HEALTH_SECONDS = 2.0
 STREAM_SECONDS = 24 * 3600.0
 # A shift. A watch ends with its token, and is taken up again with a new one.
 TOKEN_LIFE = timedelta(hours=12)
@@ -71,9 +72,8 @@ class Session:
     @asynccontextmanager
     async def _reached(self, service: str, stub: Callable[[grpc.aio.Channel], Stub]) -> AsyncIterator[Stub]:
         target = address(self.data, service)
-        ca = os.environ.get("PPO_CA")
         try:
-            async with channel.connect(target, self._token, Path(ca) if ca else None) as open_channel:
+            async with channel.connect(target, self._token, _authority()) as open_channel:
                 yield stub(open_channel)
         except grpc.aio.AioRpcError as error:
             raise _stop(service, target, error) from None
@@ -84,10 +84,25 @@ class Session:
 
 def address(data: Path, service: str) -> str:
     """As the environment says, else as the suite in the data directory does, else the usual port."""
-    named = os.environ.get(f"PPO_{service.upper()}_TARGET")
     running = state.read(data)
     started = running.addresses.get(service) if running else None
-    return named or started or f"127.0.0.1:{PORTS[service]}"
+    return named(service) or started or f"127.0.0.1:{PORTS[service]}"
+
+
+def named(service: str) -> str:
+    """Where the environment says that the service is; empty where it says nothing."""
+    return os.environ.get(f"PPO_{service.upper()}_TARGET", "")
+
+
+async def serving(data: Path, service: str) -> bool:
+    """Whether the service says that it serves."""
+    async with channel.connect(address(data, service), str, _authority()) as open_channel:
+        return await channel.serving(open_channel, HEALTH_SECONDS)
+
+
+def _authority() -> Path | None:
+    ca = os.environ.get("PPO_CA")
+    return Path(ca) if ca else None
 
 
 def issue(data: Path, role: str, organisation: str, life: timedelta, subject: str = "") -> str:

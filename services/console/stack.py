@@ -96,5 +96,5 @@ def token(
     """
     value = details.value(policy.Role, role, "--role")
     name = policy.Role.Name(value).removeprefix("ROLE_").lower()
-    output.show(session.issue(data, name, organisation, timedelta(hours=hours), subject))
+    output.line(session.issue(data, name, organisation, timedelta(hours=hours), subject))
     return 0

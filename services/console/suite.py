@@ -14,12 +14,12 @@ from services.console.custody import ask, referral
 from services.console.stop import Unreachable
 from services.runtime.reference import LONDON
 
-# Each team reads its own; what is held is the arrest referral worker's to see.
+# Who may read the referrals of a route.
 _READERS = {
-    custody.REFERRAL_ROUTE_PPO_DRUG_TEAM: ("ppo_drug_team", "ppo-drug-team"),
-    custody.REFERRAL_ROUTE_DIP_TEAM: ("dip_team", "dip-team"),
+    custody.REFERRAL_ROUTE_PPO_DRUG_TEAM: "ppo_drug_team",
+    custody.REFERRAL_ROUTE_DIP_TEAM: "dip_team",
+    custody.REFERRAL_ROUTE_HELD: "arrest_referral_worker",
 }
-_WORKER = ("arrest_referral_worker", "dip-team")
 
 Suite = Annotated[str, typer.Argument(help="The custody suite.")]
 
@@ -60,19 +60,22 @@ def inmates(
 
 
 def referrals(
-    team: Annotated[str, typer.Argument(help="Whose: PPO drug team or DIP team.")],
+    route: Annotated[str, typer.Argument(help=f"Which: {details.words(custody.ReferralRoute)}.")],
+    organisation: Annotated[str, typer.Argument(help="Whose: a drug team, or for held ones a suite.")],
     json: output.AsJson = False,
     data: session.Data = session.DATA,
 ) -> int:
-    """Lists the drug referrals of one team.
+    """Lists drug referrals, as the team that gets them sees them.
 
     ```
-    ppo custody referrals "PPO drug team"
+    ppo custody referrals "PPO drug team" drug-solutions-birmingham
+    ppo custody referrals "DIP team" dip-2
+    ppo custody referrals held D3
     ```
     """
-    route = details.value(custody.ReferralRoute, team, "TEAM")
-    request = custody.ListReferralsRequest(route=route, purpose=policy.PURPOSE_OFFENDER_MANAGEMENT)
-    place = session.Session(data, *_READERS.get(route, _WORKER))
+    value = details.value(custody.ReferralRoute, route, "ROUTE")
+    request = custody.ListReferralsRequest(route=value, purpose=policy.PURPOSE_OFFENDER_MANAGEMENT)
+    place = session.Session(data, _READERS.get(value, "dip_team"), organisation)
     response = asyncio.run(ask(place, lambda desk: desk.ListReferrals(request, timeout=session.CALL_SECONDS)))
     if json:
         for one in response.referrals:

@@ -9,6 +9,8 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 from ppo.custody.v1 import custody_pb2 as pb
 from ppo.person.v1 import person_pb2, screening_pb2
+from services.custody import answers, verdicts
+from services.custody.verdicts import Asked, Said
 from services.runtime.consumer import Inbox
 from services.runtime.database import instant
 from services.runtime.due import Due
@@ -81,7 +83,9 @@ class Detention(Base):
     detention_id: Mapped[str] = mapped_column(Text, primary_key=True)
     suite_id: Mapped[str] = mapped_column(Text)
     person: Mapped[bytes] = mapped_column(LargeBinary, comment="ppo.person.v1.Person as given at the desk")
-    fingerprint: Mapped[bool] = mapped_column(comment="Its identifiers were read off fingerprints")
+    fingerprints: Mapped[list[str]] = mapped_column(
+        ARRAY(Text), comment="Which of its identifiers were read off fingerprints"
+    )
     arrested_time: Mapped[instant]
     booked_time: Mapped[instant]
     booked_by: Mapped[str] = mapped_column(Text)
@@ -104,12 +108,17 @@ class Detention(Base):
     def open(self) -> bool:
         return self.disposed_time is None
 
+    @property
+    def concerned(self) -> bool:
+        """Whether another answer matters: the person is here, or left with a referral nobody could route."""
+        return self.open or (self.drug_test is not None and self.drug_test.status_not_known)
+
     def details(self) -> person_pb2.Person:
         return person_pb2.Person.FromString(self.person)
 
     def to_proto(self) -> pb.Detention:
         answer = self.decision.to_proto()
-        flagged = answer.screening.outcome == screening_pb2.OUTCOME_FLAGGED
+        confirmed = verdicts.standing(self.said).confirmed
         return pb.Detention(
             detention_id=self.detention_id,
             suite_id=self.suite_id,
@@ -119,24 +128,17 @@ class Detention(Base):
             booked_time=timestamp(self.booked_time),
             offence_codes=self.offence_codes,
             answer=answer,
-            nominal_id=self.confirmed or (self.candidates[0] if flagged else ""),
+            nominal_id=confirmed.nominal_id if confirmed else answers.flagged(answer),
             drug_test=self.drug_test.to_proto() if self.drug_test else None,
         )
 
     @property
-    def ruled(self) -> dict[str, "Verdict"]:
-        """The verdict that stands about each nominal: the last one."""
-        return {each.nominal_id: each for each in self.verdicts}
+    def said(self) -> list[Said]:
+        return [each.to_said() for each in self.verdicts]
 
     @property
-    def confirmed(self) -> str:
-        """The nominal that an officer said this is; the last one said, where that was not taken back."""
-        said = [each for each in self.ruled.values() if each.same_person]
-        return max(said, key=lambda each: each.id).nominal_id if said else ""
-
-    @property
-    def excluded(self) -> frozenset[str]:
-        return frozenset(each.nominal_id for each in self.ruled.values() if not each.same_person)
+    def asked(self) -> Asked:
+        return verdicts.asked(self.details(), self.fingerprints, self.said)
 
 
 class Verdict(Base):
@@ -148,9 +150,12 @@ class Verdict(Base):
     detention_id: Mapped[str] = mapped_column(ForeignKey(Detention.detention_id), index=True)
     nominal_id: Mapped[str] = mapped_column(Text)
     same_person: Mapped[bool]
-    identity_basis: Mapped[str] = mapped_column(Text, comment="What it rests on")
+    fingerprint: Mapped[bool] = mapped_column(comment="It rests on fingerprints, else on an identifier")
     decided_by: Mapped[str] = mapped_column(Text)
     recorded_time: Mapped[instant]
+
+    def to_said(self) -> Said:
+        return Said(self.nominal_id, self.same_person, self.fingerprint)
 
 
 class DrugTest(Base):

@@ -99,7 +99,7 @@ class Copy:
 
 
 class Replica:
-    """Fed record by record, in the order of each partition; asks nobody, so it answers when all else is down."""
+    """Fed record by record, in each partition's order; asks nobody, so it answers when all else is down."""
 
     def __init__(self) -> None:
         # How many partitions the topic has; 0 until that is known, and nothing is whole before.
@@ -213,7 +213,7 @@ class Replica:
 
     def flagged(self, now: datetime) -> FlaggedSet:
         """Those who are flagged at `now`."""
-        if now < self._asked - TREMBLE:
+        if now + TREMBLE < self._asked:
             self._start_anew()
         self._asked = now
         while self._turns and self._turns[0][0] <= now:

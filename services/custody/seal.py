@@ -5,6 +5,7 @@ import os
 from hashlib import sha256
 from pathlib import Path
 
+from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 KEY_BYTES = 32
@@ -35,5 +36,9 @@ class Seal:
         nonce = os.urandom(NONCE_BYTES)
         return nonce + self._cipher.encrypt(nonce, content, decision_id.encode())
 
-    def open(self, sealed: bytes, decision_id: str) -> bytes:
-        return self._cipher.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], decision_id.encode())
+    def open(self, sealed: bytes, decision_id: str) -> bytes | None:
+        """None for what was closed with another key, or for another decision."""
+        try:
+            return self._cipher.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], decision_id.encode())
+        except InvalidTag:
+            return None

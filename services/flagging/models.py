@@ -6,7 +6,6 @@ from typing import Annotated, Any
 from google.protobuf.json_format import MessageToDict, ParseDict
 from google.protobuf.message import Message
 from sqlalchemy import (
-    ARRAY,
     BigInteger,
     CheckConstraint,
     DateTime,
@@ -19,7 +18,7 @@ from sqlalchemy import (
     Uuid,
     text,
 )
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 from ppo.flagging.v1 import events_pb2

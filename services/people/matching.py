@@ -165,13 +165,10 @@ class Index:
     def _by_name(self, asked: Reading) -> set[str]:
         cues = set().union(*map(reading.cues, reading.families(asked)))
         found = _found(self._families, _found(self._cues, cues))
-        words = {word for form in asked.forms for word in form.wording.given.split()}
+        given = [form.wording.given for form in asked.forms]
+        words = {word for each in given for word in each.split()}
         # An initial, or a given name that is missing, agrees with too many to narrow anything down.
-        if (
-            len(found) <= MANY
-            or not all(form.wording.given for form in asked.forms)
-            or min(map(len, words)) < 2
-        ):
+        if len(found) <= MANY or not all(given) or min(map(len, words)) == 1:
             return found
         return found & _found(self._given, reading.given_cues(asked) | {word[0] for word in words} | {""})
 

@@ -6,6 +6,7 @@ from typing import Any, cast
 
 import grpc
 from google.rpc import error_details_pb2
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_status import rpc_status
 
 OPTIONS = (
@@ -30,6 +31,18 @@ def connect(target: str, token: Callable[[], str], ca: Path | None = None) -> gr
         return grpc.aio.insecure_channel(target, options=OPTIONS, interceptors=interceptors)
     credentials = grpc.ssl_channel_credentials(ca.read_bytes())
     return grpc.aio.secure_channel(target, credentials, options=OPTIONS, interceptors=interceptors)
+
+
+async def serving(channel: Channel, seconds: float) -> bool:
+    """Whether the other side says within that time that it serves."""
+    try:
+        # Untyped: the package of the health stubs knows the blocking call only.
+        stub: Any = health_pb2_grpc.HealthStub(channel)
+        answer = await stub.Check(health_pb2.HealthCheckRequest(), timeout=seconds)
+    except (CallError, OSError):
+        # OSError: our own token could not be read.
+        return False
+    return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
 
 
 def violations(error: grpc.aio.AioRpcError) -> list[tuple[str, str]]:

@@ -7,7 +7,7 @@ from alembic import command, context
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import MetaData, create_engine
+from sqlalchemy import MetaData, NullPool, create_engine
 from sqlalchemy.engine import Connection
 
 from services.runtime.database import driver_url
@@ -61,4 +61,5 @@ def run(metadata: MetaData) -> None:
 
 def _connection(url: str, schema: str) -> Connection:
     options = f"-c lock_timeout=30000 -c search_path={schema}"
-    return create_engine(driver_url(url), connect_args={"options": options, "connect_timeout": 5}).connect()
+    arguments = {"options": options, "connect_timeout": 5}
+    return create_engine(driver_url(url), connect_args=arguments, poolclass=NullPool).connect()

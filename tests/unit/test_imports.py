@@ -22,7 +22,10 @@ SERVICES = {
     "flagging": Service(
         calls=set(), workers={"changes", "imports", "screening", "search", "steps", "watermarks"}
     ),
-    "custody": Service(calls={"flagging"}, workers={"seal"}),
+    "custody": Service(
+        calls={"flagging"},
+        workers={"check", "follow", "ledger", "recheck", "record", "seal", "snapshot", "spool", "watch"},
+    ),
 }
 
 # What of this repository a package may import besides itself.

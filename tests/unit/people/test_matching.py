@@ -6,18 +6,21 @@ from collections.abc import Iterator
 
 import pytest
 from google.type.date_pb2 import Date
-from hypothesis import assume, given
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ppo.person.v1 import person_pb2
-from services.people import matching, reading, weights
+from services.people import matching, names, reading, weights
 from services.people.matching import Index, compare, contradicts
 from tests.unit.people.builders import PNC, name, person
 
 COMMON = "John Smith"
 RARE = "Zbigniew Wolstenholme"
 
-words = st.text(string.ascii_lowercase, min_size=3, max_size=12)
+# Without what stands for no name: "refused" is one that hypothesis does find.
+words = st.text(string.ascii_lowercase, min_size=3, max_size=12).filter(
+    lambda word: names.wording(person_pb2.Name(family_name=word)).family != ""
+)
 dates = st.builds(Date, year=st.integers(1930, 2004), month=st.integers(1, 12), day=st.integers(1, 28))
 named = st.builds(person_pb2.Name, given_name=words, family_name=words)
 people = st.builds(person_pb2.Person, name=named, birth_date=dates, aliases=st.lists(named, max_size=3))
@@ -69,6 +72,12 @@ def rare(size: int) -> Index:
     return index(size, person(RARE, "1980-05-11", aliases=["Jack Sparrowhawk", "Peter Quillfeather"]))
 
 
+@pytest.fixture(scope="module")
+def crowded() -> Index:
+    """Where a property puts its own person, each time another one."""
+    return index(300)
+
+
 def alarms(index: Index, given: person_pb2.Person) -> list[str]:
     found = index.matches(given, limit=5, at_least=index.threshold())
     return [each.nominal_id for each in found if each.nominal_id.startswith("held")]
@@ -102,6 +111,8 @@ def test_a_common_name_with_the_exact_date_is_a_match(common: Index, words: str,
         ("Zbigniew Wolstenholme", "1980"),
         ("Zbigniew Wolstenholme", ""),
         ("Zbigneiw Wolstenholm", "1980-05-11"),
+        ("Zbigniew Wolsenholme", ""),
+        ("Dbigniew Wolxtenxolme", "1980-05-11"),
         ("Wolstenholme Zbigniew", "1980-11-05"),
         ("Wolstenholme", "1980-05-11"),
         ("Jack Sparrowhawk", "1980-05-11"),
@@ -132,6 +143,11 @@ def test_a_common_name_without_a_date_is_no_match_in_a_large_index(common: Index
     assert len(common) < 1000 or alarms(common, person(COMMON)) == []
 
 
+@pytest.mark.parametrize("words", ["J Smith", "Smith", "John Smith"])
+def test_a_common_family_name_is_searched_with_an_initial_or_none(common: Index, words: str) -> None:
+    assert common.matches(person(words), limit=1)[0].bits > 0
+
+
 @given(people, st.integers(1, 10_000_000))
 def test_exact_name_and_date_clear_any_threshold(held: person_pb2.Person, size: int) -> None:
     for each in (held.name, *held.aliases):
@@ -140,13 +156,16 @@ def test_exact_name_and_date_clear_any_threshold(held: person_pb2.Person, size: 
         assert bits > weights.threshold(size, 0.01)
 
 
-def test_the_commonest_of_many_names_clears_the_highest_threshold() -> None:
-    aliases = [f"{given} Brown" for given in ("Ann", "Lee", "Guy", "Roy", "Kim", "Max", "Ray", "Joe", "Tom")]
-    everybody = index(0, *(person(COMMON, "1980-05-14", aliases) for _ in range(50)))
+def test_the_commonest_name_among_aliases_on_both_sides_clears_the_highest_threshold() -> None:
+    others = [f"{given} Brown" for given in ("Ann", "Lee", "Guy", "Roy", "Kim", "Max", "Ray", "Joe", "Tom")]
+    held = person("Adam Winterbourne", "1980-05-14", aliases=[COMMON, *others])
+    crowded = index(0, *(person(COMMON) for _ in range(50)), held)
 
-    bits = everybody.matches(person("Roy Brown", "1980-05-14", [COMMON, *aliases[:2]]), limit=1)[0].bits
+    said = [f"{given} White" for given in ("Ann", "Lee", "Guy", "Roy", "Kim", "Max", "Ray", "Joe", "Tom")]
+    [best] = crowded.matches(person("Peter Quillfeather", "1980-05-14", aliases=[COMMON, *said]), limit=1)
 
-    assert bits > weights.threshold(10**9, 0.01) == weights.HIGHEST_THRESHOLD
+    assert best.nominal_id == "held-50"
+    assert best.bits > weights.threshold(10**9, 0.01) == weights.HIGHEST_THRESHOLD
 
 
 @given(people, st.data())
@@ -160,14 +179,18 @@ def test_one_wrong_letter_with_the_exact_date_is_a_match(
     misspelt.CopyFrom(held)
     misspelt.name.family_name = family[:at] + letter + family[at + 1 :]
 
-    assert alarms(index(300, held), misspelt) == ["held-0"]
+    crowded.put("held", held)
+
+    assert alarms(crowded, misspelt) == ["held"]
 
 
 @given(people)
-def test_names_swapped_are_a_match(held: person_pb2.Person) -> None:
+def test_names_swapped_are_a_match(crowded: Index, held: person_pb2.Person) -> None:
     swapped = person_pb2.Name(given_name=held.name.family_name, family_name=held.name.given_name)
 
-    assert alarms(index(300, held), person_pb2.Person(name=swapped, birth_date=held.birth_date)) == ["held-0"]
+    crowded.put("held", held)
+
+    assert alarms(crowded, person_pb2.Person(name=swapped, birth_date=held.birth_date)) == ["held"]
 
 
 @given(anything, anything)
@@ -332,6 +355,20 @@ def test_those_left_out_by_the_limit_are_the_worst() -> None:
     assert few == all_of_them[:3]
 
 
+def state(index: Index) -> Iterator[tuple[str, object]]:
+    """All that an index remembers, in an order of its own."""
+    for holder in (index, index._frequencies):
+        for attribute, value in vars(holder).items():
+            if isinstance(value, dict):
+                yield attribute, sorted((repr(key), _ordered(each)) for key, each in value.items())
+
+
+def _ordered(value: object) -> str:
+    if isinstance(value, set | dict):
+        return repr(sorted(map(repr, value.items() if isinstance(value, dict) else value)))
+    return repr(value)
+
+
 @given(st.lists(people, min_size=1, max_size=6), people)
 def test_who_is_dropped_leaves_nothing_behind(stay: list[person_pb2.Person], gone: person_pb2.Person) -> None:
     gone.identifiers.add(kind=PNC, value="2002/0073319Z")
@@ -341,8 +378,7 @@ def test_who_is_dropped_leaves_nothing_behind(stay: list[person_pb2.Person], gon
     once.drop("gone")
     once.drop("gone")
 
-    assert vars(once) | {"_frequencies": None} == vars(never) | {"_frequencies": None}
-    assert vars(once._frequencies) == vars(never._frequencies)
+    assert repr(sorted(state(once))) == repr(sorted(state(never)))
 
 
 def test_who_is_put_again_is_held_as_last_put() -> None:
@@ -376,13 +412,13 @@ def test_a_nominal_id_is_an_identifier_of_its_own_person() -> None:
 
 
 @given(people)
-def test_the_best_possible_is_what_the_person_would_reach(asked: person_pb2.Person) -> None:
-    assume(not asked.aliases)
-    filled = index(300)
-    promised = filled.best_possible(asked)
-    filled.put("self", asked)
+def test_the_best_possible_is_what_the_person_would_reach(crowded: Index, asked: person_pb2.Person) -> None:
+    del asked.aliases[:]
+    crowded.drop("held")
+    promised = crowded.best_possible(asked)
+    crowded.put("held", asked)
 
-    assert filled.matches(asked, limit=1)[0].bits == pytest.approx(promised, abs=0.1)
+    assert crowded.matches(asked, limit=1)[0].bits == pytest.approx(promised, abs=0.1)
 
 
 def test_the_threshold_moves_with_the_size_of_the_index() -> None:

@@ -130,8 +130,9 @@ def test_a_number_that_nobody_has_leaves_the_details_given() -> None:
 
 
 @pytest.mark.parametrize("fingerprint", [False, True])
-def test_a_number_that_nobody_has_is_no_answer_by_itself(fingerprint: bool) -> None:
-    answer = ask(person(pnc=["2004/0000001L"]), fingerprint=fingerprint)
+@pytest.mark.parametrize("born", ["", "1971-01-31"])
+def test_a_number_that_nobody_has_is_no_answer_without_a_name(fingerprint: bool, born: str) -> None:
+    answer = ask(person("", born, pnc=["2004/0000001L"]), fingerprint=fingerprint)
 
     assert verdict(answer) == (
         OUTCOME_UNKNOWN,

@@ -69,10 +69,10 @@ def _detentions() -> None:
         _text("suite_id"),
         _bytes("person", comment="ppo.person.v1.Person as given at the desk"),
         sa.Column(
-            "fingerprint",
-            sa.Boolean(),
+            "fingerprints",
+            sa.ARRAY(sa.Text()),
             nullable=False,
-            comment="Its identifiers were read off fingerprints",
+            comment="Which of its identifiers were read off fingerprints",
         ),
         _instant("arrested_time"),
         _instant("booked_time"),
@@ -112,7 +112,12 @@ def _verdicts() -> None:
         _text("detention_id"),
         _text("nominal_id"),
         sa.Column("same_person", sa.Boolean(), nullable=False),
-        _text("identity_basis", comment="What it rests on"),
+        sa.Column(
+            "fingerprint",
+            sa.Boolean(),
+            nullable=False,
+            comment="It rests on fingerprints, else on an identifier",
+        ),
         _text("decided_by"),
         _instant("recorded_time"),
         sa.ForeignKeyConstraint(

@@ -1,0 +1,104 @@
+"""`ppo demo`: the main job on real input, in a suite of its own that is gone afterwards."""
+
+import asyncio
+import random
+import shutil
+import signal
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from deploy.embedded import backing, control, ports
+from deploy.embedded.services import SERVICES
+from services.console import details, output, story
+from services.console.stage import chapter
+
+CLOCK_START = "2004-12-31T20:00"
+
+
+def demo(
+    keep: Annotated[bool, typer.Option("--keep", help="Leave the suite running, to go on by hand.")] = False,
+) -> int:
+    """Shows the main job from end to end, in a suite of its own: an arrest gets its flag.
+
+    Starts everything on free ports and in a temporary directory, on the evening of 31 December 2004, loads
+    20,000 nominals and Birmingham's 321 PPOs, all made up, books people in, sets a flag while its person is
+    in the suite, takes the register away and gives it back. It takes a minute or two. Ctrl-C ends it.
+
+    ```
+    ppo demo
+    ppo demo --keep
+    ```
+
+    Exit code 0 when everything was as it should be, 1 when not.
+    """
+    began = time.monotonic()
+    with _suite(keep=keep) as data:
+        asyncio.run(story.tell(data))
+        output.show(f"\nAll of it was as it should be. The demo took {time.monotonic() - began:.0f} seconds.")
+        _next(data, keep=keep)
+    return 0
+
+
+@contextmanager
+def _suite(*, keep: bool) -> Iterator[Path]:
+    data = Path(tempfile.mkdtemp(prefix="ppo-demo-"))
+    # However it is told to end, it ends as at Ctrl-C: with nothing left running.
+    for name in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(name, signal.default_int_handler)
+    told = False
+    try:
+        chapter("The suite starts: PostgreSQL, Redis, Kafka and the services, all real, on this machine")
+        start = details.when(CLOCK_START, "")
+        control.launch(backing.Options(data=data, offset=_free_offset(), clock_start=start), _step)
+        yield data
+        told = True
+    finally:
+        if not (keep and told):
+            _clear(data)
+
+
+def _step(line: str) -> None:
+    output.show(f"  {line}")
+
+
+def _clear(data: Path) -> None:
+    # A second Ctrl-C must not break off what the first one asked for.
+    for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(name, signal.SIG_IGN)
+    control.down(data)
+    shutil.rmtree(data)
+    output.show("Everything is stopped, and the demo's data is gone.")
+
+
+def _free_offset() -> int:
+    """At which every port of the suite is free, so that a suite that runs here is not disturbed."""
+    servers = (backing.POSTGRES_PORT, backing.REDIS_PORT, backing.KAFKA_PORT, backing.CONTROLLER_PORT)
+    wanted = [*servers, *(port for service in SERVICES for port in (service.port, service.metrics))]
+    while True:
+        offset = random.randrange(1_000, 9_000)
+        if not any(ports.taken(port + offset) for port in wanted):
+            return offset
+
+
+def _next(data: Path, *, keep: bool) -> None:
+    output.show(_KEPT.format(data=data) if keep else _GONE)
+
+
+_KEPT = """
+The suite runs on. Point the commands at it, and go on by hand:
+  export PPO_DATA={data}
+  ppo desk --suite E3      ppo custody watch E3      ppo register show      ppo status
+  ppo down --purge         when you have seen enough"""
+_GONE = """
+What to look at next:
+  ppo demo --keep          the same, and the suite stays up for you to go on
+  ppo up                   a suite of your own; then ppo desk, ppo status, ppo --help
+  README.md                what it is, and the picture of the flow
+  docs/requirements.md     which need of the programme is met by what
+"""

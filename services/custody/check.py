@@ -1,0 +1,173 @@
+"""The check itself: the register is asked, and where it does not answer in time, the replica."""
+
+import asyncio
+import uuid
+from typing import Any, NamedTuple
+
+from prometheus_client import Counter
+
+from ppo.custody.v1 import custody_pb2 as pb
+from ppo.flagging.v1 import flagging_pb2
+from ppo.flagging.v1.flagging_pb2_grpc import FlaggingServiceStub
+from ppo.person.v1 import screening_pb2
+from ppo.policy.v1 import policy_pb2
+from services.custody import answers, duty
+from services.custody.ledger import Ledger, Question
+from services.custody.models import timestamp
+from services.custody.replica import Replica
+from services.custody.verdicts import Asked
+from services.runtime import channel
+from services.runtime.clock import Clock
+from services.runtime.errors import Invalid, Unavailable
+from services.runtime.reference import Reference, Row
+
+CHECKS = Counter(
+    "ppo_custody_checks", "Answers given, by outcome and by where they come from.", ["outcome", "basis"]
+)
+UNANSWERED = Counter(
+    "ppo_custody_register_unanswered", "Times the register did not answer a check in time.", ["code"]
+)
+
+# An officer's answer does not wait longer than this for the register.
+REGISTER_SECONDS = 0.2
+# What is left of a caller's deadline after the register's time, for the replica and for storing.
+MARGIN_SECONDS = 0.05
+PROBE_SECONDS = 0.5
+
+
+class Register:
+    """The register itself, over the wire."""
+
+    def __init__(self, connection: channel.Channel) -> None:
+        self._connection = connection
+        self._stub = FlaggingServiceStub(connection)
+        self._back = asyncio.Event()
+        # As it said itself when last looked at.
+        self.serving = False
+
+    async def screen(
+        self, asked: Asked, purpose: policy_pb2.Purpose.ValueType, seconds: float
+    ) -> screening_pb2.Screening:
+        """Raises Unavailable where it does not answer, Invalid where it refuses what was given."""
+        request = flagging_pb2.ScreenPersonRequest(
+            person=asked.person, fingerprint=asked.fingerprint, purpose=purpose
+        )
+        try:
+            response = await self._stub.ScreenPerson(request, timeout=seconds)
+        except channel.CallError as error:
+            for field, rule in channel.violations(error):
+                raise Invalid(field, rule) from None
+            UNANSWERED.labels(error.code().name).inc()
+            raise Unavailable("flagging") from None
+        except OSError:
+            # Our own token could not be read.
+            UNANSWERED.labels("TOKEN").inc()
+            raise Unavailable("flagging") from None
+        return response.screening
+
+    async def probe(self) -> None:
+        serving = await channel.serving(self._connection, PROBE_SECONDS)
+        if serving and not self.serving:
+            self._back.set()
+        self.serving = serving
+        if not serving:
+            raise Unavailable("flagging")
+
+    async def back(self, seconds: float) -> bool:
+        """Whether it has come back within that time."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._back.wait()
+        except TimeoutError:
+            return False
+        self._back.clear()
+        return True
+
+
+class Found(NamedTuple):
+    screening: screening_pb2.Screening
+    basis: pb.Basis.ValueType
+
+
+class Decided(NamedTuple):
+    """An answer, and the row of its decision."""
+
+    answer: pb.Answer
+    row: dict[str, Any]
+
+
+class Checker:
+    def __init__(
+        self,
+        register: Register,
+        replica: Replica,
+        ledger: Ledger,
+        reference: Reference,
+        clock: Clock,
+        false_alarms: float,
+    ) -> None:
+        self._register = register
+        self._replica = replica
+        self._ledger = ledger
+        self._reference = reference
+        self._clock = clock
+        self._false_alarms = false_alarms
+
+    async def decide(self, question: Question, seconds: float | None = None) -> Decided:
+        """`seconds`: what is left to the caller. Raises Invalid where what was given is refused."""
+        suite = self.suite(question.suite_id)
+        within = (
+            REGISTER_SECONDS if seconds is None else min(REGISTER_SECONDS, max(0, seconds - MARGIN_SECONDS))
+        )
+        found = await self._find(question.asked, question.purpose, within)
+        answer = pb.Answer(
+            decision_id=str(uuid.uuid4()),
+            screening=found.screening,
+            basis=found.basis,
+            contact=self._contact(found.screening, suite),
+            answered_time=timestamp(self._clock.now()),
+            incomplete=found.basis == pb.BASIS_REPLICA and not self._replica.whole,
+            check_after_fingerprints=answers.check_after_fingerprints(found.screening),
+        )
+        if found.screening.outcome == screening_pb2.OUTCOME_UNKNOWN:
+            last_known = await self._ledger.last_known(question.asked.person)
+            if last_known is not None:
+                answer.last_known.CopyFrom(last_known)
+        CHECKS.labels(screening_pb2.Outcome.Name(found.screening.outcome), pb.Basis.Name(found.basis)).inc()
+        return Decided(answer, self._ledger.write(answer, question))
+
+    def suite(self, suite_id: str) -> Row:
+        suite = self._reference.row("suites", suite_id, at=self._clock.now())
+        if suite is None:
+            raise Invalid("suite_id", "is no custody suite that the reference data knows")
+        return suite
+
+    async def _find(self, asked: Asked, purpose: policy_pb2.Purpose.ValueType, seconds: float) -> Found:
+        found = await self._screen(asked, purpose, seconds)
+        if not asked.excluded.intersection(each.nominal_id for each in found.screening.candidates):
+            return found
+        person = answers.without_mistaken(asked.person, found.screening, asked.excluded)
+        if person != asked.person:
+            found = await self._screen(asked._replace(person=person), purpose, seconds)
+        authoritative = found.basis == pb.BASIS_REGISTER
+        return found._replace(
+            screening=answers.exclude(found.screening, asked.excluded, authoritative=authoritative)
+        )
+
+    async def _screen(self, asked: Asked, purpose: policy_pb2.Purpose.ValueType, seconds: float) -> Found:
+        try:
+            screening = answers.understood(await self._register.screen(asked, purpose, seconds))
+            return Found(screening, pb.BASIS_REGISTER)
+        except Unavailable:
+            now = self._clock.now()
+            screening = self._replica.screen(
+                asked.person, fingerprint=asked.fingerprint, now=now, false_alarms=self._false_alarms
+            )
+            return Found(screening, pb.BASIS_REPLICA)
+
+    def _contact(self, screening: screening_pb2.Screening, suite: Row) -> pb.Contact:
+        ocu = next((each.nominating_ocu for each in screening.candidates), "")
+        row = duty.contact(self._reference, ocu=ocu, suite=suite, at=self._clock.now())
+        return pb.Contact(
+            title=row.text("title"), telephone=row.text("telephone"), organisation=row.text("organisation")
+        )

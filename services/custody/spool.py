@@ -1,0 +1,71 @@
+"""A local file for what the database cannot take now: appended, flushed to the disk, drained in order."""
+
+import asyncio
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+NEW = "decisions.spool"
+DRAINING = "decisions.draining"
+
+
+class Spool:
+    """Of one process alone. A line is there for good once `append` has returned."""
+
+    def __init__(self, directory: Path) -> None:
+        directory.mkdir(parents=True, exist_ok=True)
+        self._new = directory / NEW
+        self._draining = directory / DRAINING
+        self._lock = asyncio.Lock()
+        _cut_torn_line(self._new)
+        self.waiting = len(_lines(self._new)) + len(_lines(self._draining))
+
+    async def append(self, line: bytes) -> None:
+        async with self._lock:
+            await asyncio.to_thread(_append, self._new, line + b"\n")
+            self.waiting += 1
+
+    async def oldest(self) -> Sequence[bytes]:
+        """All that was appended before now, oldest first; it stays until `drop`."""
+        async with self._lock:
+            if not self._draining.exists() and self._new.exists():
+                self._new.rename(self._draining)
+                _flush_directory(self._new.parent)
+            return _lines(self._draining)
+
+    async def drop(self) -> None:
+        """What `oldest` returned is stored."""
+        async with self._lock:
+            self.waiting -= len(_lines(self._draining))
+            self._draining.unlink()
+            _flush_directory(self._new.parent)
+
+
+def _append(path: Path, line: bytes) -> None:
+    created = not path.exists()
+    # What is written names people: nobody else on this machine reads it.
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), "wb") as file:
+        file.write(line)
+        file.flush()
+        os.fsync(file.fileno())
+    if created:
+        _flush_directory(path.parent)
+
+
+def _flush_directory(path: Path) -> None:
+    directory = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)
+
+
+def _lines(path: Path) -> list[bytes]:
+    return path.read_bytes().splitlines() if path.exists() else []
+
+
+def _cut_torn_line(path: Path) -> None:
+    """A crash in the middle of a line left one that nobody was told is kept."""
+    if path.exists():
+        whole = path.read_bytes().rpartition(b"\n")
+        os.truncate(path, len(whole[0]) + len(whole[1]))

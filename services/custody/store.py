@@ -1,0 +1,101 @@
+"""Every query of custody, in the transaction of whoever asks."""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, func, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.custody.models import Decision, Detention, DrugTest, Suite, SuiteEvent, due
+from services.runtime.database import lock
+from services.runtime.errors import NotFound
+
+# An answer by the register or the replica is looked at again: of a custody record, and of a check alone.
+RECHECK = "recheck"
+ASK_AGAIN = "ask_again"
+
+
+async def insert_decisions(session: AsyncSession, rows: Sequence[dict[str, Any]]) -> None:
+    """In their order; one that is stored already stays as it is."""
+    await session.execute(insert(Decision).on_conflict_do_nothing(), rows)
+
+
+async def decision(session: AsyncSession, decision_id: str) -> Decision | None:
+    return await session.get(Decision, decision_id)
+
+
+async def last_known(session: AsyncSession, subjects: Sequence[bytes]) -> Row[str, datetime] | None:
+    """The latest answer about the same person that was not UNKNOWN."""
+    known = (
+        select(Decision.outcome, Decision.answered_time)
+        .where(Decision.subjects.overlap(subjects), Decision.outcome != "OUTCOME_UNKNOWN")
+        .order_by(Decision.answered_time.desc())
+    )
+    return (await session.execute(known.limit(1))).first()
+
+
+async def forget_inputs(session: AsyncSession, detention_id: str) -> None:
+    inputs = update(Decision).where(Decision.detention_id == detention_id, Decision.input.is_not(None))
+    await session.execute(inputs.values(input=None))
+
+
+async def detention(session: AsyncSession, detention_id: str) -> Detention:
+    found = await session.get(Detention, detention_id)
+    if found is None:
+        raise NotFound(f"no custody record {detention_id}")
+    return found
+
+
+async def locked(session: AsyncSession, detention_id: str) -> Detention:
+    """The custody record, which nobody else changes until this transaction has ended."""
+    await lock(session, detention_id)
+    return await detention(session, detention_id)
+
+
+async def open_detentions(session: AsyncSession, suite_id: str) -> Sequence[Detention]:
+    rows = select(Detention).where(Detention.suite_id == suite_id, Detention.disposed_time.is_(None))
+    return (await session.scalars(rows.order_by(Detention.booked_time))).all()
+
+
+async def concerned(session: AsyncSession) -> Sequence[Detention]:
+    """Whom a flag may concern: who is in a suite, or has left with a referral that nobody could route."""
+    rows = select(Detention).outerjoin(DrugTest)
+    return (
+        await session.scalars(rows.where(Detention.disposed_time.is_(None) | DrugTest.status_not_known))
+    ).all()
+
+
+async def referrals(
+    session: AsyncSession, route: str, suites: Collection[str], *, left_unknown: bool
+) -> Sequence[Row[DrugTest, bytes]]:
+    rows = select(DrugTest, Detention.person).join(Detention)
+    rows = rows.where(DrugTest.route == route, DrugTest.suite_id.in_(suites))
+    if left_unknown:
+        rows = rows.where(DrugTest.status_not_known)
+    return (await session.execute(rows.order_by(DrugTest.referred_time))).all()
+
+
+async def next_number(session: AsyncSession, suite_id: str) -> int:
+    """Updating the suite's row makes what happens there commit one after the other."""
+    first = insert(Suite).values(suite_id=suite_id, last_number=1)
+    upsert = first.on_conflict_do_update(
+        index_elements=["suite_id"], set_={"last_number": Suite.last_number + 1}
+    )
+    return (await session.execute(upsert.returning(Suite.last_number))).scalar_one()
+
+
+async def events_after(session: AsyncSession, suite_id: str, number: int, limit: int) -> Sequence[SuiteEvent]:
+    rows = select(SuiteEvent).where(SuiteEvent.suite_id == suite_id, SuiteEvent.number > number)
+    return (await session.scalars(rows.order_by(SuiteEvent.number).limit(limit))).all()
+
+
+async def open_rechecks(session: AsyncSession) -> int:
+    rows = select(func.count()).select_from(due.table).where(due.table.c.kind.in_((RECHECK, ASK_AGAIN)))
+    return (await session.execute(rows)).scalar_one()
+
+
+async def hasten_rechecks(session: AsyncSession, now: datetime) -> None:
+    rows = due.table.update().where(due.table.c.kind.in_((RECHECK, ASK_AGAIN)), due.table.c.due_time > now)
+    await session.execute(rows.values(due_time=now))

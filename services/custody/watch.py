@@ -1,0 +1,70 @@
+"""What the screens of a suite are told: numbered events, read from the database, woken by the bell."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import datetime
+
+from sqlalchemy import event
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Session
+
+from ppo.custody.v1 import custody_pb2 as pb
+from ppo.person.v1 import screening_pb2
+from services.custody import store
+from services.custody.models import SuiteEvent
+from services.runtime.cache import Bell
+from services.runtime.database import Database
+
+# How often a screen's stream looks by itself: a ring may be lost.
+LOOK_SECONDS = 0.5
+BATCH = 100
+
+
+class Board:
+    def __init__(self, database: Database, bell: Bell) -> None:
+        self._database = database
+        self._bell = bell
+        self._committed: asyncio.Queue[str] = asyncio.Queue()
+
+    async def post(
+        self,
+        session: AsyncSession,
+        kind: pb.SuiteEventKind.ValueType,
+        detention: pb.Detention,
+        now: datetime,
+        earlier: screening_pb2.Outcome.ValueType = screening_pb2.OUTCOME_UNSPECIFIED,
+    ) -> None:
+        session.add(
+            SuiteEvent(
+                suite_id=detention.suite_id,
+                number=await store.next_number(session, detention.suite_id),
+                kind=pb.SuiteEventKind.Name(kind),
+                recorded_time=now,
+                detention=detention.SerializeToString(),
+                earlier_outcome=screening_pb2.Outcome.Name(earlier),
+            )
+        )
+        event.listen(
+            session.sync_session, "after_commit", lambda ended: self._ended(ended, detention.suite_id)
+        )
+
+    def _ended(self, session: Session, suite_id: str) -> None:
+        # Also called for a savepoint, which nobody else sees yet.
+        if not session.in_nested_transaction():
+            self._committed.put_nowait(suite_id)
+
+    async def run(self) -> None:
+        """Wakes the screens of a suite where something has been committed."""
+        while True:
+            await self._bell.ring(await self._committed.get())
+
+    async def follow(self, suite_id: str, number: int) -> AsyncIterator[pb.WatchSuiteResponse]:
+        """Every event after `number`, for ever. No transaction is open while a slow reader takes one."""
+        while True:
+            async with self._database.transaction() as session:
+                events = await store.events_after(session, suite_id, number, BATCH)
+            for each in events:
+                yield each.to_proto()
+                number = each.number
+            if not events:
+                await self._bell.wait(suite_id, LOOK_SECONDS)

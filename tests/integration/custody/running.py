@@ -1,0 +1,233 @@
+"""The real flagging and custody as processes, on servers of the test run, and how a test speaks to them."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from uuid import uuid4
+
+from ppo.custody.v1 import custody_pb2 as pb
+from ppo.custody.v1.custody_pb2_grpc import CustodyServiceStub
+from ppo.flagging.v1 import flagging_pb2 as flagging
+from ppo.flagging.v1.flagging_pb2_grpc import FlaggingServiceStub
+from ppo.person.v1 import person_pb2, screening_pb2
+from ppo.policy.v1 import policy_pb2
+from deploy.embedded.keys import Keys
+from deploy.embedded.ports import HOST, free
+from deploy.embedded.services import Service, ServiceProcess, Suite
+from services.runtime import channel
+from services.runtime.identity import Caller
+from tests.servers import Database, Loop, Running, Servers
+
+SECONDS = 10
+AGREED = [
+    flagging.Vote(agency=flagging.AGENCY_POLICE, agrees=True),
+    flagging.Vote(agency=flagging.AGENCY_PROBATION, agrees=True),
+]
+
+
+class Processes:
+    """One flagging and one custody on one database and one Kafka. A test may kill and start them again."""
+
+    def __init__(self, servers: Servers, database: Database, kafka: str, directory: Path) -> None:
+        self.directory = directory
+        self.keys = Keys(directory / "keys")
+        self._loop = Loop()
+        self._suite = Suite(
+            data=directory,
+            offset=0,
+            postgres=database.superuser,
+            redis=servers.redis.address,
+            kafka=kafka,
+            kafka_mock=False,
+            keys=self.keys,
+            services=(
+                Service("flagging", free(), free()),
+                Service("custody", free(), free(), calls=("flagging",), keeps=True),
+            ),
+        )
+        self.flagging, self.custody = (self._process(each, database) for each in self._suite.services)
+
+    def _process(self, service: Service, database: Database) -> Running:
+        settings = self._suite.settings(service)
+        settings[f"PPO_{service.name.upper()}_POSTGRES"] = database.url(service.name)
+        home = self.directory / service.name
+        process = ServiceProcess(service, settings, self.directory / "logs", 0, home)
+        return Running(process, lambda: self._suite.address(service.name), self._loop)
+
+    def token(self, role: str, organisation: str) -> str:
+        expires = datetime.now(UTC) + timedelta(hours=1)
+        return self.keys.token(Caller(f"{role}-1", role, organisation, expires))
+
+    def metrics(self) -> str:
+        [custody] = [each for each in self._suite.services if each.name == "custody"]
+        return f"http://{HOST}:{custody.metrics}/metrics"
+
+    def close(self) -> None:
+        self.custody.kill()
+        self.flagging.kill()
+        self._loop.close()
+
+
+@dataclass
+class Desk:
+    """What the people of a suite and of the register do, each with a token of their own."""
+
+    processes: Processes
+    suite_id: str
+    stack: AsyncExitStack
+    stubs: dict[str, CustodyServiceStub] = field(default_factory=dict)
+    registers: dict[str, FlaggingServiceStub] = field(default_factory=dict)
+
+    async def custody(self, role: str = "custody_officer", organisation: str = "") -> CustodyServiceStub:
+        organisation = organisation or self.suite_id
+        name = f"{role}/{organisation}"
+        if name not in self.stubs:
+            token = self.processes.token(role, organisation)
+            wire = channel.connect(self.processes.custody.address, lambda: token)
+            self.stubs[name] = CustodyServiceStub(await self.stack.enter_async_context(wire))
+        return self.stubs[name]
+
+    async def register(self, role: str = "register_keeper") -> FlaggingServiceStub:
+        if role not in self.registers:
+            token = self.processes.token(role, "D1")
+            wire = channel.connect(self.processes.flagging.address, lambda: token)
+            self.registers[role] = FlaggingServiceStub(await self.stack.enter_async_context(wire))
+        return self.registers[role]
+
+    # ---- the register
+
+    async def nominal(self, person: person_pb2.Person) -> str:
+        """Loads the person, who has an identifier, into the nominal index."""
+        row = flagging.ImportNominalsRequest(
+            request_id=str(uuid4()), source=str(uuid4()), source_reference="1", line=1, person=person
+        )
+        report = (await (await self.register("importer")).ImportNominals(iter([row]), timeout=SECONDS)).report
+        assert report.created == 1, report
+        request = flagging.GetNominalRequest(
+            identifier=person.identifiers[0], purpose=policy_pb2.PURPOSE_REGISTER
+        )
+        return (await (await self.register()).GetNominal(request, timeout=SECONDS)).nominal.nominal_id
+
+    async def flag(self, nominal_id: str, ocu: str = "D3") -> flagging.Registration:
+        keeper = await self.register()
+        nominated = await keeper.NominatePpo(
+            flagging.NominatePpoRequest(
+                request_id=str(uuid4()),
+                nominal_id=nominal_id,
+                strand=screening_pb2.STRAND_CATCH_AND_CONVICT,
+                criteria=[flagging.CRITERION_VOLUME],
+                nominating_ocu=ocu,
+            ),
+            timeout=SECONDS,
+        )
+        decided = await keeper.DecideNomination(
+            flagging.DecideNominationRequest(
+                request_id=str(uuid4()),
+                registration_id=nominated.registration.registration_id,
+                decision=flagging.NOMINATION_DECISION_ACTIVATE,
+                forum_id="forum-d1",
+                votes=AGREED,
+            ),
+            timeout=SECONDS,
+        )
+        return decided.registration
+
+    async def flagged(self, person: person_pb2.Person, ocu: str = "D3") -> str:
+        nominal_id = await self.nominal(person)
+        await self.flag(nominal_id, ocu)
+        return nominal_id
+
+    async def annul(self, registration: flagging.Registration) -> None:
+        request = flagging.AnnulRegistrationRequest(
+            request_id=str(uuid4()), registration_id=registration.registration_id, reason="another person"
+        )
+        await (await self.register()).AnnulRegistration(request, timeout=SECONDS)
+
+    # ---- the suite
+
+    async def check(self, person: person_pb2.Person, *, fingerprint: bool = False) -> pb.Answer:
+        request = pb.CheckPersonRequest(
+            person=person,
+            fingerprint=fingerprint,
+            suite_id=self.suite_id,
+            purpose=policy_pb2.PURPOSE_ARREST,
+        )
+        return (await (await self.custody()).CheckPerson(request, timeout=SECONDS)).answer
+
+    def booking(self, person: person_pb2.Person, **changes: object) -> pb.BookInRequest:
+        request = pb.BookInRequest(
+            request_id=str(uuid4()), suite_id=self.suite_id, person=person, offence_codes=["burglary"]
+        )
+        request.arrested_time.FromDatetime(datetime.now(UTC) - timedelta(hours=1))
+        for name, value in changes.items():
+            setattr(request, name, value)
+        return request
+
+    async def book(self, person: person_pb2.Person, **changes: object) -> pb.Detention:
+        request = self.booking(person, **changes)
+        return (await (await self.custody()).BookIn(request, timeout=SECONDS)).detention
+
+    async def rule(
+        self, detention: pb.Detention, nominal_id: str, verdict: pb.MatchVerdict.ValueType
+    ) -> pb.Detention:
+        request = pb.ConfirmMatchRequest(
+            request_id=str(uuid4()),
+            detention_id=detention.detention_id,
+            nominal_id=nominal_id,
+            verdict=verdict,
+            identity_basis=screening_pb2.IDENTITY_BASIS_FINGERPRINT,
+        )
+        return (await (await self.custody()).ConfirmMatch(request, timeout=SECONDS)).detention
+
+    async def identify(
+        self, detention: pb.Detention, *identifiers: person_pb2.Identifier, fingerprint: bool = True
+    ) -> pb.Detention:
+        request = pb.IdentifyDetaineeRequest(
+            request_id=str(uuid4()),
+            detention_id=detention.detention_id,
+            identifiers=identifiers,
+            fingerprint=fingerprint,
+        )
+        return (await (await self.custody()).IdentifyDetainee(request, timeout=SECONDS)).detention
+
+    async def test(
+        self, detention: pb.Detention, result: pb.TestResult.ValueType = pb.TEST_RESULT_POSITIVE
+    ) -> pb.DrugTest:
+        positive = result == pb.TEST_RESULT_POSITIVE
+        request = pb.RecordDrugTestRequest(
+            request_id=str(uuid4()),
+            detention_id=detention.detention_id,
+            result=result,
+            drug=pb.DRUG_HEROIN if positive else pb.DRUG_UNSPECIFIED,
+        )
+        request.tested_time.FromDatetime(datetime.now(UTC))
+        return (await (await self.custody()).RecordDrugTest(request, timeout=SECONDS)).drug_test
+
+    async def dispose(self, detention: pb.Detention) -> pb.Detention:
+        request = pb.RecordDisposalRequest(
+            request_id=str(uuid4()),
+            detention_id=detention.detention_id,
+            disposal=pb.DISPOSAL_BAILED,
+        )
+        request.disposed_time.FromDatetime(datetime.now(UTC))
+        return (await (await self.custody()).RecordDisposal(request, timeout=SECONDS)).detention
+
+    async def referrals(
+        self, role: str, organisation: str, route: pb.ReferralRoute.ValueType
+    ) -> list[pb.Referral]:
+        request = pb.ListReferralsRequest(route=route, purpose=policy_pb2.PURPOSE_ARREST)
+        return list((await (await self.custody(role, organisation)).ListReferrals(request, timeout=SECONDS)).referrals)
+
+    async def watch(self, after: int = 0) -> AsyncIterator[pb.WatchSuiteResponse]:
+        request = pb.WatchSuiteRequest(
+            suite_id=self.suite_id, after_number=after, purpose=policy_pb2.PURPOSE_ARREST
+        )
+        return aiter((await self.custody()).WatchSuite(request, timeout=60))
+
+
+@asynccontextmanager
+async def desk(processes: Processes, suite_id: str) -> AsyncIterator[Desk]:
+    async with AsyncExitStack() as stack:
+        yield Desk(processes, suite_id, stack)
