@@ -93,7 +93,9 @@ class Consumer:
         inbox: Inbox,
         producer: Producer,
         clock: Clock,
+        kind: Callable[[Record], str] = lambda record: record.headers.get("ce_type", ""),
     ) -> None:
+        """`kind` names the handler of a record; those of a foreign topic have no header that says it."""
         self._group = group
         self._subscription = subscription
         self._handlers = handlers
@@ -101,6 +103,7 @@ class Consumer:
         self._inbox = inbox
         self._producer = producer
         self._clock = clock
+        self._kind = kind
 
     async def run(self) -> None:
         while True:
@@ -155,14 +158,14 @@ class Consumer:
             await self._inbox.prune(session, now - timedelta(days=INBOX_DAYS))
             first = [record for one, record in _first_of_each(ids, used).items() if one in new]
             for record in first:
-                await self._handlers[record.headers["ce_type"]](session, record)
+                await self._handlers[self._kind(record)](session, record)
         REPEATED.labels(self._group).inc(len(used) - len(first))
         for record in first:
-            TAKEN.labels(self._group, record.headers["ce_type"]).inc()
+            TAKEN.labels(self._group, self._kind(record)).inc()
 
     def _used(self, record: Record) -> bool:
         """A record that says nothing of its type is unreadable; a type nobody uses here is skipped."""
-        kind = record.headers.get("ce_type", "")
+        kind = self._kind(record)
         if not kind:
             raise Unreadable("has no ce_type header")
         if kind not in self._handlers or record.value is None:

@@ -90,10 +90,11 @@ class Outbox:
         time: datetime,
         audience: policy.Viewer = policy.SUITE,
         partition: int = -1,
+        event_id: str = "",
     ) -> str:
-        """The event's id. What the topic's audience may not see does not leave."""
+        """The event's id, a new one where none is given. What the topic's audience may not see does not leave."""
         disclosed = policy.project(message, audience)
-        event_id = str(uuid.uuid4())
+        event_id = event_id or str(uuid.uuid4())
         await session.execute(
             insert(self.rows).values(
                 topic=topic,
