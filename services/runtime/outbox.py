@@ -92,7 +92,7 @@ class Outbox:
         partition: int = -1,
         event_id: str = "",
     ) -> str:
-        """The event's id, a new one where none is given. What the topic's audience may not see does not leave."""
+        """The event's id, a new one unless given. What the topic's audience may not see does not leave."""
         disclosed = policy.project(message, audience)
         event_id = event_id or str(uuid.uuid4())
         await session.execute(
