@@ -28,13 +28,17 @@ SERVICES = {
     ),
 }
 
+# Pure code that services share: the person's words and the prisons'.
+WORDS = ("services.people", "services.prisons")
+
 # What of this repository a package may import besides itself.
 MAY_IMPORT: dict[str, set[str]] = {
     "services.runtime": set(),
     "services.people": {"ppo.person"},
+    "services.prisons": {"services.runtime", "services.people", "ppo.person", "ppo.tracking"},
     "services.console": {"services.runtime", "services.people", "ppo", "deploy"},
     "deploy": {"services.runtime"},
-    **{f"services.{name}": {"services.runtime", "services.people", "ppo"} for name in SERVICES},
+    **{f"services.{name}": {"services.runtime", *WORDS, "ppo"} for name in SERVICES},
 }
 
 # A part of a service imports only what stands lower; only decisions and workers know their equals.
@@ -56,7 +60,7 @@ OUTSIDE: dict[str, set[str]] = {
 }
 
 # What pure code stands on beside the standard library; and what of that leads to the world, time, chance.
-PURE = {"google", "jellyfish", "nicknames", "numpy", "ppo", "rapidfuzz", "services"}
+PURE = {"google", "holidays", "jellyfish", "nicknames", "numpy", "ppo", "rapidfuzz", "services"}
 IMPURE = {
     *("asyncio", "concurrent", "multiprocessing", "queue", "select", "signal", "subprocess", "threading"),
     *("http", "logging", "os", "random", "secrets", "shutil", "socket", "sqlite3", "ssl", "sys", "tempfile"),
@@ -143,7 +147,7 @@ def may_know(importer: str, name: str) -> bool:
 
 
 def pure_modules(package: str) -> list[Module]:
-    if package == "services.people":
+    if package in WORDS:
         return inside(package)
     return [module for module in inside(package) if height(module.name) == DECISION]
 
@@ -212,7 +216,7 @@ def test_a_service_has_its_layers_and_the_workers_of_the_table(service: str) -> 
     assert {"__main__", "api", "store", "models", "migrations", *SERVICES[service].workers} <= parts
 
 
-@pytest.mark.parametrize("package", ["services.people", *(f"services.{name}" for name in SERVICES)])
+@pytest.mark.parametrize("package", [*WORDS, *(f"services.{name}" for name in SERVICES)])
 def test_a_decision_reaches_no_world_no_clock_and_no_chance(package: str) -> None:
     decisions = pure_modules(package)
 
