@@ -27,7 +27,7 @@ from services.runtime.broker import Topics, create_topics
 T = TypeVar("T")
 
 TOPICS = Path(__file__).parents[1] / "deploy" / "kafka" / "topics.toml"
-ROLES = ("flagging", "custody")
+ROLES = ("flagging", "custody", "returns")
 READY_SECONDS = 60
 NAMES = {"postgres": "PPO_POSTGRES", "redis": "PPO_REDIS", "kafka": "PPO_KAFKA"}
 

@@ -2,12 +2,14 @@
 -- For psql, as superuser, in the suite's database; it may be run again. The passwords come from the environment.
 \getenv flagging FLAGGING_PASSWORD
 \getenv custody CUSTODY_PASSWORD
+\getenv returns RETURNS_PASSWORD
 
 SET client_min_messages = warning;
 CREATE TEMPORARY TABLE service (name text, password text);
 INSERT INTO service VALUES
     ('flagging', :'flagging'),
-    ('custody', :'custody');
+    ('custody', :'custody'),
+    ('returns', :'returns');
 
 -- Roles belong to the whole server: two databases that are set up at once must not both create one.
 SELECT pg_advisory_lock(2004, 12) \g /dev/null

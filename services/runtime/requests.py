@@ -45,11 +45,13 @@ class Requests:
         reply: type[M],
         act: Callable[[AsyncSession], Awaitable[M]],
         now: datetime,
+        *,
+        rest: bytes = b"",
     ) -> M:
         """Does `act` in one transaction, unless it was answered before. Raises Conflict as `begin` does."""
         caller = identity.current()
         async with database.transaction() as session:
-            first = await self.begin(session, caller, request, reply, now)
+            first = await self.begin(session, caller, request, reply, now, rest)
             if first is not None:
                 return first
             answer = await act(session)
@@ -57,20 +59,27 @@ class Requests:
             return answer
 
     async def begin(
-        self, session: AsyncSession, caller: Caller, request: Message, reply: type[M], now: datetime
+        self,
+        session: AsyncSession,
+        caller: Caller,
+        request: Message,
+        reply: type[M],
+        now: datetime,
+        rest: bytes = b"",
     ) -> M | None:
         """None for a new request, the first reply for a repeat; Conflict for another body under the id.
 
+        `rest` is what came after `request`, where that is the first message of a stream.
         A second caller with the same id waits here until the first transaction has ended.
         """
-        row = _key(caller, request) | {"digest": _digest(request), "recorded_time": now}
+        row = _key(caller, request) | {"digest": _digest(request, rest), "recorded_time": now}
         created = await session.scalar(
             insert(self.table).values(row).on_conflict_do_nothing().returning(self.table.c.request_id)
         )
         if created is not None:
             return None
         stored = (await session.execute(select(self.table).filter_by(**_key(caller, request)))).one()
-        if stored.digest != _digest(request):
+        if stored.digest != _digest(request, rest):
             raise Conflict(f"request_id {row['request_id']} was used for another request")
         return reply.FromString(stored.reply)
 
@@ -84,5 +93,5 @@ def _key(caller: Caller, request: Message) -> dict[str, str]:
     return {"caller": caller.subject, "rpc": request.DESCRIPTOR.full_name, "request_id": request_id}
 
 
-def _digest(request: Message) -> bytes:
-    return hashlib.sha256(request.SerializeToString(deterministic=True)).digest()
+def _digest(request: Message, rest: bytes) -> bytes:
+    return hashlib.sha256(request.SerializeToString(deterministic=True) + rest).digest()

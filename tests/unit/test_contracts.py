@@ -123,7 +123,11 @@ def fill(message: Any, field: FieldDescriptor) -> None:
     if field.message_type:
         (value.add() if field.is_repeated else value).SetInParent()
     else:
-        setattr(message, field.name, "E3" if field.type == FieldDescriptor.TYPE_STRING else 1)
+        setattr(
+            message,
+            field.name,
+            {FieldDescriptor.TYPE_STRING: "E3", FieldDescriptor.TYPE_BYTES: b"E3"}.get(field.type, 1),
+        )
 
 
 @pytest.mark.parametrize("message", named(events()))

@@ -26,6 +26,7 @@ SERVICES = {
         calls={"flagging"},
         workers={"check", "follow", "ledger", "recheck", "record", "seal", "snapshot", "spool", "watch"},
     ),
+    "returns": Service(calls=set(), workers={"closing", "deadlines", "workbook"}),
 }
 
 # Pure code that services share: the person's words and the prisons'.

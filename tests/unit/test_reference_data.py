@@ -15,6 +15,7 @@ AREAS = ["birmingham", "gloucestershire"]
 # Ofcom keeps these for drama: nobody is rung who is not in a play.
 DRAMA = re.compile(r"0121 496 0\d{3}|01632 960\d{3}")
 TABLES = [
+    "areas",
     "control_rooms",
     "dip_contact_points",
     "drug_teams",
@@ -27,6 +28,8 @@ TABLES = [
     "primary_care_trusts",
     "prisons",
     "probation_offices",
+    "published_figures",
+    "return_calendar",
     "suites",
     "training_providers",
     "trigger_offences",
