@@ -27,7 +27,7 @@ def awaited(states: Mapping[date, int], today: date) -> date:
     unsent = [month for month, state in states.items() if state in UNSENT]
     if unsent:
         return min(unsent)
-    ended = preceding(today)
+    ended = preceding(today.replace(day=1))
     return following(ended) if ended in states else ended
 
 

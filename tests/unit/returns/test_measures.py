@@ -1,0 +1,88 @@
+"""The headline measures as they are printed: whole per cent, half up, of the base that the definition names."""
+
+import pytest
+
+from services.returns.definitions import Cell
+from services.returns.measures import Headline, headlines
+from tests.unit.returns.builders import december, totals
+
+
+def shown(measure: str, counts: dict[Cell, int] | None = None) -> list[tuple[str, int, int, int]]:
+    found = headlines(december() if counts is None else counts, planned=30)
+    return [(one.category, one.value, one.base, one.per_cent) for one in found if one.measure == measure]
+
+
+@pytest.mark.parametrize(
+    ("value", "base", "per_cent"),
+    [(13, 408, 3), (9, 13, 69), (1, 200, 1), (1, 201, 0), (5, 1000, 1), (0, 7, 0), (7, 7, 100), (7, 0, -1)],
+)
+def test_a_share_is_whole_per_cent_half_up(value: int, base: int, per_cent: int) -> None:
+    assert Headline("M8", "", value, base).per_cent == per_cent
+
+
+def test_of_408_tests_13_were_of_ppos_and_9_of_these_positive() -> None:
+    assert shown("M7") == [("", 408, 0, -1)]
+    assert shown("M8") == [("", 13, 408, 3)]
+    assert shown("M9") == [("", 9, 13, 69), ("heroin", 5, 9, 56), ("heroin and cocaine", 4, 9, 44)]
+
+
+def test_the_people_of_december_are_as_published() -> None:
+    assert shown("M1") == [("", 321, 0, -1)]
+    assert shown("M2") == [("male", 315, 321, 98), ("female", 6, 321, 2)]
+    assert shown("M3") == [("18-25", 170, 321, 53), ("26+", 151, 321, 47)]
+    assert shown("M5")[0] == ("", 21, 0, -1)
+
+
+def test_ethnicity_is_rolled_up_with_and_without_those_not_recorded() -> None:
+    assert shown("M4") == [
+        ("White", 158, 321, 49),
+        ("non-White", 80, 321, 25),
+        ("not stated", 0, 321, 0),
+        ("not recorded", 83, 321, 26),
+        ("White of those recorded", 158, 238, 66),
+        ("non-White of those recorded", 80, 238, 34),
+    ]
+    assert shown("M20") == [("", 238, 321, 74)]
+
+
+def test_who_was_asked_and_did_not_say_is_recorded() -> None:
+    asked = december() | {Cell("M1", "ethnicity", "NS"): 3, Cell("M1", "ethnicity", "not recorded"): 80}
+
+    assert ("not stated", 3, 321, 1) in shown("M4", asked)
+    assert shown("M20", asked) == [("", 241, 321, 75)]
+
+
+def test_stages_are_shares_of_the_people_with_remand_and_sentence_apart() -> None:
+    assert shown("M10") == [
+        ("", 120, 321, 37),
+        ("custody remand", 50, 321, 16),
+        ("custody sentenced", 70, 321, 22),
+    ]
+    assert (
+        sum(value for stage in ("M10", "M11", "M12", "M13", "M14") for _, value, *_ in shown(stage)[:1])
+        == 321
+    )
+
+
+def test_size_is_held_against_the_plan_of_thirty_an_ocu() -> None:
+    assert shown("M15")[:2] == [("", 321, 270, 119), ("D1", 36, 30, 120)]
+    assert len(shown("M15")) == 10
+
+
+def test_an_area_without_a_plan_has_sizes_without_a_share() -> None:
+    sizes = [one for one in headlines(december(), planned=0) if one.measure == "M15"]
+
+    assert {one.per_cent for one in sizes} == {-1}
+
+
+def test_a_month_without_tests_has_no_shares_of_them() -> None:
+    nobody = {cell: value for cell, value in december().items() if cell.measure not in ("M7", "M8", "M9")}
+
+    assert shown("M8", nobody | totals(M7=0, M8=0, M9=0)) == [("", 0, 0, -1)]
+
+
+def test_measures_stand_in_their_order_and_what_is_not_counted_does_not_stand() -> None:
+    measures = list(dict.fromkeys(one.measure for one in headlines(december() | totals(M24=7), planned=30)))
+
+    assert measures == [f"M{number}" for number in (*range(1, 16), 20, 24)]
+    assert shown("M24", december() | totals(M24=7)) == [("", 7, 0, -1)]
