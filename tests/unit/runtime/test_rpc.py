@@ -277,7 +277,8 @@ async def test_the_contract_can_be_asked_for_without_a_token() -> None:
     server = Server(Address("127.0.0.1", 0), Gate(Verifier(PUBLIC), [SERVICE]), [SERVICE], {}, frozenset())
     await server.start(None)
     async with grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as wire:
-        stub = reflection_pb2_grpc.ServerReflectionStub(wire)
+        # Its types know the blocking channel only.
+        stub: Any = reflection_pb2_grpc.ServerReflectionStub(cast(Any, wire))
         asked = iter([reflection_pb2.ServerReflectionRequest(list_services="")])
         answers = [str(answer) async for answer in stub.ServerReflectionInfo(asked, timeout=5)]
     await server.stop()
