@@ -223,5 +223,5 @@ def _show_detention(response: Any, *, as_json: bool) -> int:
     detention: custody.Detention = response.detention
     state = output.word(custody.DetentionState, detention.state)
     output.show(f"custody record {detention.detention_id} ({state}), suite {detention.suite_id}")
-    output.show(answer.page(detention.answer, now=answer.system_now()))
+    output.show(answer.page(detention.answer))
     return 0

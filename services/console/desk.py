@@ -83,7 +83,7 @@ class Queue:
         if self.as_json:
             output.emit(custody.CheckPersonResponse(answer=said))
         else:
-            output.show(answer.page(said, now=answer.system_now()))
+            output.show(answer.page(said))
             output.show()
 
     def _then(self, person: pb.Person | None) -> str | None:
