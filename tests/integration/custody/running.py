@@ -1,23 +1,29 @@
 """The real flagging and custody as processes, on servers of the test run, and how a test speaks to them."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from pathlib import Path
+from random import Random
 from uuid import uuid4
 
+import pytest
+
+from deploy.embedded.keys import Keys
+from deploy.embedded.ports import HOST, free
+from deploy.embedded.services import Service, ServiceProcess, Suite
 from ppo.custody.v1 import custody_pb2 as pb
 from ppo.custody.v1.custody_pb2_grpc import CustodyServiceStub
 from ppo.flagging.v1 import flagging_pb2 as flagging
 from ppo.flagging.v1.flagging_pb2_grpc import FlaggingServiceStub
 from ppo.person.v1 import person_pb2, screening_pb2
 from ppo.policy.v1 import policy_pb2
-from deploy.embedded.keys import Keys
-from deploy.embedded.ports import HOST, free
-from deploy.embedded.services import Service, ServiceProcess, Suite
 from services.runtime import channel
 from services.runtime.identity import Caller
+from tests import builders
 from tests.servers import Database, Loop, Running, Servers
 
 SECONDS = 10
@@ -27,11 +33,31 @@ AGREED = [
 ]
 
 
+_SERIALS = count(1_000)
+
+
+def somebody(**changes: object) -> person_pb2.Person:
+    """A person whom no other test knows, by name, date of birth and PNC id."""
+    serial = next(_SERIALS)
+    chance = Random(serial)
+    family = "".join(chance.choice("bdfgklmnprstvz") + chance.choice("aeiou") for _ in range(5)).title()
+    given = "".join(chance.choice("bdfgklmnprstvz") + chance.choice("aeiou") for _ in range(3)).title()
+    born = f"{chance.randrange(1950, 1985)}-{chance.randrange(1, 13):02d}-{chance.randrange(1, 29):02d}"
+    return builders.person(given, family, born, **{"identifiers": [builders.pnc_id(serial)]} | changes)
+
+
+def unnumbered(person: person_pb2.Person) -> person_pb2.Person:
+    """The same without identifiers: what somebody without papers says."""
+    return person_pb2.Person(name=person.name, birth_date=person.birth_date)
+
+
 class Processes:
     """One flagging and one custody on one database and one Kafka. A test may kill and start them again."""
 
     def __init__(self, servers: Servers, database: Database, kafka: str, directory: Path) -> None:
         self.directory = directory
+        self.database = database
+        self.kafka = kafka
         self.keys = Keys(directory / "keys")
         self._loop = Loop()
         self._suite = Suite(
@@ -145,16 +171,37 @@ class Desk:
         )
         await (await self.register()).AnnulRegistration(request, timeout=SECONDS)
 
+    async def registration(self, nominal_id: str) -> flagging.Registration:
+        request = flagging.GetRegistrationRequest(nominal_id=nominal_id, purpose=policy_pb2.PURPOSE_REGISTER)
+        return (await (await self.register()).GetRegistration(request, timeout=SECONDS)).registration
+
+    async def plan_exit(self, registration: flagging.Registration) -> None:
+        plan = flagging.ExitPlan(
+            drug_route=flagging.DRUG_ROUTE_NONE, mainstream_information=True, summary="no threat any more"
+        )
+        request = flagging.PlanExitRequest(
+            request_id=str(uuid4()), registration_id=registration.registration_id, plan=plan
+        )
+        await (await self.register()).PlanExit(request, timeout=SECONDS)
+
+    async def remove(self, registration: flagging.Registration) -> None:
+        request = flagging.RemovePpoRequest(
+            request_id=str(uuid4()),
+            registration_id=registration.registration_id,
+            reason=flagging.REMOVAL_REASON_NO_LONGER_A_THREAT,
+            forum_id="forum-d1",
+            votes=AGREED,
+        )
+        await (await self.register()).RemovePpo(request, timeout=SECONDS)
+
     # ---- the suite
 
-    async def check(self, person: person_pb2.Person, *, fingerprint: bool = False) -> pb.Answer:
-        request = pb.CheckPersonRequest(
-            person=person,
-            fingerprint=fingerprint,
-            suite_id=self.suite_id,
-            purpose=policy_pb2.PURPOSE_ARREST,
-        )
-        return (await (await self.custody()).CheckPerson(request, timeout=SECONDS)).answer
+    def checking(self, person: person_pb2.Person) -> pb.CheckPersonRequest:
+        return pb.CheckPersonRequest(person=person, suite_id=self.suite_id, purpose=policy_pb2.PURPOSE_ARREST)
+
+    async def check(self, person: person_pb2.Person) -> pb.Answer:
+        custody = await self.custody()
+        return (await custody.CheckPerson(self.checking(person), timeout=SECONDS)).answer
 
     def booking(self, person: person_pb2.Person, **changes: object) -> pb.BookInRequest:
         request = pb.BookInRequest(
@@ -214,17 +261,60 @@ class Desk:
         request.disposed_time.FromDatetime(datetime.now(UTC))
         return (await (await self.custody()).RecordDisposal(request, timeout=SECONDS)).detention
 
+    async def listed(self, organisation: str = "") -> list[pb.Detention]:
+        """Who is in the suite, as an officer of that organisation sees it."""
+        custody = await self.custody(organisation=organisation)
+        request = pb.ListDetentionsRequest(suite_id=self.suite_id, purpose=policy_pb2.PURPOSE_ARREST)
+        return list((await custody.ListDetentions(request, timeout=SECONDS)).detentions)
+
+    async def open(self) -> list[str]:
+        return [each.detention_id for each in await self.listed()]
+
     async def referrals(
         self, role: str, organisation: str, route: pb.ReferralRoute.ValueType
     ) -> list[pb.Referral]:
         request = pb.ListReferralsRequest(route=route, purpose=policy_pb2.PURPOSE_ARREST)
-        return list((await (await self.custody(role, organisation)).ListReferrals(request, timeout=SECONDS)).referrals)
+        return list(
+            (await (await self.custody(role, organisation)).ListReferrals(request, timeout=SECONDS)).referrals
+        )
 
     async def watch(self, after: int = 0) -> AsyncIterator[pb.WatchSuiteResponse]:
         request = pb.WatchSuiteRequest(
             suite_id=self.suite_id, after_number=after, purpose=policy_pb2.PURPOSE_ARREST
         )
-        return aiter((await self.custody()).WatchSuite(request, timeout=60))
+        stream = (await self.custody()).WatchSuite(request, timeout=60)
+        return aiter(stream)
+
+    async def watch_from_now(self) -> AsyncIterator[pb.WatchSuiteResponse]:
+        """From the booking on that this makes: other tests may have used the suite."""
+        stranger = await self.book(person_pb2.Person())
+        stream = await self.watch()
+        async with asyncio.timeout(SECONDS):
+            while (await anext(stream)).detention.detention_id != stranger.detention_id:
+                pass
+        return stream
+
+
+@asynccontextmanager
+async def refused(code: str, field: str = "") -> AsyncIterator[None]:
+    """The call within is refused with that status code, and for that field where one is named."""
+    with pytest.raises(channel.CallError) as refusal:
+        yield
+    assert refusal.value.code().name == code
+    assert not field or [name for name, _ in channel.violations(refusal.value)] == [field]
+
+
+def outcome(answer: pb.Answer) -> str:
+    return screening_pb2.Outcome.Name(answer.screening.outcome).removeprefix("OUTCOME_")
+
+
+async def until(stream: AsyncIterator[pb.WatchSuiteResponse], kind: str) -> pb.WatchSuiteResponse:
+    """The next event of that kind."""
+    async with asyncio.timeout(SECONDS):
+        while True:
+            event = await anext(stream)
+            if pb.SuiteEventKind.Name(event.kind) == f"SUITE_EVENT_KIND_{kind}":
+                return event
 
 
 @asynccontextmanager
