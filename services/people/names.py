@@ -73,6 +73,7 @@ def _stated(text: str) -> str:
     return "" if words in _NO_NAMES else words
 
 
+@lru_cache(4096)
 def _written(character: str) -> str:
     category = unicodedata.category(character)
     if category[0] in "LN":
