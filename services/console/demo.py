@@ -55,7 +55,7 @@ def _suite(*, keep: bool) -> Iterator[Path]:
     try:
         chapter("The suite starts: PostgreSQL, Redis, Kafka and the services, all real, on this machine")
         start = details.when(CLOCK_START, "")
-        control.launch(backing.Options(data=data, offset=_free_offset(), clock_start=start), _step)
+        control.launch(backing.Options(data=data, offset=free_offset(), clock_start=start), _step)
         yield data
         told = True
     finally:
@@ -76,7 +76,7 @@ def _clear(data: Path) -> None:
     output.show("Everything is stopped, and the demo's data is gone.")
 
 
-def _free_offset() -> int:
+def free_offset() -> int:
     """At which every port of the suite is free, so that a suite that runs here is not disturbed."""
     servers = (backing.POSTGRES_PORT, backing.REDIS_PORT, backing.KAFKA_PORT, backing.CONTROLLER_PORT)
     wanted = [*servers, *(port for service in SERVICES for port in (service.port, service.metrics))]

@@ -72,7 +72,7 @@ async def book_in(stage: Stage, person: pb.Person) -> custody.Detention:
 
 
 async def arrive(stage: Stage, person: pb.Person) -> custody.Detention:
-    """Booked in and answered by the register, at once or, where a busy machine takes too long, a little later."""
+    """Booked in and answered by the register, if a little later where the machine is busy."""
     detention = await book_in(stage, person)
     if detention.answer.basis != custody.BASIS_REGISTER:
         say("The register took longer than the desk waits, so its copy answers; it is asked again by itself.")
