@@ -8,6 +8,8 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
 from random import Random
+from typing import TypedDict
+from urllib.request import urlopen
 from uuid import uuid4
 
 import pytest
@@ -27,6 +29,15 @@ from tests import builders
 from tests.servers import Database, Loop, Running, Servers
 
 SECONDS = 10
+
+
+class Patience(TypedDict):
+    timeout: float
+    wait_for_ready: bool
+
+
+# A process that a test has started again may still be looked for where it was.
+PATIENTLY: Patience = {"timeout": SECONDS, "wait_for_ready": True}
 AGREED = [
     flagging.Vote(agency=flagging.AGENCY_POLICE, agrees=True),
     flagging.Vote(agency=flagging.AGENCY_PROBATION, agrees=True),
@@ -73,11 +84,23 @@ class Processes:
                 Service("custody", free(), free(), calls=("flagging",), keeps=True),
             ),
         )
-        self.flagging, self.custody = (self._process(each, database) for each in self._suite.services)
+        self.flagging, self.custody = (self._process(each) for each in self._suite.services)
 
-    def _process(self, service: Service, database: Database) -> Running:
+    def alone(self) -> Running:
+        """Custody with nothing but its own disk: nobody listens where it looks for the others."""
+        nobody = f"{HOST}:{free()}"
+        return self._process(
+            self._suite.services[1],
+            PPO_CUSTODY_POSTGRES=f"postgresql://custody@{nobody}/ppo",
+            PPO_CUSTODY_REDIS=f"redis://{nobody}",
+            PPO_CUSTODY_KAFKA=nobody,
+            PPO_CUSTODY_FLAGGING=nobody,
+        )
+
+    def _process(self, service: Service, **changes: str) -> Running:
         settings = self._suite.settings(service)
-        settings[f"PPO_{service.name.upper()}_POSTGRES"] = database.url(service.name)
+        settings[f"PPO_{service.name.upper()}_POSTGRES"] = self.database.url(service.name)
+        settings |= changes
         home = self.directory / service.name
         process = ServiceProcess(service, settings, self.directory / "logs", 0, home)
         return Running(process, lambda: self._suite.address(service.name), self._loop)
@@ -86,9 +109,22 @@ class Processes:
         expires = datetime.now(UTC) + timedelta(hours=1)
         return self.keys.token(Caller(f"{role}-1", role, organisation, expires))
 
-    def metrics(self) -> str:
-        [custody] = [each for each in self._suite.services if each.name == "custody"]
-        return f"http://{HOST}:{custody.metrics}/metrics"
+    async def metric(self, name: str) -> float:
+        """A metric of custody without labels."""
+        url = f"http://{HOST}:{self._suite.services[1].metrics}/metrics"
+        with await asyncio.to_thread(urlopen, url, timeout=SECONDS) as page:
+            lines = page.read().decode().splitlines()
+        return next(float(line.split()[1]) for line in lines if line.startswith(f"{name} "))
+
+    async def replicated(self, version: int) -> None:
+        """Until the replica is whole at that version of the register."""
+        async with asyncio.timeout(SECONDS):
+            while not await self._has(version):
+                await asyncio.sleep(0.1)
+
+    async def _has(self, version: int) -> bool:
+        reached = await self.metric("ppo_custody_replica_version") >= version
+        return reached and await self.metric("ppo_custody_replica_whole") == 1
 
     def close(self) -> None:
         self.custody.kill()
@@ -129,12 +165,12 @@ class Desk:
         row = flagging.ImportNominalsRequest(
             request_id=str(uuid4()), source=str(uuid4()), source_reference="1", line=1, person=person
         )
-        report = (await (await self.register("importer")).ImportNominals(iter([row]), timeout=SECONDS)).report
+        report = (await (await self.register("importer")).ImportNominals(iter([row]), **PATIENTLY)).report
         assert report.created == 1, report
         request = flagging.GetNominalRequest(
             identifier=person.identifiers[0], purpose=policy_pb2.PURPOSE_REGISTER
         )
-        return (await (await self.register()).GetNominal(request, timeout=SECONDS)).nominal.nominal_id
+        return (await (await self.register()).GetNominal(request, **PATIENTLY)).nominal.nominal_id
 
     async def flag(self, nominal_id: str, ocu: str = "D3") -> flagging.Registration:
         keeper = await self.register()
@@ -146,7 +182,7 @@ class Desk:
                 criteria=[flagging.CRITERION_VOLUME],
                 nominating_ocu=ocu,
             ),
-            timeout=SECONDS,
+            **PATIENTLY,
         )
         decided = await keeper.DecideNomination(
             flagging.DecideNominationRequest(
@@ -156,7 +192,7 @@ class Desk:
                 forum_id="forum-d1",
                 votes=AGREED,
             ),
-            timeout=SECONDS,
+            **PATIENTLY,
         )
         return decided.registration
 
@@ -169,11 +205,11 @@ class Desk:
         request = flagging.AnnulRegistrationRequest(
             request_id=str(uuid4()), registration_id=registration.registration_id, reason="another person"
         )
-        await (await self.register()).AnnulRegistration(request, timeout=SECONDS)
+        await (await self.register()).AnnulRegistration(request, **PATIENTLY)
 
     async def registration(self, nominal_id: str) -> flagging.Registration:
         request = flagging.GetRegistrationRequest(nominal_id=nominal_id, purpose=policy_pb2.PURPOSE_REGISTER)
-        return (await (await self.register()).GetRegistration(request, timeout=SECONDS)).registration
+        return (await (await self.register()).GetRegistration(request, **PATIENTLY)).registration
 
     async def plan_exit(self, registration: flagging.Registration) -> None:
         plan = flagging.ExitPlan(
@@ -182,7 +218,7 @@ class Desk:
         request = flagging.PlanExitRequest(
             request_id=str(uuid4()), registration_id=registration.registration_id, plan=plan
         )
-        await (await self.register()).PlanExit(request, timeout=SECONDS)
+        await (await self.register()).PlanExit(request, **PATIENTLY)
 
     async def remove(self, registration: flagging.Registration) -> None:
         request = flagging.RemovePpoRequest(
@@ -192,7 +228,7 @@ class Desk:
             forum_id="forum-d1",
             votes=AGREED,
         )
-        await (await self.register()).RemovePpo(request, timeout=SECONDS)
+        await (await self.register()).RemovePpo(request, **PATIENTLY)
 
     # ---- the suite
 
@@ -201,7 +237,14 @@ class Desk:
 
     async def check(self, person: person_pb2.Person) -> pb.Answer:
         custody = await self.custody()
-        return (await custody.CheckPerson(self.checking(person), timeout=SECONDS)).answer
+        return (await custody.CheckPerson(self.checking(person), **PATIENTLY)).answer
+
+    async def replicated(self, person: person_pb2.Person) -> None:
+        """Until the replica knows of the person what the register knows now."""
+        async with asyncio.timeout(SECONDS):
+            while (answer := await self.check(person)).basis != pb.BASIS_REGISTER:
+                pass
+        await self.processes.replicated(answer.screening.register_version)
 
     def booking(self, person: person_pb2.Person, **changes: object) -> pb.BookInRequest:
         request = pb.BookInRequest(
@@ -214,7 +257,7 @@ class Desk:
 
     async def book(self, person: person_pb2.Person, **changes: object) -> pb.Detention:
         request = self.booking(person, **changes)
-        return (await (await self.custody()).BookIn(request, timeout=SECONDS)).detention
+        return (await (await self.custody()).BookIn(request, **PATIENTLY)).detention
 
     async def rule(
         self, detention: pb.Detention, nominal_id: str, verdict: pb.MatchVerdict.ValueType
@@ -226,7 +269,7 @@ class Desk:
             verdict=verdict,
             identity_basis=screening_pb2.IDENTITY_BASIS_FINGERPRINT,
         )
-        return (await (await self.custody()).ConfirmMatch(request, timeout=SECONDS)).detention
+        return (await (await self.custody()).ConfirmMatch(request, **PATIENTLY)).detention
 
     async def identify(
         self, detention: pb.Detention, *identifiers: person_pb2.Identifier, fingerprint: bool = True
@@ -237,7 +280,7 @@ class Desk:
             identifiers=identifiers,
             fingerprint=fingerprint,
         )
-        return (await (await self.custody()).IdentifyDetainee(request, timeout=SECONDS)).detention
+        return (await (await self.custody()).IdentifyDetainee(request, **PATIENTLY)).detention
 
     async def test(
         self, detention: pb.Detention, result: pb.TestResult.ValueType = pb.TEST_RESULT_POSITIVE
@@ -250,7 +293,7 @@ class Desk:
             drug=pb.DRUG_HEROIN if positive else pb.DRUG_UNSPECIFIED,
         )
         request.tested_time.FromDatetime(datetime.now(UTC))
-        return (await (await self.custody()).RecordDrugTest(request, timeout=SECONDS)).drug_test
+        return (await (await self.custody()).RecordDrugTest(request, **PATIENTLY)).drug_test
 
     async def dispose(self, detention: pb.Detention) -> pb.Detention:
         request = pb.RecordDisposalRequest(
@@ -259,13 +302,13 @@ class Desk:
             disposal=pb.DISPOSAL_BAILED,
         )
         request.disposed_time.FromDatetime(datetime.now(UTC))
-        return (await (await self.custody()).RecordDisposal(request, timeout=SECONDS)).detention
+        return (await (await self.custody()).RecordDisposal(request, **PATIENTLY)).detention
 
     async def listed(self, organisation: str = "") -> list[pb.Detention]:
         """Who is in the suite, as an officer of that organisation sees it."""
         custody = await self.custody(organisation=organisation)
         request = pb.ListDetentionsRequest(suite_id=self.suite_id, purpose=policy_pb2.PURPOSE_ARREST)
-        return list((await custody.ListDetentions(request, timeout=SECONDS)).detentions)
+        return list((await custody.ListDetentions(request, **PATIENTLY)).detentions)
 
     async def open(self) -> list[str]:
         return [each.detention_id for each in await self.listed()]
@@ -275,7 +318,7 @@ class Desk:
     ) -> list[pb.Referral]:
         request = pb.ListReferralsRequest(route=route, purpose=policy_pb2.PURPOSE_ARREST)
         return list(
-            (await (await self.custody(role, organisation)).ListReferrals(request, timeout=SECONDS)).referrals
+            (await (await self.custody(role, organisation)).ListReferrals(request, **PATIENTLY)).referrals
         )
 
     async def watch(self, after: int = 0) -> AsyncIterator[pb.WatchSuiteResponse]:

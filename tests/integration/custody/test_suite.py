@@ -39,7 +39,7 @@ async def told(desk: Desk, detention: pb.Detention, *kinds: type[Message]) -> li
             assert time.monotonic() < deadline, [type(each).__name__ for each in found]
             for record in await tail.poll():
                 event = names[record.headers["ce_type"]].FromString(record.value or b"")
-                if event.detention_id == detention.detention_id:  # type: ignore[attr-defined]
+                if event.detention_id == detention.detention_id:
                     found.append(event)
     finally:
         await tail.close()
