@@ -160,9 +160,7 @@ def test_a_strong_match_under_the_number_of_somebody_not_flagged_is_possible(fin
     assert named(answer) == ["robert"]
 
 
-@pytest.mark.parametrize(
-    "words", ["Robrt Wolstenholme", "Hobret Wolstenholme", "R Wolstenholme", "Wolstenholme"]
-)
+@pytest.mark.parametrize("words", ["Robrt Wolstenholme", "Hobret Wolstenholme", "R Wolstenholme"])
 def test_a_second_record_of_a_flagged_person_is_possible(words: str) -> None:
     duplicate = person(words, "1980-05-11", pnc=["1981/0000034U"])
 
