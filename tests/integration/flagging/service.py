@@ -19,6 +19,7 @@ from ppo.person.v1 import person_pb2, screening_pb2
 from ppo.policy.v1 import policy_pb2
 from services.flagging.__main__ import SERVICE
 from services.flagging.api import Flagging
+from services.flagging.fields import stamp
 from services.flagging.models import SCHEMA
 from services.flagging.screening import Screening
 from services.runtime import channel
@@ -138,6 +139,13 @@ class Service:
     async def remove(self, registration: pb.Registration, **changes: Any) -> pb.Registration:
         keeper = await self.stub("register_keeper")
         return (await keeper.RemovePpo(removal(registration, **changes), timeout=5)).registration
+
+    async def ending(self, person: person_pb2.Person, end: datetime) -> pb.Registration:
+        """A PPO, known by an identifier, whose removal lies ahead."""
+        request = pb.GetNominalRequest(identifier=person.identifiers[0], purpose=policy_pb2.PURPOSE_REGISTER)
+        nominal = (await (await self.stub("register_keeper")).GetNominal(request, timeout=5)).nominal
+        planned = await self.plan_exit(await self.active(nominal.nominal_id))
+        return await self.remove(planned, effective_time=stamp(end))
 
     async def annul(self, registration: pb.Registration) -> pb.Registration:
         request = pb.AnnulRegistrationRequest(

@@ -166,9 +166,9 @@ async def test_what_is_published_says_no_more_than_the_suite_may_see(service: Se
 # ---- planned ends
 
 
-async def planned_end(service: Service, after: timedelta = DAY) -> pb.Registration:
-    registration = await service.plan_exit(await service.active(await service.nominal(CARTER)))
-    return await service.remove(registration, effective_time=stamp(NOON + after))
+async def planned_end(service: Service) -> pb.Registration:
+    await service.nominal(CARTER)
+    return await service.ending(CARTER, NOON + DAY)
 
 
 async def test_a_person_whose_removal_lies_ahead_is_a_ppo_until_its_instant(service: Service) -> None:
@@ -346,6 +346,29 @@ async def test_changes_of_many_persons_at_once_get_a_version_each(service: Servi
     versions = [flag.version for flag in await published(service)]
     assert len(set(versions)) == 10
     assert await register_version(service) == 20 == max(versions)
+
+
+async def test_due_work_decisions_and_imports_of_the_same_people_do_not_stand_in_each_others_way(
+    service: Service,
+) -> None:
+    people = [person("James", "Carter", identifiers=[pnc_id(serial)]) for serial in range(1, 9)]
+    await service.load(*people)
+    ending = [await service.ending(one, NOON + DAY) for one in people]
+    service.clock.at = NOON + DAY
+
+    async def rename(family: str) -> None:
+        await service.load(*[person("James", family, identifiers=one.identifiers) for one in people])
+
+    await asyncio.gather(
+        *(step_time(service) for _ in range(3)),
+        *(rename(f"Carter {number}") for number in range(3)),
+        *(service.nominate(one.nominal_id) for one in ending),
+    )
+
+    last = {flag.nominal_id: flag for flag in await published(service)}
+    assert {flag.state for flag in last.values()} == {screening_pb2.FLAG_STATE_NOT_FLAGGED}
+    assert len({flag.person.name.family_name for flag in last.values()}) == 1
+    assert len(last) == 8
 
 
 # ---- refusals

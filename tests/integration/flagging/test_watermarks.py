@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import pytest
 import pytest_asyncio
+from prometheus_client import REGISTRY
 
 from ppo.flagging.v1 import events_pb2
 from services.flagging.models import outbox
@@ -178,3 +179,21 @@ async def test_a_removal_counts_out_who_it_removes(published: Published) -> None
     last = marks(records)[-1]
     assert last.flagged_digest == digest([(kept, 2)])
     assert last.version == 6
+
+
+async def test_the_age_of_the_last_watermark_grows_while_none_can_be_written(published: Published) -> None:
+    watermarks = published.watermarks()
+    await watermarks.step()
+    await people(published.service, 1)
+    published.service.clock.ahead = 5 * EVERY
+    await watermarks.step()
+    waiting = age()
+    await published.send()
+    await watermarks.step()
+
+    assert waiting >= 5 * EVERY.total_seconds()
+    assert age() < EVERY.total_seconds()
+
+
+def age() -> float:
+    return REGISTRY.get_sample_value("ppo_watermark_age_seconds") or 0.0
