@@ -54,7 +54,9 @@ def sound(words: str) -> str:
 
 
 def script(words: str) -> str:
-    return unicodedata.name(words[0], "").partition(" ")[0] if words else ""
+    if not words or words.isascii():
+        return "LATIN"
+    return unicodedata.name(words[0], "").partition(" ")[0]
 
 
 @lru_cache(4096)
