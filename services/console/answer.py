@@ -182,7 +182,7 @@ _FLAGGED_STEPS = [
 ]
 _POSSIBLE_STEPS = [
     "Find out who it is: fingerprints, or a PNC id, and check again.",
-    "Or compare with the people above, and record what you find: ppo custody confirm",
+    "Or compare with the people above, and record what you find: ppo custody confirm --help",
     "Until then treat it as open: it is neither a yes nor a no.",
 ]
 _PROVEN_STEPS = ["Nothing more for this scheme. A positive drug test goes to the DIP team by itself."]
