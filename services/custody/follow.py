@@ -112,7 +112,8 @@ class Follower:
 
     async def _look(self) -> bool:
         """False where this is another cluster than the one that is being read."""
-        if time.monotonic() - self._looked < CLUSTER_SECONDS:
+        first = self._caught_up and self._heard_time is None
+        if not first and time.monotonic() - self._looked < CLUSTER_SECONDS:
             return True
         self._looked = time.monotonic()
         if await self._cluster.cluster_id() != self._cluster_id:

@@ -6,9 +6,6 @@ from itertools import cycle
 import pytest
 import pytest_asyncio
 
-from services.custody.__main__ import MIGRATIONS as CUSTODY
-from services.flagging.__main__ import MIGRATIONS as FLAGGING
-from services.runtime import migrations
 from tests.integration.custody import running
 from tests.integration.custody.running import Desk, Processes
 from tests.servers import Database, Servers
@@ -19,10 +16,7 @@ SUITES = cycle(["D1", "D2", "D3", "D3-2", "E1", "E2", "E3", "E3-2", "F1", "F2", 
 
 @pytest.fixture(scope="session")
 def migrated(servers: Servers) -> Iterator[Database]:
-    """Migrated once; every pair of processes has a copy."""
-    with servers.database() as template:
-        migrations.upgrade(template.url("flagging"), "flagging", FLAGGING)
-        migrations.upgrade(template.url("custody"), "custody", CUSTODY)
+    with running.migrated(servers) as template:
         yield template
 
 
@@ -30,12 +24,8 @@ def migrated(servers: Servers) -> Iterator[Database]:
 def processes(
     servers: Servers, migrated: Database, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Processes]:
-    with servers.database(migrated) as database:
-        pair = Processes(servers, database, servers.fresh_topics(), tmp_path_factory.mktemp("ppo"))
-        pair.flagging.start()
-        pair.custody.start()
-        yield pair
-        pair.close()
+    with running.pair(servers, migrated, tmp_path_factory.mktemp("ppo")) as processes:
+        yield processes
 
 
 @pytest_asyncio.fixture

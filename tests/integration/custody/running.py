@@ -1,8 +1,8 @@
 """The real flagging and custody as processes, on servers of the test run, and how a test speaks to them."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -23,7 +23,9 @@ from ppo.flagging.v1 import flagging_pb2 as flagging
 from ppo.flagging.v1.flagging_pb2_grpc import FlaggingServiceStub
 from ppo.person.v1 import person_pb2, screening_pb2
 from ppo.policy.v1 import policy_pb2
-from services.runtime import channel
+from services.custody.__main__ import MIGRATIONS as CUSTODY
+from services.flagging.__main__ import MIGRATIONS as FLAGGING
+from services.runtime import channel, migrations
 from services.runtime.identity import Caller
 from tests import builders
 from tests.servers import Database, Loop, Running, Servers
@@ -130,6 +132,27 @@ class Processes:
         self.custody.kill()
         self.flagging.kill()
         self._loop.close()
+
+
+@contextmanager
+def migrated(servers: Servers) -> Iterator[Database]:
+    """A database to copy."""
+    with servers.database() as template:
+        migrations.upgrade(template.url("flagging"), "flagging", FLAGGING)
+        migrations.upgrade(template.url("custody"), "custody", CUSTODY)
+        yield template
+
+
+@contextmanager
+def pair(servers: Servers, template: Database, directory: Path) -> Iterator[Processes]:
+    with servers.database(template) as database:
+        processes = Processes(servers, database, servers.fresh_topics(), directory)
+        try:
+            processes.flagging.start()
+            processes.custody.start()
+            yield processes
+        finally:
+            processes.close()
 
 
 @dataclass
