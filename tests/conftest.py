@@ -2,6 +2,8 @@
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -32,6 +34,13 @@ def redis(servers: Servers) -> Running:
 @pytest.fixture(scope="session")
 def kafka(servers: Servers) -> Running:
     return servers.kafka
+
+
+@pytest.fixture
+def directory() -> Iterator[Path]:
+    """For a stack's data: each run of pytest closes pytest's own directories to all but root as it begins."""
+    with TemporaryDirectory(prefix="ppo-tests-") as directory:
+        yield Path(directory)
 
 
 @pytest.fixture

@@ -38,7 +38,7 @@ def main() -> int:
     try:
         control.run(options, say, ready)
     except StackError as error:
-        say(str(error))
+        say(control.FAILED + str(error))
         return 1
     return 0
 

@@ -23,6 +23,8 @@ DOWN_SECONDS = 120
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 # What a launched stack says last to who launched it.
 UP = "up"
+# Or this, with the one line that says why.
+FAILED = "failed: "
 
 
 def run(options: Options, progress: Progress, ready: Callable[[state.State], None]) -> None:
@@ -74,13 +76,14 @@ def launch(options: Options, progress: Progress) -> state.State:
 
 def _relay(child: "subprocess.Popen[str]", progress: Progress) -> None:
     assert child.stdout is not None
-    line = "the stack ended at its start"
     with child.stdout:
         for line in map(str.strip, child.stdout):
             if line == UP:
                 return
+            if line.startswith(FAILED):
+                raise StackError(line.removeprefix(FAILED))
             progress(line)
-    raise StackError(line)
+    raise StackError("the stack ended at its start")
 
 
 def _arguments(options: Options) -> list[str]:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache
+from itertools import repeat
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from uuid import uuid4
@@ -151,4 +152,6 @@ def _beside(cache: Path) -> Iterator[Path]:
 
 
 def _new_cluster_id() -> str:
-    return base64.urlsafe_b64encode(uuid4().bytes).decode().rstrip("=")
+    """As Kafka makes its own: never one that a command would read as an option."""
+    ids = (base64.urlsafe_b64encode(uuid4().bytes).decode().rstrip("=") for _ in repeat(None))
+    return next(cluster_id for cluster_id in ids if not cluster_id.startswith("-"))

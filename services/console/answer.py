@@ -1,7 +1,6 @@
 """An answer as a person reads it: what it means, what it rests on, whom to ring, what to do next."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
 
 from rich.console import Group, RenderableType
 from rich.padding import Padding
@@ -28,11 +27,11 @@ _TITLES = {
     screening.OUTCOME_NOT_FLAGGED: "OK  NOT FLAGGED  -  this person is not a PPO",
     screening.OUTCOME_UNKNOWN: "??  UNKNOWN  -  this is not a no",
 }
-_ON_DETAILS = "--  NOT FLAGGED on the details given  -  check again after fingerprints"
+_ON_DETAILS = "--  NOT FLAGGED on details given  -  check again after fingerprints"
 _RESTS_ON = {
     screening.IDENTITY_BASIS_FINGERPRINT: "fingerprints",
     screening.IDENTITY_BASIS_IDENTIFIER: "an identifier that the police index holds",
-    screening.IDENTITY_BASIS_DETAILS_GIVEN: "what the person said: not proven",
+    screening.IDENTITY_BASIS_DETAILS_GIVEN: "what was given: not proven",
 }
 _REASONS = {
     screening.UNKNOWN_REASON_UNREACHABLE: "the register could not be asked",
@@ -40,6 +39,7 @@ _REASONS = {
     screening.UNKNOWN_REASON_INSUFFICIENT_INPUT: "too little was given to find anybody by",
 }
 _SHOWN = 5
+_WIDTH = 78
 
 
 def outcome(answer: custody.Answer) -> screening.Outcome.ValueType:
@@ -95,37 +95,38 @@ def word(answer: custody.Answer) -> str:
     )
 
 
-def brief(answer: custody.Answer, *, now: datetime) -> RenderableType:
+def brief(answer: custody.Answer) -> RenderableType:
     """The answer without what to do about it; candidates where somebody must choose."""
-    parts: list[RenderableType] = [_banner(answer, padding=(0, 1)), output.facts(list(_facts(answer, now)))]
+    parts: list[RenderableType] = [_banner(answer, padding=(0, 1)), output.facts(_facts(answer))]
     if outcome(answer) == screening.OUTCOME_POSSIBLE:
-        parts.append(Padding(candidates(answer.screening), (0, 0, 0, 2)))
+        parts.append(Padding(candidates(answer.screening), (0, 0, 0, 2), expand=False))
     return Group(*parts)
 
 
-def page(answer: custody.Answer, *, now: datetime) -> RenderableType:
-    """`now` is the system's time, by which the data has its age."""
-    parts: list[RenderableType] = [_banner(answer, padding=(1, 3)), output.facts(list(_facts(answer, now)))]
+def page(answer: custody.Answer) -> RenderableType:
+    parts: list[RenderableType] = [_banner(answer, padding=(1, 3)), output.facts(_facts(answer))]
     if answer.screening.candidates:
-        parts += [Text(), Padding(candidates(answer.screening), (0, 0, 0, 2))]
+        parts += [Text(), Padding(candidates(answer.screening), (0, 0, 0, 2), expand=False)]
     parts += [Text(), Text("  What to do now", style="bold")]
     parts.append(output.facts([(f"{place}.", step) for place, step in enumerate(steps(answer), start=1)]))
     return Group(*parts)
 
 
-def _banner(answer: custody.Answer, padding: tuple[int, int]) -> Panel:
+def _banner(answer: custody.Answer, padding: tuple[int, int]) -> Padding:
     style = _STYLES[outcome(answer)] if title(answer) != _ON_DETAILS else "bold black on cyan"
-    return Panel(Text(title(answer)), style=style, padding=padding)
+    return Padding(
+        Panel(Text(title(answer)), style=style, padding=padding, width=_WIDTH), (0, 0, 0, 2), expand=False
+    )
 
 
-def _facts(answer: custody.Answer, now: datetime) -> Iterator[tuple[str, str]]:
+def _facts(answer: custody.Answer) -> Iterator[tuple[str, str]]:
     said = answer.screening
     if outcome(answer) == screening.OUTCOME_UNKNOWN:
         yield "Because", _REASONS.get(said.unknown_reason, "the answer was not one that this command knows")
     if said.identity_basis in _RESTS_ON:
         yield "Rests on", _RESTS_ON[said.identity_basis]
     if answer.basis in _SOURCES:
-        yield "Asked", _SOURCES[answer.basis] + _age(answer, now)
+        yield "Asked", _SOURCES[answer.basis] + _age(answer)
     if answer.incomplete:
         yield "Careful", "the copy cannot prove that it is whole: some flags may be missing"
     if answer.HasField("last_known"):
@@ -145,12 +146,12 @@ _SOURCES = {
 }
 
 
-def _age(answer: custody.Answer, now: datetime) -> str:
+def _age(answer: custody.Answer) -> str:
     if answer.basis != custody.BASIS_REPLICA:
         return f" (version {answer.screening.register_version})"
     if not answer.screening.HasField("register_time"):
         return ", of unknown age"
-    return f", {output.age(answer.screening.register_time, now)} old"
+    return f", {output.age(answer.screening.register_time)} old"
 
 
 def candidates(said: screening.Screening) -> Table:
@@ -181,7 +182,7 @@ _FLAGGED_STEPS = [
 ]
 _POSSIBLE_STEPS = [
     "Find out who it is: fingerprints, or a PNC id, and check again.",
-    "Or compare with the people above, and record what you find: ppo custody confirm",
+    "Or compare with the people above, and record what you find: ppo custody confirm --help",
     "Until then treat it as open: it is neither a yes nor a no.",
 ]
 _PROVEN_STEPS = ["Nothing more for this scheme. A positive drug test goes to the DIP team by itself."]
@@ -204,7 +205,3 @@ _UNKNOWN_STEPS = {
         "Ask for the date of birth or a PNC id, and check again.",
     ],
 }
-
-
-def system_now() -> datetime:
-    return datetime.now(UTC)

@@ -57,7 +57,7 @@ def check(
     if json:
         output.emit(custody.CheckPersonResponse(answer=said))
     else:
-        output.show(answer.page(said, now=answer.system_now()))
+        output.show(answer.page(said))
     return answer.exit_code(said)
 
 

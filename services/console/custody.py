@@ -9,8 +9,10 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from ppo.custody.v1 import custody_pb2 as custody
 from ppo.custody.v1.custody_pb2_grpc import CustodyServiceStub
+from ppo.flagging.v1 import flagging_pb2 as flagging
 from ppo.person.v1 import person_pb2 as pb
 from ppo.person.v1 import screening_pb2 as screening
+from ppo.policy.v1 import policy_pb2 as policy
 from services.console import answer, details, output, session
 
 DetentionId = Annotated[str, typer.Argument(help="The custody record's id.")]
@@ -99,7 +101,7 @@ def identify(
 
 def confirm(
     detention: DetentionId,
-    nominal: Annotated[str, typer.Argument(help="The nominal id of the candidate.")],
+    candidate: Annotated[str, typer.Argument(help="The candidate's PNC id or nominal id.")],
     same: Annotated[bool, typer.Option("--same/--another", help="It is the same person, or another one.")],
     by: Annotated[str, typer.Option(help="What that rests on: fingerprint or identifier.")],
     suite: details.Suite = details.SUITE,
@@ -110,20 +112,33 @@ def confirm(
     """Records whether a possible match is the person.
 
     ```
-    ppo custody confirm DETENTION NOMINAL --same --by fingerprint
-    ppo custody confirm DETENTION NOMINAL --another --by identifier
+    ppo custody confirm DETENTION 79/163001B --same --by fingerprint
+    ppo custody confirm DETENTION 79/163001B --another --by identifier
     ```
     """
     request = custody.ConfirmMatchRequest(
         request_id=session.request_id(request_id),
         detention_id=detention,
-        nominal_id=nominal,
         verdict=custody.MATCH_VERDICT_SAME_PERSON if same else custody.MATCH_VERDICT_ANOTHER_PERSON,
         identity_basis=details.value(screening.IdentityBasis, by, "--by"),
     )
-    place = session.Session(data, "custody_officer", suite)
-    response = asyncio.run(ask(place, lambda desk: desk.ConfirmMatch(request, timeout=session.CALL_SECONDS)))
+    response = asyncio.run(_confirm(session.Session(data, "custody_officer", suite), candidate, request))
     return _show_detention(response, as_json=json)
+
+
+async def _confirm(
+    place: session.Session, candidate: str, request: custody.ConfirmMatchRequest
+) -> custody.ConfirmMatchResponse:
+    whom = details.identifier(candidate)
+    if whom.kind == pb.IDENTIFIER_KIND_NOMINAL_ID:
+        request.nominal_id = whom.value
+    else:
+        async with place.flagging() as index:
+            asked = flagging.GetNominalRequest(identifier=whom, purpose=policy.PURPOSE_ARREST)
+            found = await index.GetNominal(asked, timeout=session.CALL_SECONDS)
+            request.nominal_id = found.nominal.nominal_id
+    async with place.custody() as service:
+        return await service.ConfirmMatch(request, timeout=session.CALL_SECONDS)
 
 
 def drug_test(
@@ -223,5 +238,5 @@ def _show_detention(response: Any, *, as_json: bool) -> int:
     detention: custody.Detention = response.detention
     state = output.word(custody.DetentionState, detention.state)
     output.show(f"custody record {detention.detention_id} ({state}), suite {detention.suite_id}")
-    output.show(answer.page(detention.answer, now=answer.system_now()))
+    output.show(answer.page(detention.answer))
     return 0

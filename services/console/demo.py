@@ -14,9 +14,11 @@ from typing import Annotated
 import typer
 
 from deploy.embedded import backing, control, ports
+from deploy.embedded.process import StackError
 from deploy.embedded.services import SERVICES
 from services.console import details, output, story
 from services.console.stage import chapter
+from services.console.stop import Stop
 
 CLOCK_START = "2004-12-31T20:00"
 
@@ -51,32 +53,41 @@ def _suite(*, keep: bool) -> Iterator[Path]:
     # However it is told to end, it ends as at Ctrl-C: with nothing left running.
     for name in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(name, signal.default_int_handler)
-    told = False
     try:
-        chapter("The suite starts: PostgreSQL, Redis, Kafka and the services, all real, on this machine")
+        output.show("An evening in a custody suite. Everybody is made up; everything that runs is real.")
+        chapter("The suite starts: PostgreSQL, Redis, Kafka and the services, all on this machine")
         start = details.when(CLOCK_START, "")
-        control.launch(backing.Options(data=data, offset=_free_offset(), clock_start=start), _step)
+        control.launch(backing.Options(data=data, offset=free_offset(), clock_start=start), _step)
         yield data
-        told = True
-    finally:
-        if not (keep and told):
-            _clear(data)
+    except (Stop, StackError):
+        _stop(data)
+        output.say(f"Everything is stopped. What its processes logged stays in {data / 'logs'}")
+        raise
+    except BaseException:
+        _clear(data)
+        raise
+    if not keep:
+        _clear(data)
 
 
 def _step(line: str) -> None:
     output.show(f"  {line}")
 
 
-def _clear(data: Path) -> None:
+def _stop(data: Path) -> None:
     # A second Ctrl-C must not break off what the first one asked for.
     for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(name, signal.SIG_IGN)
     control.down(data)
+
+
+def _clear(data: Path) -> None:
+    _stop(data)
     shutil.rmtree(data)
     output.show("Everything is stopped, and the demo's data is gone.")
 
 
-def _free_offset() -> int:
+def free_offset() -> int:
     """At which every port of the suite is free, so that a suite that runs here is not disturbed."""
     servers = (backing.POSTGRES_PORT, backing.REDIS_PORT, backing.KAFKA_PORT, backing.CONTROLLER_PORT)
     wanted = [*servers, *(port for service in SERVICES for port in (service.port, service.metrics))]

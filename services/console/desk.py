@@ -83,7 +83,7 @@ class Queue:
         if self.as_json:
             output.emit(custody.CheckPersonResponse(answer=said))
         else:
-            output.show(answer.page(said, now=answer.system_now()))
+            output.show(answer.page(said))
             output.show()
 
     def _then(self, person: pb.Person | None) -> str | None:
@@ -141,8 +141,17 @@ def _person(name: str, born: str, pnc: str) -> pb.Person:
 
 def _ask(prompt: str) -> str:
     if sys.stdin.isatty():
-        return input(prompt).strip()
+        return _typed(prompt)
     line = sys.stdin.readline()
     if not line:
         raise EOFError
     return line.strip()
+
+
+def _typed(prompt: str) -> str:
+    try:
+        return input(prompt).strip()
+    except EOFError:
+        # Ctrl-D leaves the cursor behind the prompt.
+        output.show()
+        raise

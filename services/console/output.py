@@ -3,7 +3,7 @@
 import json
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Protocol
@@ -15,6 +15,7 @@ from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 from google.type.date_pb2 import Date
 from rich.console import Console, RenderableType
+from rich.padding import Padding
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
@@ -77,14 +78,14 @@ def table(*columns: str) -> Table:
     return made
 
 
-def facts(rows: Sequence[tuple[str, str]]) -> Table:
+def facts(rows: Iterable[tuple[str, str]]) -> Padding:
     """Names on the left, what they are on the right."""
-    made = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 2))
+    made = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
     made.add_column(style="bold", no_wrap=True)
     made.add_column(overflow="fold")
     for name, value in rows:
         made.add_row(name, Text(value))
-    return made
+    return Padding(made, (0, 0, 0, 2), expand=False)
 
 
 def word(enum: Enum, value: int) -> str:
@@ -100,11 +101,11 @@ def moment(time: Timestamp) -> str:
     return f"{time.ToDatetime(UTC).astimezone(LONDON):%-d %b %Y %H:%M:%S}"
 
 
-def age(time: Timestamp, now: datetime) -> str:
+def age(time: Timestamp) -> str:
     """How long ago, by the system's clock."""
-    seconds = max(0.0, (now - time.ToDatetime(UTC)) / timedelta(seconds=1))
+    seconds = max(0.0, (datetime.now(UTC) - time.ToDatetime(UTC)) / timedelta(seconds=1))
     if seconds < 120:
-        return f"{seconds:.0f} seconds"
+        return f"{seconds:.1f} seconds"
     if seconds < 7200:
         return f"{seconds / 60:.0f} minutes"
     return f"{seconds / 3600:.0f} hours"

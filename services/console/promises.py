@@ -98,7 +98,7 @@ def remarks(readings: Readings) -> Iterator[str]:
 
 
 def _since(began: datetime | None) -> str:
-    return f" since {began.astimezone(LONDON):%H:%M:%S on %-d %B}" if began else ""
+    return f" since {began.astimezone(LONDON):%H:%M:%S (%-d %B)}" if began else ""
 
 
 def _waiting(custody: Reading) -> str:

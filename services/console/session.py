@@ -27,7 +27,7 @@ Stub = TypeVar("Stub")
 DATA = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "ppo"
 # Generous to a person who waits, short enough for a queue: a check itself is answered in 200 ms.
 CALL_SECONDS = 5.0
-HEALTH_SECONDS = 2.0
+HEALTH_SECONDS = 5.0
 STREAM_SECONDS = 24 * 3600.0
 # A shift. A watch ends with its token, and is taken up again with a new one.
 TOKEN_LIFE = timedelta(hours=12)

@@ -51,7 +51,8 @@ def _stay(options: backing.Options) -> int:
     def ready(running: state.State) -> None:
         seen.append(running)
         _ready(running)
-        output.say("Ctrl-C stops it; in another terminal: ppo check --help")
+        elsewhere = "" if options.data == session.DATA else f"export PPO_DATA={options.data.absolute()}; "
+        output.say(f"Ctrl-C stops it; in another terminal: {elsewhere}ppo check --help")
 
     control.run(options, output.say, ready)
     output.say(f"stopped; the data stays in {options.data}" if seen else "stopped before it was ready")

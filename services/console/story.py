@@ -23,12 +23,14 @@ from services.console.session import CALL_SECONDS, request_id
 from services.console.stage import (
     SUITE,
     Stage,
+    arrive,
     book_in,
     chapter,
     check,
     expect,
     named,
     on_stage,
+    register_says,
     say,
     shows,
     timestamp,
@@ -102,7 +104,7 @@ async def _on_the_list(stage: Stage, at: datetime) -> set[str]:
 async def _known(stage: Stage) -> None:
     person = stage.cast.known
     chapter(f"{named(person)} is booked in at {SUITE} for burglary. He gives his PNC id")
-    detention = await book_in(stage, pb.Person(name=person.name, identifiers=person.identifiers))
+    detention = await arrive(stage, pb.Person(name=person.name, identifiers=person.identifiers))
     shows(detention.answer, FLAGGED, REGISTER)
     say("The desk knows at once that he is a PPO, and whom to ring at this hour.")
 
@@ -110,7 +112,7 @@ async def _known(stage: Stage) -> None:
 async def _misheard(stage: Stage) -> None:
     person, heard = stage.cast.misheard, stage.cast.heard
     chapter(f"{named(person)} has no papers, and the desk writes down “{output.full_name(heard)}”")
-    detention = await book_in(stage, pb.Person(name=heard, birth_date=person.birth_date))
+    detention = await arrive(stage, pb.Person(name=heard, birth_date=person.birth_date))
     shows(detention.answer, POSSIBLE, REGISTER)
     best = detention.answer.screening.candidates[0]
     expect(best.person.name == person.name, "the right person to be the best candidate")
@@ -129,7 +131,7 @@ async def _misheard(stage: Stage) -> None:
 async def _stranger(stage: Stage) -> custody.Detention:
     person = stage.cast.stranger
     chapter(f"{named(person)} is booked in. She gives her PNC id, and is not on the list")
-    detention = await book_in(stage, pb.Person(name=person.name, identifiers=person.identifiers))
+    detention = await arrive(stage, pb.Person(name=person.name, identifiers=person.identifiers))
     shows(detention.answer, NOT_FLAGGED, REGISTER)
     say("Only the register itself ever says this.")
     return detention
@@ -137,7 +139,7 @@ async def _stranger(stage: Stage) -> custody.Detention:
 
 async def _nameless(stage: Stage) -> None:
     chapter("Somebody will not say who they are")
-    detention = await book_in(stage, pb.Person())
+    detention = await arrive(stage, pb.Person())
     shows(detention.answer, UNKNOWN)
     expect(
         detention.answer.screening.unknown_reason == screening.UNKNOWN_REASON_NO_IDENTITY,
@@ -149,7 +151,7 @@ async def _nameless(stage: Stage) -> None:
 async def _late_flag(stage: Stage) -> custody.Detention:
     person = stage.cast.nominee
     chapter(f"{named(person)} is in a cell at {SUITE} when a forum puts him on the list")
-    detention = await book_in(stage, pb.Person(name=person.name, identifiers=person.identifiers))
+    detention = await arrive(stage, pb.Person(name=person.name, identifiers=person.identifiers))
     shows(detention.answer, NOT_FLAGGED, REGISTER)
     began = await _flag(stage, person)
     seen = await stage.screen.shows("the new flag", lambda event: _changed(event, detention, FLAGGED))
@@ -220,17 +222,21 @@ async def _outage(stage: Stage) -> None:
         say(f"{named(stranger)} is checked again, by hers:")
         shows(await check(stage, stranger), UNKNOWN, REPLICA)
         say("A copy may say yes. It never says no: what it does not hold may be newer than the copy.")
+        say("Somebody else is booked in meanwhile.")
         newcomer = await book_in(stage, _newcomer())
         expect(answer.outcome(newcomer.answer) == UNKNOWN, "the newcomer to be unknown")
-        say("Somebody else is booked in meanwhile: UNKNOWN too. And ppo status says:")
+        say("UNKNOWN for the time being. And ppo status says:")
         await _status(stage.data, "to be broken", lambda first: not first.holds)
     chapter("The frozen process is killed. It is started again by itself, and nobody has to ask again")
+    began = time.monotonic()
     seen = await stage.screen.shows(
         "the newcomer's answer", lambda event: _changed(event, newcomer, NOT_FLAGGED)
     )
+    say(f"{seen.at - began:.1f} seconds later the suite's screen says, unasked:")
     output.show(f"  {line(seen.event)}", style="bold")
     await _status(stage.data, "to hold", lambda first: first.holds)
-    shows(await check(stage, stranger), NOT_FLAGGED, REGISTER)
+    say(f"{named(stranger)} is checked once more:")
+    shows(await register_says(stage, stranger), NOT_FLAGGED, REGISTER)
 
 
 @contextmanager

@@ -23,6 +23,7 @@ AGE = Gauge(
 WHOLE = Gauge(
     "ppo_custody_replica_whole", "1 while the replica's count and digest agree with the register's."
 )
+VERSION = Gauge("ppo_custody_replica_version", "The register's version up to which the replica is counted.")
 SIZE = Gauge("ppo_custody_replica_flagged", "Persons whom the replica holds as flagged now.")
 THRESHOLD = Gauge("ppo_custody_threshold_bits", "From how many bits on the replica calls a match POSSIBLE.")
 UNREADABLE = Counter("ppo_custody_replica_unreadable", "Records of the flags topic that could not be read.")
@@ -111,7 +112,8 @@ class Follower:
 
     async def _look(self) -> bool:
         """False where this is another cluster than the one that is being read."""
-        if time.monotonic() - self._looked < CLUSTER_SECONDS:
+        first = self._caught_up and self._heard_time is None
+        if not first and time.monotonic() - self._looked < CLUSTER_SECONDS:
             return True
         self._looked = time.monotonic()
         if await self._cluster.cluster_id() != self._cluster_id:
@@ -157,6 +159,7 @@ class Follower:
         age = self._age()
         AGE.set(-1 if age is None else age.total_seconds())
         WHOLE.set(self._replica.whole)
+        VERSION.set(self._replica.version)
         SIZE.set(len(flagged))
         THRESHOLD.set(flagged.index.threshold(self._false_alarms))
 

@@ -4,7 +4,7 @@ import asyncio
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import structlog
@@ -75,7 +75,7 @@ class Ledger:
             "model_version": screening.model_version,
             "threshold_bits": screening.threshold_bits,
             "fingerprint": question.asked.fingerprint,
-            "answered_time": self._clock.now(),
+            "answered_time": answer.answered_time.ToDatetime(UTC),
             "answer": answer.SerializeToString(),
             "input_digest": self._seal.digest(details.text(person)),
             "subjects": self._subjects(person),

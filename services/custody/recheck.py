@@ -72,8 +72,11 @@ class Rechecks:
         if not detention.concerned:
             return
         decided = await self._ask(detention.asked, detention.suite_id, detention_id)
+        now = self._clock.now()
         if answers.supersedes(decided.answer, detention.decision.to_proto()):
-            await self._records.answer(session, detention, decided.row, self._clock.now())
+            await self._records.answer(session, detention, decided.row, now)
+        else:
+            await self._records.reconsider(session, detention, now)
         if not answers.settled(decided.answer) or self._records.behind(detention):
             await self._put_again(session, store.RECHECK, detention_id)
 

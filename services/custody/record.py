@@ -56,6 +56,10 @@ class Records:
         if rerouted:
             await self.tell(session, pb.SUITE_EVENT_KIND_REFERRAL_ROUTED, detention, now)
 
+    async def reconsider(self, session: AsyncSession, detention: Detention, now: datetime) -> None:
+        """The arrest alone, under the same answer: the replica may have heard since of what ended it."""
+        await self._arrest(session, detention, now, reidentified=False)
+
     async def test(self, session: AsyncSession, detention: Detention, test: DrugTest, now: datetime) -> None:
         detention.drug_test = test
         if detention.arrested_nominal:

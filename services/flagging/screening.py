@@ -122,23 +122,24 @@ class Screening:
         time = self._clock.system()
         try:
             async with asyncio.timeout(READ_SECONDS):
-                reading = await self._read(asked)
+                flagged, reading = await self._read(asked)
         except TimeoutError:
             raise Unavailable("postgres") from None
-        self._flagged.apply(reading, self._clock.now())
+        flagged.apply(reading, self._clock.now())
+        self._flagged = flagged
         self._measure()
         return Moment(reading.holders, time)
 
-    async def _read(self, asked: Collection[Key]) -> Reading:
+    async def _read(self, asked: Collection[Key]) -> tuple[FlaggedNow, Reading]:
         async with self._database.transaction() as session:
             # One statement is its own transaction: no trips to open and close one.
             await session.connection(execution_options={"isolation_level": "AUTOCOMMIT"})
-            reading = await store.read(session, self._flagged.version, asked)
-            if reading.epoch != self._flagged.epoch or reading.version < self._flagged.version:
-                # Another register: nothing held of the first is true of it.
-                self._flagged = FlaggedNow()
-                reading = await store.read(session, 0, asked)
-        return reading
+            held = self._flagged
+            reading = await store.read(session, held.version, asked)
+            if reading.epoch == held.epoch and reading.version >= held.version:
+                return held, reading
+            # Another register: nothing held of the first is true of it.
+            return FlaggedNow(), await store.read(session, 0, asked)
 
     def _measure(self) -> None:
         FLAGGED.set(len(self._flagged.people))

@@ -37,6 +37,9 @@ class Watermarks:
         self._cluster = cluster
         self._clock = clock
         self._summed: tuple[tuple[str, int], int, int] | None = None
+        # Of whichever replica, as far as this one knows; before the first, since it began to wait for one.
+        self._last = clock.system()
+        AGE.set_function(lambda: (clock.system() - self._last).total_seconds())
 
     async def run(self) -> None:
         while True:
@@ -56,14 +59,13 @@ class Watermarks:
                 return EVERY.total_seconds()
             now = self._clock.system()
             last = await store.last_watermark(session, partitions)
-            if last is not None:
-                AGE.set((now - last).total_seconds())
-                if timedelta() <= now - last < EVERY:
-                    return (last + EVERY - now).total_seconds()
+            self._last = last or self._last
+            if last is not None and timedelta() <= now - last < EVERY:
+                return (last + EVERY - now).total_seconds()
             if await self._unsent(session):
                 return RETRY_SECONDS
             await self._write(session, partitions, now)
-        AGE.set(0)
+        self._last = now
         return EVERY.total_seconds()
 
     async def _unsent(self, session: AsyncSession) -> bool:

@@ -1,7 +1,6 @@
 """The one canonicaliser of the numbers that justice systems know a person by."""
 
 import re
-import uuid
 from collections.abc import Callable
 from typing import TypeAlias
 
@@ -144,7 +143,7 @@ def _prison_number(text: str) -> str:
 def _nominal_id(text: str) -> str:
     if not _NOMINAL.fullmatch(text):
         raise Malformed("nominal_id", FORM)
-    return str(uuid.UUID(text))
+    return text.lower()
 
 
 def _parts(kind: str, text: str, *forms: re.Pattern[str]) -> dict[str, str]:

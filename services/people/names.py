@@ -54,7 +54,9 @@ def sound(words: str) -> str:
 
 
 def script(words: str) -> str:
-    return unicodedata.name(words[0], "").partition(" ")[0] if words else ""
+    if not words or words.isascii():
+        return "LATIN"
+    return unicodedata.name(words[0], "").partition(" ")[0]
 
 
 @lru_cache(4096)
@@ -73,6 +75,7 @@ def _stated(text: str) -> str:
     return "" if words in _NO_NAMES else words
 
 
+@lru_cache(4096)
 def _written(character: str) -> str:
     category = unicodedata.category(character)
     if category[0] in "LN":

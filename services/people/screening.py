@@ -75,7 +75,9 @@ def screen(
     identified = _identified(given, known, fingerprint=fingerprint)
     threshold = flagged.index.threshold(false_alarms)
     suspects = _suspects(given, known, identified, flagged, threshold)
-    outcome, reason = _verdict(given, identified, suspects, flagged, threshold, authoritative=authoritative)
+    thin = identified is None and _thin(given, flagged, threshold)
+    doubt = _doubt(given, thin=thin, authoritative=authoritative)
+    outcome, reason = _verdict(identified, suspects, flagged, doubt)
     return screening_pb2.Screening(
         outcome=outcome,
         unknown_reason=reason,
@@ -108,45 +110,36 @@ def _suspects(
 
 
 def _unopposed(match: matching.Match) -> bool:
-    return all(each.bits > 0 for each in match.evidence)
+    return not any(each.comparison.endswith("differs") for each in match.evidence)
 
 
 def _verdict(
-    given: person_pb2.Person,
     identified: str | None,
     suspects: set[str],
     flagged: FlaggedSet,
-    threshold: float,
-    *,
-    authoritative: bool,
+    doubt: screening_pb2.UnknownReason.ValueType,
 ) -> Verdict:
-    reasons = _unknown_reasons(given, identified, flagged, threshold, authoritative=authoritative)
     if identified in flagged:
         return screening_pb2.OUTCOME_FLAGGED, screening_pb2.UNKNOWN_REASON_UNSPECIFIED
     if suspects:
         return screening_pb2.OUTCOME_POSSIBLE, screening_pb2.UNKNOWN_REASON_UNSPECIFIED
-    if reason := next(reasons, None):
-        return screening_pb2.OUTCOME_UNKNOWN, reason
-    return screening_pb2.OUTCOME_NOT_FLAGGED, screening_pb2.UNKNOWN_REASON_UNSPECIFIED
+    outcome = screening_pb2.OUTCOME_UNKNOWN if doubt else screening_pb2.OUTCOME_NOT_FLAGGED
+    return outcome, doubt
 
 
-def _unknown_reasons(
-    given: person_pb2.Person,
-    identified: str | None,
-    flagged: FlaggedSet,
-    threshold: float,
-    *,
-    authoritative: bool,
-) -> Iterator[screening_pb2.UnknownReason.ValueType]:
-    """Why nobody found does not mean "not a PPO", the plainest reason first."""
+def _doubt(
+    given: person_pb2.Person, *, thin: bool, authoritative: bool
+) -> screening_pb2.UnknownReason.ValueType:
+    """Why nobody found would not mean "not a PPO"; unspecified when it does."""
     numbered = _numbered(given)
     if not numbered and not matching.named(given):
-        yield screening_pb2.UNKNOWN_REASON_NO_IDENTITY
+        return screening_pb2.UNKNOWN_REASON_NO_IDENTITY
     # The register may know the number that a replica does not: there the answer is to ask it, not the person.
-    if identified is None and (authoritative or not numbered) and _thin(given, flagged, threshold):
-        yield screening_pb2.UNKNOWN_REASON_INSUFFICIENT_INPUT
+    if thin and (authoritative or not numbered):
+        return screening_pb2.UNKNOWN_REASON_INSUFFICIENT_INPUT
     if not authoritative:
-        yield screening_pb2.UNKNOWN_REASON_UNREACHABLE
+        return screening_pb2.UNKNOWN_REASON_UNREACHABLE
+    return screening_pb2.UNKNOWN_REASON_UNSPECIFIED
 
 
 def _thin(given: person_pb2.Person, flagged: FlaggedSet, threshold: float) -> bool:

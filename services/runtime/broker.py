@@ -6,6 +6,7 @@ import time
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -129,7 +130,11 @@ class Producer(_Client):
                 max_request_size=2 * LARGEST_RECORD,
                 reconnect_backoff_max_ms=1000,
             )
-        return [_acknowledged(one) for one in [self._enqueue(record) for record in records]]
+        sent = [_acknowledged(one) for one in [self._enqueue(record) for record in records]]
+        if not all(sent):
+            # Where a topic or the whole cluster was made anew meanwhile, this one would never send again.
+            self._drop()
+        return sent
 
     def _enqueue(self, record: Record) -> Any:
         assert self._producer is not None
@@ -144,9 +149,15 @@ class Producer(_Client):
         except KafkaError:
             return None
 
+    def _drop(self) -> None:
+        """What it still holds was not acknowledged, so it will be sent again."""
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            with suppress(KafkaError):
+                producer.close(timeout=1)
+
     async def close(self) -> None:
-        if self._producer is not None:
-            await self._in_thread(lambda: self._producer and self._producer.close(timeout=SEND_SECONDS))
+        await self._in_thread(self._drop)
         self._thread.shutdown()
 
 
@@ -154,7 +165,8 @@ def _acknowledged(future: Any) -> bool:
     if future is None:
         return False
     try:
-        future.get(timeout=SEND_SECONDS)
+        # A little longer than the producer itself tries, so that it is done with the record either way.
+        future.get(timeout=SEND_SECONDS + 2)
     except KafkaError:
         return False
     return True

@@ -38,6 +38,8 @@ class Report:
             self._report.refusals.add(line=line, field=refusal.field, rule=refusal.rule)
 
     def to_proto(self) -> pb.ImportReport:
+        """A row that its batch refused stands where the file has it."""
+        self._report.refusals.sort(key=lambda refusal: refusal.line)
         return self._report
 
 

@@ -95,7 +95,8 @@ async def put(session: AsyncSession, flags: Sequence[events_pb2.Flag]) -> None:
 
 async def register(session: AsyncSession) -> tuple[str, int]:
     """Epoch and version."""
-    return (await session.execute(select(Register.epoch, Register.version))).one()._tuple()
+    epoch, version = (await session.execute(select(Register.epoch, Register.version))).one()
+    return epoch, version
 
 
 async def flagged(session: AsyncSession) -> list[tuple[str, int]]:

@@ -1,30 +1,67 @@
 """The real flagging and custody as processes, on servers of the test run, and how a test speaks to them."""
 
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from pathlib import Path
+from random import Random
+from typing import TypedDict
+from urllib.request import urlopen
 from uuid import uuid4
 
+import pytest
+
+from deploy.embedded.keys import Keys
+from deploy.embedded.ports import HOST, free
+from deploy.embedded.services import Service, ServiceProcess, Suite
 from ppo.custody.v1 import custody_pb2 as pb
 from ppo.custody.v1.custody_pb2_grpc import CustodyServiceStub
 from ppo.flagging.v1 import flagging_pb2 as flagging
 from ppo.flagging.v1.flagging_pb2_grpc import FlaggingServiceStub
 from ppo.person.v1 import person_pb2, screening_pb2
 from ppo.policy.v1 import policy_pb2
-from deploy.embedded.keys import Keys
-from deploy.embedded.ports import HOST, free
-from deploy.embedded.services import Service, ServiceProcess, Suite
-from services.runtime import channel
+from services.custody.__main__ import MIGRATIONS as CUSTODY
+from services.flagging.__main__ import MIGRATIONS as FLAGGING
+from services.runtime import channel, migrations
 from services.runtime.identity import Caller
+from tests import builders
 from tests.servers import Database, Loop, Running, Servers
 
 SECONDS = 10
+
+
+class Patience(TypedDict):
+    timeout: float
+    wait_for_ready: bool
+
+
+# A process that a test has started again may still be looked for where it was.
+PATIENTLY: Patience = {"timeout": SECONDS, "wait_for_ready": True}
 AGREED = [
     flagging.Vote(agency=flagging.AGENCY_POLICE, agrees=True),
     flagging.Vote(agency=flagging.AGENCY_PROBATION, agrees=True),
 ]
+
+
+_SERIALS = count(1_000)
+
+
+def somebody(**changes: object) -> person_pb2.Person:
+    """A person whom no other test knows, by name, date of birth and PNC id."""
+    serial = next(_SERIALS)
+    chance = Random(serial)
+    family = "".join(chance.choice("bdfgklmnprstvz") + chance.choice("aeiou") for _ in range(5)).title()
+    given = "".join(chance.choice("bdfgklmnprstvz") + chance.choice("aeiou") for _ in range(3)).title()
+    born = f"{chance.randrange(1950, 1985)}-{chance.randrange(1, 13):02d}-{chance.randrange(1, 29):02d}"
+    return builders.person(given, family, born, **{"identifiers": [builders.pnc_id(serial)]} | changes)
+
+
+def unnumbered(person: person_pb2.Person) -> person_pb2.Person:
+    """The same without identifiers: what somebody without papers says."""
+    return person_pb2.Person(name=person.name, birth_date=person.birth_date)
 
 
 class Processes:
@@ -32,6 +69,8 @@ class Processes:
 
     def __init__(self, servers: Servers, database: Database, kafka: str, directory: Path) -> None:
         self.directory = directory
+        self.database = database
+        self.kafka = kafka
         self.keys = Keys(directory / "keys")
         self._loop = Loop()
         self._suite = Suite(
@@ -47,11 +86,23 @@ class Processes:
                 Service("custody", free(), free(), calls=("flagging",), keeps=True),
             ),
         )
-        self.flagging, self.custody = (self._process(each, database) for each in self._suite.services)
+        self.flagging, self.custody = (self._process(each) for each in self._suite.services)
 
-    def _process(self, service: Service, database: Database) -> Running:
+    def alone(self) -> Running:
+        """Custody with nothing but its own disk: nobody listens where it looks for the others."""
+        nobody = f"{HOST}:{free()}"
+        return self._process(
+            self._suite.services[1],
+            PPO_CUSTODY_POSTGRES=f"postgresql://custody@{nobody}/ppo",
+            PPO_CUSTODY_REDIS=f"redis://{nobody}",
+            PPO_CUSTODY_KAFKA=nobody,
+            PPO_CUSTODY_FLAGGING=nobody,
+        )
+
+    def _process(self, service: Service, **changes: str) -> Running:
         settings = self._suite.settings(service)
-        settings[f"PPO_{service.name.upper()}_POSTGRES"] = database.url(service.name)
+        settings[f"PPO_{service.name.upper()}_POSTGRES"] = self.database.url(service.name)
+        settings |= changes
         home = self.directory / service.name
         process = ServiceProcess(service, settings, self.directory / "logs", 0, home)
         return Running(process, lambda: self._suite.address(service.name), self._loop)
@@ -60,14 +111,48 @@ class Processes:
         expires = datetime.now(UTC) + timedelta(hours=1)
         return self.keys.token(Caller(f"{role}-1", role, organisation, expires))
 
-    def metrics(self) -> str:
-        [custody] = [each for each in self._suite.services if each.name == "custody"]
-        return f"http://{HOST}:{custody.metrics}/metrics"
+    async def metric(self, name: str) -> float:
+        """A metric of custody without labels."""
+        url = f"http://{HOST}:{self._suite.services[1].metrics}/metrics"
+        with await asyncio.to_thread(urlopen, url, timeout=SECONDS) as page:
+            lines = page.read().decode().splitlines()
+        return next(float(line.split()[1]) for line in lines if line.startswith(f"{name} "))
+
+    async def replicated(self, version: int) -> None:
+        """Until the replica is whole at that version of the register."""
+        async with asyncio.timeout(SECONDS):
+            while not await self._has(version):
+                await asyncio.sleep(0.1)
+
+    async def _has(self, version: int) -> bool:
+        reached = await self.metric("ppo_custody_replica_version") >= version
+        return reached and await self.metric("ppo_custody_replica_whole") == 1
 
     def close(self) -> None:
         self.custody.kill()
         self.flagging.kill()
         self._loop.close()
+
+
+@contextmanager
+def migrated(servers: Servers) -> Iterator[Database]:
+    """A database to copy."""
+    with servers.database() as template:
+        migrations.upgrade(template.url("flagging"), "flagging", FLAGGING)
+        migrations.upgrade(template.url("custody"), "custody", CUSTODY)
+        yield template
+
+
+@contextmanager
+def pair(servers: Servers, template: Database, directory: Path) -> Iterator[Processes]:
+    with servers.database(template) as database:
+        processes = Processes(servers, database, servers.fresh_topics(), directory)
+        try:
+            processes.flagging.start()
+            processes.custody.start()
+            yield processes
+        finally:
+            processes.close()
 
 
 @dataclass
@@ -103,12 +188,12 @@ class Desk:
         row = flagging.ImportNominalsRequest(
             request_id=str(uuid4()), source=str(uuid4()), source_reference="1", line=1, person=person
         )
-        report = (await (await self.register("importer")).ImportNominals(iter([row]), timeout=SECONDS)).report
+        report = (await (await self.register("importer")).ImportNominals(iter([row]), **PATIENTLY)).report
         assert report.created == 1, report
         request = flagging.GetNominalRequest(
             identifier=person.identifiers[0], purpose=policy_pb2.PURPOSE_REGISTER
         )
-        return (await (await self.register()).GetNominal(request, timeout=SECONDS)).nominal.nominal_id
+        return (await (await self.register()).GetNominal(request, **PATIENTLY)).nominal.nominal_id
 
     async def flag(self, nominal_id: str, ocu: str = "D3") -> flagging.Registration:
         keeper = await self.register()
@@ -120,7 +205,7 @@ class Desk:
                 criteria=[flagging.CRITERION_VOLUME],
                 nominating_ocu=ocu,
             ),
-            timeout=SECONDS,
+            **PATIENTLY,
         )
         decided = await keeper.DecideNomination(
             flagging.DecideNominationRequest(
@@ -130,7 +215,7 @@ class Desk:
                 forum_id="forum-d1",
                 votes=AGREED,
             ),
-            timeout=SECONDS,
+            **PATIENTLY,
         )
         return decided.registration
 
@@ -143,18 +228,46 @@ class Desk:
         request = flagging.AnnulRegistrationRequest(
             request_id=str(uuid4()), registration_id=registration.registration_id, reason="another person"
         )
-        await (await self.register()).AnnulRegistration(request, timeout=SECONDS)
+        await (await self.register()).AnnulRegistration(request, **PATIENTLY)
+
+    async def registration(self, nominal_id: str) -> flagging.Registration:
+        request = flagging.GetRegistrationRequest(nominal_id=nominal_id, purpose=policy_pb2.PURPOSE_REGISTER)
+        return (await (await self.register()).GetRegistration(request, **PATIENTLY)).registration
+
+    async def plan_exit(self, registration: flagging.Registration) -> None:
+        plan = flagging.ExitPlan(
+            drug_route=flagging.DRUG_ROUTE_NONE, mainstream_information=True, summary="no threat any more"
+        )
+        request = flagging.PlanExitRequest(
+            request_id=str(uuid4()), registration_id=registration.registration_id, plan=plan
+        )
+        await (await self.register()).PlanExit(request, **PATIENTLY)
+
+    async def remove(self, registration: flagging.Registration) -> None:
+        request = flagging.RemovePpoRequest(
+            request_id=str(uuid4()),
+            registration_id=registration.registration_id,
+            reason=flagging.REMOVAL_REASON_NO_LONGER_A_THREAT,
+            forum_id="forum-d1",
+            votes=AGREED,
+        )
+        await (await self.register()).RemovePpo(request, **PATIENTLY)
 
     # ---- the suite
 
-    async def check(self, person: person_pb2.Person, *, fingerprint: bool = False) -> pb.Answer:
-        request = pb.CheckPersonRequest(
-            person=person,
-            fingerprint=fingerprint,
-            suite_id=self.suite_id,
-            purpose=policy_pb2.PURPOSE_ARREST,
-        )
-        return (await (await self.custody()).CheckPerson(request, timeout=SECONDS)).answer
+    def checking(self, person: person_pb2.Person) -> pb.CheckPersonRequest:
+        return pb.CheckPersonRequest(person=person, suite_id=self.suite_id, purpose=policy_pb2.PURPOSE_ARREST)
+
+    async def check(self, person: person_pb2.Person) -> pb.Answer:
+        custody = await self.custody()
+        return (await custody.CheckPerson(self.checking(person), **PATIENTLY)).answer
+
+    async def replicated(self, person: person_pb2.Person) -> None:
+        """Until the replica knows of the person what the register knows now."""
+        async with asyncio.timeout(SECONDS):
+            while (answer := await self.check(person)).basis != pb.BASIS_REGISTER:
+                pass
+        await self.processes.replicated(answer.screening.register_version)
 
     def booking(self, person: person_pb2.Person, **changes: object) -> pb.BookInRequest:
         request = pb.BookInRequest(
@@ -167,7 +280,7 @@ class Desk:
 
     async def book(self, person: person_pb2.Person, **changes: object) -> pb.Detention:
         request = self.booking(person, **changes)
-        return (await (await self.custody()).BookIn(request, timeout=SECONDS)).detention
+        return (await (await self.custody()).BookIn(request, **PATIENTLY)).detention
 
     async def rule(
         self, detention: pb.Detention, nominal_id: str, verdict: pb.MatchVerdict.ValueType
@@ -179,7 +292,7 @@ class Desk:
             verdict=verdict,
             identity_basis=screening_pb2.IDENTITY_BASIS_FINGERPRINT,
         )
-        return (await (await self.custody()).ConfirmMatch(request, timeout=SECONDS)).detention
+        return (await (await self.custody()).ConfirmMatch(request, **PATIENTLY)).detention
 
     async def identify(
         self, detention: pb.Detention, *identifiers: person_pb2.Identifier, fingerprint: bool = True
@@ -190,7 +303,7 @@ class Desk:
             identifiers=identifiers,
             fingerprint=fingerprint,
         )
-        return (await (await self.custody()).IdentifyDetainee(request, timeout=SECONDS)).detention
+        return (await (await self.custody()).IdentifyDetainee(request, **PATIENTLY)).detention
 
     async def test(
         self, detention: pb.Detention, result: pb.TestResult.ValueType = pb.TEST_RESULT_POSITIVE
@@ -203,7 +316,7 @@ class Desk:
             drug=pb.DRUG_HEROIN if positive else pb.DRUG_UNSPECIFIED,
         )
         request.tested_time.FromDatetime(datetime.now(UTC))
-        return (await (await self.custody()).RecordDrugTest(request, timeout=SECONDS)).drug_test
+        return (await (await self.custody()).RecordDrugTest(request, **PATIENTLY)).drug_test
 
     async def dispose(self, detention: pb.Detention) -> pb.Detention:
         request = pb.RecordDisposalRequest(
@@ -212,19 +325,62 @@ class Desk:
             disposal=pb.DISPOSAL_BAILED,
         )
         request.disposed_time.FromDatetime(datetime.now(UTC))
-        return (await (await self.custody()).RecordDisposal(request, timeout=SECONDS)).detention
+        return (await (await self.custody()).RecordDisposal(request, **PATIENTLY)).detention
+
+    async def listed(self, organisation: str = "") -> list[pb.Detention]:
+        """Who is in the suite, as an officer of that organisation sees it."""
+        custody = await self.custody(organisation=organisation)
+        request = pb.ListDetentionsRequest(suite_id=self.suite_id, purpose=policy_pb2.PURPOSE_ARREST)
+        return list((await custody.ListDetentions(request, **PATIENTLY)).detentions)
+
+    async def open(self) -> list[str]:
+        return [each.detention_id for each in await self.listed()]
 
     async def referrals(
         self, role: str, organisation: str, route: pb.ReferralRoute.ValueType
     ) -> list[pb.Referral]:
         request = pb.ListReferralsRequest(route=route, purpose=policy_pb2.PURPOSE_ARREST)
-        return list((await (await self.custody(role, organisation)).ListReferrals(request, timeout=SECONDS)).referrals)
+        return list(
+            (await (await self.custody(role, organisation)).ListReferrals(request, **PATIENTLY)).referrals
+        )
 
     async def watch(self, after: int = 0) -> AsyncIterator[pb.WatchSuiteResponse]:
         request = pb.WatchSuiteRequest(
             suite_id=self.suite_id, after_number=after, purpose=policy_pb2.PURPOSE_ARREST
         )
-        return aiter((await self.custody()).WatchSuite(request, timeout=60))
+        stream = (await self.custody()).WatchSuite(request, timeout=60)
+        return aiter(stream)
+
+    async def watch_from_now(self) -> AsyncIterator[pb.WatchSuiteResponse]:
+        """From the booking on that this makes: other tests may have used the suite."""
+        stranger = await self.book(person_pb2.Person())
+        stream = await self.watch()
+        async with asyncio.timeout(SECONDS):
+            while (await anext(stream)).detention.detention_id != stranger.detention_id:
+                pass
+        return stream
+
+
+@asynccontextmanager
+async def refused(code: str, field: str = "") -> AsyncIterator[None]:
+    """The call within is refused with that status code, and for that field where one is named."""
+    with pytest.raises(channel.CallError) as refusal:
+        yield
+    assert refusal.value.code().name == code
+    assert not field or [name for name, _ in channel.violations(refusal.value)] == [field]
+
+
+def outcome(answer: pb.Answer) -> str:
+    return screening_pb2.Outcome.Name(answer.screening.outcome).removeprefix("OUTCOME_")
+
+
+async def until(stream: AsyncIterator[pb.WatchSuiteResponse], kind: str) -> pb.WatchSuiteResponse:
+    """The next event of that kind."""
+    async with asyncio.timeout(SECONDS):
+        while True:
+            event = await anext(stream)
+            if pb.SuiteEventKind.Name(event.kind) == f"SUITE_EVENT_KIND_{kind}":
+                return event
 
 
 @asynccontextmanager

@@ -23,6 +23,8 @@ from deploy.embedded.process import StackError, alive, descendants
 from tests.servers import Running, Servers
 
 SECONDS = 90
+# Whatever servers the tests use, a stack starts its own.
+OWN = {"PPO_POSTGRES": "", "PPO_REDIS": "", "PPO_KAFKA": ""}
 # The servers alone: that the services stay and go with them is told by the tests that have services.
 MAIN = """
 import os, sys
@@ -102,18 +104,20 @@ def offset() -> int:
 
 
 @pytest.fixture
-def stacks(kafka: Running, tmp_path: Path) -> Iterator[Stacks]:
+def stacks(kafka: Running, directory: Path) -> Iterator[Stacks]:
     """On a Kafka that exists: its start takes the longest."""
-    stacks = Stacks(tmp_path / "a long name with spaces" / "data", offset(), {"PPO_KAFKA": kafka.address})
+    stacks = Stacks(
+        directory / "a long name with spaces" / "data", offset(), OWN | {"PPO_KAFKA": kafka.address}
+    )
     yield stacks
     stacks.end()
 
 
 @pytest.fixture
-def whole(tmp_path: Path) -> Iterator[Stacks]:
+def whole(directory: Path) -> Iterator[Stacks]:
     if not kafka.available(kafka.CACHE):
         pytest.skip("needs Apache Kafka: Java 17 with Maven")
-    stacks = Stacks(tmp_path / "data", offset(), {"PPO_KAFKA": ""})
+    stacks = Stacks(directory / "data", offset(), OWN)
     yield stacks
     stacks.end()
 
@@ -266,7 +270,7 @@ def test_a_directory_with_other_things_is_neither_used_nor_purged(stacks: Stacks
 def test_a_directory_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
 
-    refusal = Stacks(tmp_path / "file" / "data", 0, {}).refused()
+    refusal = Stacks(tmp_path / "file" / "data", 0, OWN).refused()
 
     assert refusal == f"{tmp_path / 'file' / 'data'} cannot be used as data directory: Not a directory"
 

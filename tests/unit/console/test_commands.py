@@ -22,6 +22,7 @@ COMMANDS = [
     *("custody referrals", "nominals import", "nominals find", "register import", "register show"),
     *(f"register {name}" for name in ("nominate", "decide", "plan-exit", "cancel-exit", "remove", "annul")),
 ]
+NOMINAL = "e9ab78e1-0aeb-40b7-be35-3d21488eb20b"
 
 
 def test_help_names_every_command(ppo: Run) -> None:
@@ -116,12 +117,19 @@ def test_a_wrong_time_is_one_line(ppo: Run, served: Served) -> None:
 def test_a_match_is_confirmed_either_way(
     ppo: Run, served: Served, flag: str, verdict: custody.MatchVerdict.ValueType
 ) -> None:
-    ran = ppo("custody", "confirm", "detention-1", "nominal-1", flag, "--by", "fingerprint")
+    ran = ppo("custody", "confirm", "detention-1", NOMINAL, flag, "--by", "fingerprint")
 
     [asked] = served.custody.asked
     assert ran.code == 0
-    assert (asked.detention_id, asked.nominal_id, asked.verdict) == ("detention-1", "nominal-1", verdict)
+    assert (asked.detention_id, asked.nominal_id, asked.verdict) == ("detention-1", NOMINAL, verdict)
     assert asked.identity_basis == screening.IDENTITY_BASIS_FINGERPRINT
+
+
+def test_a_candidate_is_named_by_pnc_id_too(ppo: Run, served: Served) -> None:
+    ppo("custody", "confirm", "detention-1", "79/163001B", "--same", "--by", "identifier")
+
+    [asked] = served.custody.asked
+    assert asked.nominal_id == "nominal-1"
 
 
 def test_a_positive_test_says_where_it_is_referred(ppo: Run, served: Served) -> None:
@@ -142,7 +150,7 @@ def test_a_word_that_the_contract_does_not_know_is_one_line(ppo: Run, served: Se
 def test_what_the_rules_do_not_allow_ends_with_1(ppo: Run, served: Served) -> None:
     served.custody.refusal = Illegal("DETENTION_CLOSED", "the custody record is closed")
 
-    ran = ppo("custody", "confirm", "detention-1", "nominal-1", "--same", "--by", "fingerprint")
+    ran = ppo("custody", "confirm", "detention-1", NOMINAL, "--same", "--by", "fingerprint")
 
     assert (ran.code, ran.err) == (1, "ppo: custody: the custody record is closed\n")
 

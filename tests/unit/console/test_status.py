@@ -25,7 +25,7 @@ def test_an_outage_of_flagging_says_since_when_and_for_how_many() -> None:
     first = kept(flagging=Reading(False), custody=custody)[1]
 
     assert first.faults == (
-        "flagging does not answer since 12:00:05 on 8 January; 3 answers await a re-check",
+        "flagging does not answer since 12:00:05 (8 January); 3 answers await a re-check",
     )
 
 
@@ -33,7 +33,7 @@ def test_an_outage_that_custody_has_not_noticed_has_the_time_of_the_process() ->
     first = kept(flagging=Reading(False, since=NOON))[1]
 
     assert first.faults == (
-        "flagging does not answer since 12:00:05 on 8 January; 0 answers await a re-check",
+        "flagging does not answer since 12:00:05 (8 January); 0 answers await a re-check",
     )
 
 
@@ -52,7 +52,7 @@ def test_what_nobody_tells_does_not_hold() -> None:
 def test_a_copy_that_is_not_whole_breaks_the_second_promise() -> None:
     second = kept(custody=Reading(True, down={"replica": NOON}, gauges=WELL.gauges))[2]
 
-    assert second.faults == ("the suites' copy of the register is not whole since 12:00:05 on 8 January",)
+    assert second.faults == ("the suites' copy of the register is not whole since 12:00:05 (8 January)",)
 
 
 def test_an_outage_of_kafka_says_how_much_waits() -> None:
@@ -61,7 +61,7 @@ def test_an_outage_of_kafka_says_how_much_waits() -> None:
     third = kept(flagging=flagging)[3]
 
     assert third.faults == (
-        "kafka does not answer flagging since 12:00:05 on 8 January; 1,200 events wait to be sent",
+        "kafka does not answer flagging since 12:00:05 (8 January); 1,200 events wait to be sent",
     )
 
 

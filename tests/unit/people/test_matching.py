@@ -170,7 +170,7 @@ def test_the_commonest_name_among_aliases_on_both_sides_clears_the_highest_thres
 
 @given(people, st.data())
 def test_one_wrong_letter_with_the_exact_date_is_a_match(
-    held: person_pb2.Person, data: st.DataObject
+    crowded: Index, held: person_pb2.Person, data: st.DataObject
 ) -> None:
     family = held.name.family_name
     at = data.draw(st.integers(0, len(family) - 1))
@@ -178,7 +178,6 @@ def test_one_wrong_letter_with_the_exact_date_is_a_match(
     misspelt = person_pb2.Person()
     misspelt.CopyFrom(held)
     misspelt.name.family_name = family[:at] + letter + family[at + 1 :]
-
     crowded.put("held", held)
 
     assert alarms(crowded, misspelt) == ["held"]
@@ -187,7 +186,6 @@ def test_one_wrong_letter_with_the_exact_date_is_a_match(
 @given(people)
 def test_names_swapped_are_a_match(crowded: Index, held: person_pb2.Person) -> None:
     swapped = person_pb2.Name(given_name=held.name.family_name, family_name=held.name.given_name)
-
     crowded.put("held", held)
 
     assert alarms(crowded, person_pb2.Person(name=swapped, birth_date=held.birth_date)) == ["held"]

@@ -160,8 +160,9 @@ def test_a_strong_match_under_the_number_of_somebody_not_flagged_is_possible(fin
     assert named(answer) == ["robert"]
 
 
-def test_a_second_record_of_a_flagged_person_is_possible() -> None:
-    duplicate = person("Robrt Wolstenholme", "1980-05-11", pnc=["1981/0000034U"])
+@pytest.mark.parametrize("words", ["Robrt Wolstenholme", "Hobret Wolstenholme", "R Wolstenholme"])
+def test_a_second_record_of_a_flagged_person_is_possible(words: str) -> None:
+    duplicate = person(words, "1980-05-11", pnc=["1981/0000034U"])
 
     answer = screening.screen(
         duplicate, fingerprint=False, flagged=REGISTER, holders=[("second", duplicate)], authoritative=True

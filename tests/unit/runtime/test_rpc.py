@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 import grpc
 import pytest
@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 from google.protobuf.timestamp_pb2 import Timestamp
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from ppo.custody.v1 import custody_pb2 as custody
 from ppo.custody.v1 import custody_pb2_grpc
@@ -245,3 +246,41 @@ async def test_times_are_checked_before_a_handler_sees_them() -> None:
             await stub.BookIn(request, timeout=2)
 
     assert channel.violations(error.value)[0][0] == "arrested_time"
+
+
+async def test_a_call_under_way_is_answered_while_the_server_stops() -> None:
+    begun, go_on = asyncio.Event(), asyncio.Event()
+
+    class Slow(Suite):
+        async def ListDetentions(self, request: Any, context: Any) -> custody.ListDetentionsResponse:
+            begun.set()
+            await go_on.wait()
+            return custody.ListDetentionsResponse()
+
+    server = Server(Address("127.0.0.1", 0), Gate(Verifier(PUBLIC), [SERVICE]), [SERVICE], {}, frozenset())
+    custody_pb2_grpc.add_CustodyServiceServicer_to_server(cast(Any, Slow()), server.grpc)
+    await server.start(None)
+    async with channel.connect(f"127.0.0.1:{server.port}", lambda: issue(PRIVATE, OFFICER)) as wire:
+        call = asyncio.ensure_future(
+            custody_pb2_grpc.CustodyServiceStub(wire).ListDetentions(LIST, timeout=5)
+        )
+        await begun.wait()
+        stopping = asyncio.create_task(server.stop())
+        await asyncio.sleep(0)
+        go_on.set()
+
+        assert await call == custody.ListDetentionsResponse()
+        await stopping
+
+
+async def test_the_contract_can_be_asked_for_without_a_token() -> None:
+    server = Server(Address("127.0.0.1", 0), Gate(Verifier(PUBLIC), [SERVICE]), [SERVICE], {}, frozenset())
+    await server.start(None)
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as wire:
+        # Its types know the blocking channel only.
+        stub: Any = reflection_pb2_grpc.ServerReflectionStub(cast(Any, wire))
+        asked = iter([reflection_pb2.ServerReflectionRequest(list_services="")])
+        answers = [str(answer) async for answer in stub.ServerReflectionInfo(asked, timeout=5)]
+    await server.stop()
+
+    assert SERVICE.full_name in answers[0]

@@ -1,0 +1,131 @@
+"""The command as a new user tries it: what goes wrong is one clear line, and nothing is lost."""
+
+import json
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ppo.person.v1 import person_pb2 as pb
+from services.console import population
+from services.console.demo import free_offset
+from tests.e2e.terminal import Ran, foreground, ppo, processes_that_name
+
+pytestmark = pytest.mark.timeout(300)
+
+
+@pytest.fixture(scope="module")
+def offset() -> int:
+    return free_offset()
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory, offset: int) -> Iterator[Path]:
+    """A suite that runs, for everything in this file that does not stop it."""
+    data = tmp_path_factory.mktemp("suite")
+    started = ppo("up", "--detach", "--offset", str(offset), data=data)
+    assert started.code == 0, started.err
+    yield data
+    assert ppo("down", "--purge", data=data).code == 0
+    assert not data.exists()
+
+
+def assert_one_line(ran: Ran, code: int, *words: str) -> None:
+    assert ran.code == code
+    assert ran.err.startswith("ppo: ")
+    assert ran.err.count("\n") == 1
+    assert all(word in ran.err for word in words)
+
+
+def test_a_second_start_on_the_same_data_is_one_line(data: Path) -> None:
+    assert_one_line(ppo("up", data=data), 1, "is in use by a stack", "ppo down")
+
+
+def test_a_taken_port_is_one_line(tmp_path: Path) -> None:
+    offset = free_offset()
+    with socket.create_server(("127.0.0.1", 50051 + offset)):
+        ran = ppo("up", "--offset", str(offset), data=tmp_path / "data")
+
+    assert_one_line(ran, 1, f"port {50051 + offset} (flagging) is taken", "--offset")
+
+
+def test_a_detached_start_that_fails_is_one_line(data: Path) -> None:
+    assert_one_line(ppo("up", "--detach", data=data), 1, "is in use by a stack")
+
+
+def test_a_directory_with_other_things_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("mine")
+
+    assert_one_line(ppo("up", data=tmp_path), 1, "holds other things")
+
+
+def test_a_wrong_date_is_one_line(data: Path) -> None:
+    assert_one_line(ppo("check", "--family", "Kelly", "--born", "1979-13-04", data=data), 2, "no month 13")
+
+
+def test_a_wrong_pnc_letter_is_one_line(data: Path) -> None:
+    assert_one_line(ppo("check", "--pnc", "79/163001A", data=data), 2, "identifiers", "check letter")
+
+
+def test_a_missing_file_is_one_line(data: Path) -> None:
+    ran = ppo("nominals", "import", "no-such-file.jsonl", "--source", "niche", data=data)
+
+    assert_one_line(ran, 2, "no-such-file.jsonl", "does not exist")
+
+
+def test_an_unknown_suite_is_one_line(data: Path) -> None:
+    assert_one_line(ppo("check", "--family", "Kelly", "--suite", "Z9", data=data), 2, "suite_id")
+
+
+def test_a_row_that_is_refused_is_reported_and_the_rest_is_found(data: Path, tmp_path: Path) -> None:
+    stranger = population.cast().stranger
+    rows = tmp_path / "nominals.csv"
+    rows.write_text(
+        "source_reference,given_name,family_name,pnc_id\n"
+        f"N1,{stranger.name.given_name},{stranger.name.family_name},{pnc_id(stranger)}\n"
+        "N2,Shane,Kelly,79/163001A\n"
+    )
+
+    imported = ppo("nominals", "import", str(rows), "--source", "niche", data=data)
+    found = ppo("nominals", "find", "--pnc", pnc_id(stranger), "--json", data=data)
+    checked = ppo("check", "--pnc", pnc_id(stranger), "--json", data=data)
+
+    assert imported.code == 3
+    assert "line 3: person.identifiers" in imported.out
+    [nominal] = [json.loads(line)["nominal"] for line in found.out.splitlines()]
+    assert nominal["person"]["name"]["family_name"] == stranger.name.family_name
+    assert checked.code == 0
+    assert json.loads(checked.out)["answer"]["screening"]["outcome"] == "OUTCOME_NOT_FLAGGED"
+
+
+def test_status_of_a_suite_that_is_well_ends_with_0(data: Path) -> None:
+    ran = ppo("status", "--json", data=data)
+
+    assert [json.loads(line)["holds"] for line in ran.out.splitlines()] == [True, True, True]
+    assert ran.code == 0
+
+
+def test_ctrl_c_in_the_middle_of_a_start_is_one_line_and_the_next_start_is_whole(tmp_path: Path) -> None:
+    data, offset = tmp_path / "data", str(free_offset())
+    with foreground("up", "--offset", offset, data=data) as begun:
+        begun.until("redis: ready")
+        broken_off = begun.interrupt()
+    left = processes_that_name(data)
+
+    with foreground("up", "--offset", offset, data=data) as again:
+        again.until("listening: ")
+        stopped = again.interrupt()
+
+    assert broken_off.code == 130
+    assert broken_off.out.splitlines()[-1] == "stopped before it was ready"
+    assert left == []
+    assert stopped.code == 0
+    assert stopped.out.splitlines()[-1] == f"stopped; the data stays in {data}"
+    assert "Traceback" not in broken_off.out + stopped.out
+    assert processes_that_name(data) == []
+
+
+def pnc_id(person: pb.Person) -> str:
+    [identifier] = person.identifiers
+    return identifier.value

@@ -1,0 +1,72 @@
+"""The demo, for real: its story from beginning to end, and Ctrl-C in the middle of it."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.terminal import foreground, ppo, processes_that_name
+
+STORY = [
+    "The suite starts",
+    "kafka: ready",
+    "20,000 people known to the police and 321 registrations",
+    "300 people are on the list now. 321 were on it at some time in December",
+    "21 were taken off",
+    "Quarrington is booked in at E3",
+    "FLAGGED",
+    "Duty offender manager, E3",
+    "the desk writes down",
+    "POSSIBLE",
+    "On the register",
+    "ZULFQARNAIN, Tariq",
+    "FLAGGED",
+    "Ottershaw is booked in",
+    "NOT FLAGGED",
+    "Somebody will not say who they are",
+    "UNKNOWN",
+    "neither a name nor an identifier was given",
+    "Vassellton is in a cell",
+    "the answer has changed: FLAGGED, before: not flagged",
+    "milliseconds after the decision",
+    "Vassellton: referred to the PPO drug team",
+    "Ottershaw: referred to the DIP team",
+    "The register is taken away",
+    "FLAGGED",
+    "this suite's copy of the register",
+    "UNKNOWN",
+    "not flagged, said on 31 Dec 2004",
+    "BROKEN  promise 1: the check answers: flagging does not answer",
+    "the answer has changed: NOT FLAGGED, before: unknown",
+    "holds   promise 1: the check answers",
+    "NOT FLAGGED",
+    "All of it was as it should be",
+    "What to look at next",
+    "Everything is stopped",
+]
+
+
+@pytest.mark.timeout(400)
+def test_the_demo_tells_its_whole_story(tmp_path: Path) -> None:
+    ran = ppo("demo", data=tmp_path / "none", TMPDIR=str(tmp_path))
+
+    assert (ran.code, ran.err) == (0, "")
+    rest = ran.out
+    for words in STORY:
+        _, found, rest = rest.partition(words)
+        assert found, f"{words!r} is missing, or too early"
+    assert int(re.findall(r"(\d+) milliseconds", ran.out)[0]) < 1000
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.timeout(200)
+def test_ctrl_c_in_the_demo_leaves_nothing(tmp_path: Path) -> None:
+    with foreground("demo", data=tmp_path / "none", TMPDIR=str(tmp_path)) as demo:
+        demo.until("postgres: ready")
+
+        ran = demo.interrupt()
+
+    assert ran.code == 130
+    assert "Traceback" not in ran.out
+    assert list(tmp_path.iterdir()) == []
+    assert processes_that_name(tmp_path) == []

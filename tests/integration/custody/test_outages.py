@@ -1,0 +1,219 @@
+"""What custody says and keeps while what it depends on is away, and what it mends once that is back."""
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+from psycopg.rows import dict_row
+from psycopg.sql import SQL
+
+from ppo.custody.v1 import custody_pb2 as pb
+from ppo.person.v1 import person_pb2, screening_pb2
+from tests.integration.custody.running import (
+    SECONDS,
+    Desk,
+    Processes,
+    outcome,
+    refused,
+    somebody,
+    unnumbered,
+    until,
+)
+
+UNREACHABLE = screening_pb2.UNKNOWN_REASON_UNREACHABLE
+
+
+def stored(processes: Processes, *answers: pb.Answer) -> list[dict[str, Any]]:
+    """The decisions of these answers, in the order in which they were stored."""
+    ids = [answer.decision_id for answer in answers]
+    with psycopg.connect(processes.database.url("custody"), row_factory=dict_row) as session:
+        query = "SELECT * FROM decision WHERE decision_id = ANY(%s) ORDER BY ctid"
+        return session.execute(query, [ids]).fetchall()
+
+
+async def kept(processes: Processes, *answers: pb.Answer) -> list[dict[str, Any]]:
+    async with asyncio.timeout(SECONDS):
+        while len(found := stored(processes, *answers)) < len(answers):
+            await asyncio.sleep(0.1)
+    return found
+
+
+@contextmanager
+def database_away(processes: Processes) -> Iterator[None]:
+    """For custody alone: its role cannot come in, and its connections are gone."""
+    with psycopg.connect(processes.database.superuser, autocommit=True) as superuser:
+        superuser.execute(SQL("ALTER ROLE custody NOLOGIN"))
+        superuser.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'custody'")
+        try:
+            yield
+        finally:
+            superuser.execute(SQL("ALTER ROLE custody LOGIN"))
+
+
+@contextmanager
+def flagging_away(processes: Processes) -> Iterator[None]:
+    processes.flagging.kill()
+    try:
+        yield
+    finally:
+        processes.flagging.start()
+
+
+@contextmanager
+def flagging_asleep(processes: Processes) -> Iterator[None]:
+    """It holds its connections and answers nothing."""
+    for pid in processes.flagging.pids():
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for pid in processes.flagging.pids():
+            os.kill(pid, signal.SIGCONT)
+
+
+async def test_without_the_register_a_ppo_is_flagged_and_nobody_is_cleared(desk: Desk) -> None:
+    ppo, known = somebody(), somebody()
+    await desk.flagged(ppo)
+    await desk.nominal(known)
+    before = await desk.check(known)
+    await desk.replicated(ppo)
+
+    with flagging_away(desk.processes):
+        flagged, possible = await desk.check(ppo), await desk.check(unnumbered(ppo))
+        again, stranger = await desk.check(known), await desk.check(somebody())
+
+    assert (outcome(flagged), outcome(possible)) == ("FLAGGED", "POSSIBLE")
+    for unknown in (again, stranger):
+        assert outcome(unknown) == "UNKNOWN"
+        assert unknown.screening.unknown_reason == UNREACHABLE
+    for answer in (flagged, possible, again, stranger):
+        assert answer.basis == pb.BASIS_REPLICA
+        assert answer.screening.HasField("register_time")
+        assert not answer.incomplete
+        assert answer.contact.telephone
+    assert again.last_known.outcome == screening_pb2.OUTCOME_NOT_FLAGGED
+    assert again.last_known.answered_time == before.answered_time
+    assert not stranger.HasField("last_known")
+
+
+async def test_a_register_that_does_not_answer_is_not_waited_for(desk: Desk) -> None:
+    ppo = somebody()
+    await desk.flagged(ppo)
+    await desk.replicated(ppo)
+
+    with flagging_asleep(desk.processes):
+        began = time.monotonic()
+        answer = await desk.check(ppo)
+        took = time.monotonic() - began
+
+    assert (outcome(answer), answer.basis) == ("FLAGGED", pb.BASIS_REPLICA)
+    assert took < 1
+
+
+async def test_when_the_register_is_back_the_suite_is_told_what_has_become_of_its_unknowns(
+    desk: Desk,
+) -> None:
+    person = somebody()
+    await desk.nominal(person)
+    stream = await desk.watch_from_now()
+
+    with flagging_away(desk.processes):
+        detention = await desk.book(person)
+        test = await desk.test(detention)
+
+    changed = await until(stream, "ANSWER_CHANGED")
+    assert changed.detention.detention_id == detention.detention_id
+    assert changed.earlier_outcome == screening_pb2.OUTCOME_UNKNOWN
+    assert outcome(changed.detention.answer) == "NOT_FLAGGED"
+    assert test.route == pb.REFERRAL_ROUTE_HELD
+    routed = await until(stream, "REFERRAL_ROUTED")
+    assert routed.detention.drug_test.route == pb.REFERRAL_ROUTE_DIP_TEAM
+
+
+async def test_a_check_without_a_booking_is_asked_again_and_its_input_goes(desk: Desk) -> None:
+    person = somebody()
+    await desk.nominal(person)
+    stream = await desk.watch_from_now()
+
+    with flagging_away(desk.processes):
+        answer = await desk.check(person)
+        [row] = await kept(desk.processes, answer)
+
+    changed = await until(stream, "ANSWER_CHANGED")
+    assert outcome(changed.detention.answer) == "NOT_FLAGGED"
+    assert changed.detention.person.name == person.name
+    assert person.name.family_name.encode() not in row["input"]
+    [later] = await kept(desk.processes, answer)
+    assert later["input"] is None
+    assert later["outcome"] == "OUTCOME_UNKNOWN"
+
+
+async def test_without_the_database_a_check_is_answered_and_stored_in_order_later(desk: Desk) -> None:
+    ppo = somebody()
+    await desk.flagged(ppo)
+    people = [ppo, *(somebody() for _ in range(4))]
+
+    with database_away(desk.processes):
+        given = [await desk.check(person) for person in people]
+        waiting = await desk.processes.metric("ppo_custody_decisions_spooled")
+
+    assert [outcome(answer) for answer in given] == ["FLAGGED"] + ["NOT_FLAGGED"] * 4
+    assert waiting == len(given)
+    rows = await kept(desk.processes, *given)
+    assert [row["decision_id"] for row in rows] == [answer.decision_id for answer in given]
+    assert [bytes(row["answer"]) for row in rows] == [answer.SerializeToString() for answer in given]
+
+
+async def test_without_the_database_a_booking_is_refused_and_can_be_repeated(desk: Desk) -> None:
+    request = desk.booking(somebody())
+    custody = await desk.custody()
+    before = await desk.open()
+
+    with database_away(desk.processes):
+        async with refused("UNAVAILABLE"):
+            await custody.BookIn(request, timeout=SECONDS)
+
+    assert await desk.open() == before
+    booked = (await custody.BookIn(request, timeout=SECONDS)).detention
+    assert await desk.open() == [*before, booked.detention_id]
+
+
+async def test_a_restart_with_everything_else_away_still_knows_the_ppos(desk: Desk) -> None:
+    ppo = somebody()
+    await desk.flagged(ppo)
+    await desk.replicated(ppo)
+    processes = desk.processes
+    processes.custody.stop()
+    alone = processes.alone()
+    alone.start()
+
+    given = [await desk.check(person) for person in (ppo, unnumbered(ppo), somebody(), person_pb2.Person())]
+    async with refused("UNAVAILABLE"):
+        await desk.book(ppo)
+    # Killed, not stopped: what was answered is on the disk.
+    alone.kill()
+    processes.custody.start()
+
+    assert [outcome(answer) for answer in given] == ["FLAGGED", "POSSIBLE", "UNKNOWN", "UNKNOWN"]
+    assert all(answer.screening.HasField("register_time") for answer in given)
+    await kept(processes, *given)
+
+
+async def test_a_replica_that_was_killed_catches_up_with_what_it_missed(desk: Desk) -> None:
+    before, after = somebody(), somebody()
+    await desk.flagged(before)
+    await desk.replicated(before)
+
+    desk.processes.custody.kill()
+    await desk.flagged(after)
+    desk.processes.custody.start()
+
+    await desk.replicated(after)
+    with flagging_away(desk.processes):
+        assert outcome(await desk.check(before)) == "FLAGGED"
+        assert outcome(await desk.check(after)) == "FLAGGED"

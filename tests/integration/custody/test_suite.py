@@ -1,0 +1,455 @@
+"""A custody record from booking to disposal: what its suite and other services are told, and when."""
+
+import asyncio
+import time
+from datetime import UTC, datetime, timedelta
+from typing import TypeVar
+from uuid import uuid4
+
+import pytest
+from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from ppo.custody.v1 import custody_pb2 as pb
+from ppo.custody.v1 import events_pb2 as events
+from ppo.person.v1 import person_pb2, screening_pb2
+from services.runtime.broker import Tail
+from tests.integration.custody import running
+from tests.integration.custody.running import Desk, outcome, refused, somebody, unnumbered, until
+
+M = TypeVar("M", bound=Message)
+
+ARRESTS = "ppo.custody.arrests.v1"
+SAME = pb.MATCH_VERDICT_SAME_PERSON
+ANOTHER = pb.MATCH_VERDICT_ANOTHER_PERSON
+PPO = pb.REFERRAL_ROUTE_PPO_DRUG_TEAM
+DIP = pb.REFERRAL_ROUTE_DIP_TEAM
+HELD = pb.REFERRAL_ROUTE_HELD
+
+
+async def told(desk: Desk, detention: pb.Detention, *kinds: type[Message]) -> list[Message]:
+    """What other services are told of a custody record, until all of `kinds` have been."""
+    names = {kind.DESCRIPTOR.full_name: kind for kind in _EVENTS}
+    found: list[Message] = []
+    tail = Tail(desk.processes.kafka, mock=False, topic=ARRESTS)
+    await tail.start({})
+    try:
+        deadline = time.monotonic() + running.SECONDS
+        while not {*kinds} <= {type(each) for each in found}:
+            assert time.monotonic() < deadline, [type(each).__name__ for each in found]
+            for record in await tail.poll():
+                event = names[record.headers["ce_type"]].FromString(record.value or b"")
+                if event.detention_id == detention.detention_id:
+                    found.append(event)
+    finally:
+        await tail.close()
+    return found
+
+
+_EVENTS = (
+    events.PpoArrested,
+    events.PpoArrestWithdrawn,
+    events.PpoDrugTested,
+    events.PpoDisposed,
+    events.DetentionCounted,
+)
+
+
+# ---- booking in
+
+
+async def test_a_ppo_is_booked_in_flagged_and_the_arrest_is_told(desk: Desk) -> None:
+    person = somebody()
+    nominal_id = await desk.flagged(person)
+
+    detention = await desk.book(person)
+
+    assert outcome(detention.answer) == "FLAGGED"
+    assert detention.nominal_id == nominal_id
+    [arrested] = await told(desk, detention, events.PpoArrested)
+    assert isinstance(arrested, events.PpoArrested)
+    assert arrested.nominal_id == nominal_id
+    assert arrested.booked_time == detention.booked_time
+    assert arrested.arrested_time == detention.arrested_time
+
+
+async def test_a_repeated_booking_is_the_first_one_with_a_fresh_check(desk: Desk) -> None:
+    person = somebody()
+    nominal_id = await desk.nominal(person)
+    request = desk.booking(person)
+    custody = await desk.custody()
+    first = (await custody.BookIn(request, timeout=5)).detention
+    await desk.flag(nominal_id)
+
+    again = (await custody.BookIn(request, timeout=5)).detention
+
+    assert again.detention_id == first.detention_id
+    assert (outcome(first.answer), outcome(again.answer)) == ("NOT_FLAGGED", "FLAGGED")
+    assert await desk.open() == [first.detention_id]
+
+
+async def test_bookings_repeated_at_once_are_one(desk: Desk) -> None:
+    request = desk.booking(somebody())
+    custody = await desk.custody()
+
+    booked = await asyncio.gather(*(custody.BookIn(request, timeout=10) for _ in range(8)))
+
+    assert len({each.detention.detention_id for each in booked}) == 1
+
+
+async def test_another_booking_under_the_same_request_id_is_refused(desk: Desk) -> None:
+    request = desk.booking(somebody())
+    custody = await desk.custody()
+    await custody.BookIn(request, timeout=5)
+    request.person.CopyFrom(somebody())
+
+    async with refused("ALREADY_EXISTS"):
+        await custody.BookIn(request, timeout=5)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("suite_id", "X9"),
+        ("arrested_time", datetime.now(UTC) + timedelta(days=1)),
+        ("offence_codes", ["no-such-offence"]),
+    ],
+)
+async def test_a_booking_that_cannot_be_is_refused_and_leaves_nothing(
+    desk: Desk, field: str, value: object
+) -> None:
+    request = desk.booking(somebody())
+    request.ClearField(field)  # type: ignore[arg-type]
+    request.MergeFrom(pb.BookInRequest(**{field: value}))  # type: ignore[arg-type]
+    before = await desk.open()
+
+    async with refused("INVALID_ARGUMENT", field):
+        await (await desk.custody()).BookIn(request, timeout=5)
+
+    assert await desk.open() == before
+
+
+# ---- the suite's screens
+
+
+async def test_events_are_numbered_and_resumed_without_a_gap(desk: Desk) -> None:
+    stream = await desk.watch_from_now()
+    people = [somebody() for _ in range(3)]
+    booked = [(await desk.book(person)).detention_id for person in people]
+
+    seen = [await until(stream, "BOOKED_IN") for _ in booked]
+    resumed = await desk.watch(after=seen[0].number)
+    later = [await until(resumed, "BOOKED_IN") for _ in booked[1:]]
+
+    assert [each.detention.detention_id for each in seen] == booked
+    assert [each.number for each in seen] == [seen[0].number + place for place in range(3)]
+    assert later == seen[1:]
+
+
+async def test_a_flag_set_while_its_person_is_in_the_suite_is_there_within_a_second(desk: Desk) -> None:
+    person = somebody()
+    nominal_id = await desk.nominal(person)
+    stream = await desk.watch_from_now()
+    detention = await desk.book(person)
+    await until(stream, "BOOKED_IN")
+    # The look that follows every booking is over: what comes now comes of the flag.
+    await asyncio.sleep(1.5)
+
+    await desk.flag(nominal_id)
+    committed = time.monotonic()
+    changed = await until(stream, "ANSWER_CHANGED")
+
+    assert time.monotonic() - committed < 1
+    assert changed.detention.detention_id == detention.detention_id
+    assert changed.earlier_outcome == screening_pb2.OUTCOME_NOT_FLAGGED
+    assert outcome(changed.detention.answer) == "FLAGGED"
+    [arrested] = await told(desk, detention, events.PpoArrested)
+    assert arrested.booked_time == detention.booked_time  # type: ignore[attr-defined]
+
+
+async def test_a_flag_reaches_somebody_who_gave_a_similar_name_only(desk: Desk) -> None:
+    person = somebody()
+    stream = await desk.watch_from_now()
+    given = unnumbered(person)
+    given.name.given_name = given.name.given_name[:-1]
+    await desk.book(given)
+
+    await desk.flagged(person)
+
+    assert outcome((await until(stream, "ANSWER_CHANGED")).detention.answer) == "POSSIBLE"
+
+
+async def test_both_suites_that_hold_one_person_are_told(desk: Desk) -> None:
+    person = somebody()
+    nominal_id = await desk.nominal(person)
+    async with running.desk(desk.processes, "F3" if desk.suite_id != "F3" else "F2") as other:
+        streams = [await desk.watch_from_now(), await other.watch_from_now()]
+        await desk.book(person)
+        await other.book(person)
+
+        await desk.flag(nominal_id)
+
+        for stream in streams:
+            changed = await until(stream, "ANSWER_CHANGED")
+            assert outcome(changed.detention.answer) == "FLAGGED"
+
+
+async def test_a_screen_that_reads_nothing_holds_nobody_back(desk: Desk) -> None:
+    asleep = [await desk.watch() for _ in range(20)]
+    stream = await desk.watch_from_now()
+
+    booked = [(await desk.book(somebody())).detention_id for _ in range(5)]
+
+    assert [(await until(stream, "BOOKED_IN")).detention.detention_id for _ in booked] == booked
+    # They get all of it once they read.
+    for late in asleep:
+        async with asyncio.timeout(running.SECONDS):
+            while (await anext(late)).detention.detention_id != booked[-1]:
+                pass
+
+
+# ---- who it is
+
+
+async def test_a_confirmed_match_is_flagged_and_told_and_its_correction_withdraws_it(desk: Desk) -> None:
+    person = somebody()
+    nominal_id = await desk.flagged(person)
+    detention = await desk.book(unnumbered(person))
+    assert outcome(detention.answer) == "POSSIBLE"
+
+    confirmed = await desk.rule(detention, nominal_id, SAME)
+    corrected = await desk.rule(detention, nominal_id, ANOTHER)
+
+    assert outcome(confirmed.answer) == "FLAGGED"
+    assert confirmed.answer.screening.identity_basis == screening_pb2.IDENTITY_BASIS_FINGERPRINT
+    assert confirmed.nominal_id == nominal_id
+    assert outcome(corrected.answer) == "NOT_FLAGGED"
+    assert corrected.nominal_id == ""
+    arrested, withdrawn = await told(desk, detention, events.PpoArrested, events.PpoArrestWithdrawn)
+    assert {arrested.nominal_id, withdrawn.nominal_id} == {nominal_id}  # type: ignore[attr-defined]
+
+
+async def test_who_is_another_person_stays_another_person(desk: Desk) -> None:
+    person = somebody()
+    nominal_id = await desk.flagged(person)
+    stream = await desk.watch_from_now()
+    detention = await desk.book(unnumbered(person))
+    await desk.rule(detention, nominal_id, ANOTHER)
+    await until(stream, "MATCH_DECIDED")
+
+    # A change of that very flag asks about everybody who looks like its person.
+    registration = await desk.registration(nominal_id)
+    await desk.plan_exit(registration)
+    bystander = await desk.book(unnumbered(person))
+
+    assert outcome(bystander.answer) == "POSSIBLE"
+    [shown] = [each for each in await desk.listed() if each.detention_id == detention.detention_id]
+    assert outcome(shown.answer) == "NOT_FLAGGED"
+
+
+async def test_a_verdict_on_somebody_who_is_no_candidate_is_refused(desk: Desk) -> None:
+    detention = await desk.book(somebody())
+
+    async with refused("INVALID_ARGUMENT", "nominal_id"):
+        await desk.rule(detention, str(uuid4()), SAME)
+
+
+async def test_a_pnc_id_entered_later_checks_again_by_itself(desk: Desk) -> None:
+    person = somebody()
+    nominal_id = await desk.flagged(person)
+    detention = await desk.book(person_pb2.Person())
+
+    identified = await desk.identify(detention, *person.identifiers)
+
+    assert (outcome(detention.answer), outcome(identified.answer)) == ("UNKNOWN", "FLAGGED")
+    assert identified.answer.screening.identity_basis == screening_pb2.IDENTITY_BASIS_FINGERPRINT
+    assert identified.nominal_id == nominal_id
+    assert list(identified.person.identifiers) == list(person.identifiers)
+
+
+async def test_fingerprints_that_say_another_person_withdraw_the_arrest(desk: Desk) -> None:
+    borrowed, person = somebody(), somebody()
+    await desk.flagged(borrowed)
+    await desk.nominal(person)
+    detention = await desk.book(borrowed)
+    assert outcome(detention.answer) == "FLAGGED"
+
+    identified = await desk.identify(detention, *person.identifiers)
+
+    # Still the name and date of birth of a PPO, under the identifier of somebody who is none.
+    assert outcome(identified.answer) == "POSSIBLE"
+    await told(desk, detention, events.PpoArrestWithdrawn)
+
+
+async def test_a_registration_made_in_error_withdraws_the_arrest_of_who_is_in_a_suite(desk: Desk) -> None:
+    person = somebody()
+    nominal_id = await desk.nominal(person)
+    registration = await desk.flag(nominal_id)
+    stream = await desk.watch_from_now()
+    detention = await desk.book(person)
+
+    await desk.annul(registration)
+
+    changed = await until(stream, "ANSWER_CHANGED")
+    assert changed.earlier_outcome == screening_pb2.OUTCOME_FLAGGED
+    assert outcome(changed.detention.answer) == "NOT_FLAGGED"
+    await told(desk, detention, events.PpoArrested, events.PpoArrestWithdrawn)
+
+
+async def test_a_removal_after_the_booking_leaves_the_arrest_of_a_ppo(desk: Desk) -> None:
+    person = somebody()
+    nominal_id = await desk.nominal(person)
+    registration = await desk.flag(nominal_id)
+    stream = await desk.watch_from_now()
+    detention = await desk.book(person)
+
+    await desk.plan_exit(registration)
+    await desk.remove(registration)
+
+    changed = await until(stream, "ANSWER_CHANGED")
+    assert outcome(changed.detention.answer) == "NOT_FLAGGED"
+    await desk.dispose(detention)
+    found = await told(desk, detention, events.PpoArrested, events.PpoDisposed)
+    assert events.PpoArrestWithdrawn not in {type(each) for each in found}
+
+
+# ---- drug tests
+
+
+@pytest.mark.parametrize(
+    ("result", "route"),
+    [
+        (pb.TEST_RESULT_POSITIVE, PPO),
+        (pb.TEST_RESULT_NEGATIVE, pb.REFERRAL_ROUTE_NONE),
+        (pb.TEST_RESULT_REFUSED, pb.REFERRAL_ROUTE_NONE),
+    ],
+)
+async def test_a_ppos_test_is_told_and_a_positive_one_goes_to_the_ppo_drug_team(
+    desk: Desk, result: pb.TestResult.ValueType, route: pb.ReferralRoute.ValueType
+) -> None:
+    person = somebody()
+    await desk.flagged(person)
+    detention = await desk.book(person)
+
+    test = await desk.test(detention, result)
+
+    assert test.route == route
+    _, tested = await told(desk, detention, events.PpoArrested, events.PpoDrugTested)
+    assert tested.drug_test == test  # type: ignore[attr-defined]
+
+
+async def test_somebody_who_is_no_ppo_goes_to_the_dip_team_of_the_suite(desk: Desk) -> None:
+    desk.suite_id = "D3"
+    person = somebody()
+    test = await desk.test(await desk.book(person))
+
+    assert test.route == DIP
+    listed = await desk.referrals("dip_team", "dip-2", DIP)
+    assert test.test_id in {each.drug_test.test_id for each in listed}
+    assert person.name in [each.person.name for each in listed]
+    elsewhere = await desk.referrals("dip_team", "dip-1", DIP)
+    assert test.test_id not in {each.drug_test.test_id for each in elsewhere}
+
+
+async def test_a_referral_is_held_until_it_is_known_who_it_is(desk: Desk) -> None:
+    person = somebody()
+    nominal_id = await desk.flagged(person)
+    detention = await desk.book(unnumbered(person))
+    stream = await desk.watch_from_now()
+
+    test = await desk.test(detention)
+    held = await desk.referrals("arrest_referral_worker", desk.suite_id, HELD)
+    await desk.rule(detention, nominal_id, SAME)
+
+    assert test.route == HELD
+    assert test.test_id in {each.drug_test.test_id for each in held}
+    assert (await until(stream, "REFERRAL_ROUTED")).detention.drug_test.route == PPO
+    found = await told(desk, detention, events.PpoArrested, events.PpoDrugTested)
+    tested = next(each for each in found if isinstance(each, events.PpoDrugTested))
+    assert tested.drug_test.route == PPO
+    assert tested.drug_test.tested_time == test.tested_time
+
+
+async def test_a_held_referral_leaves_with_the_person_marked_and_is_routed_once_it_is_known(
+    desk: Desk,
+) -> None:
+    person = somebody()
+    nominal_id = await desk.flagged(person)
+    detention = await desk.book(unnumbered(person))
+    test = await desk.test(detention)
+
+    await desk.dispose(detention)
+    at_contact = await desk.referrals("dip_team", "dip-contact-point", DIP)
+    await desk.rule(detention, nominal_id, SAME)
+    at_ppo_team = await desk.referrals("ppo_drug_team", "drug-solutions-birmingham", PPO)
+    left = await desk.referrals("dip_team", "dip-contact-point", DIP)
+
+    [marked] = [each for each in at_contact if each.drug_test.test_id == test.test_id]
+    assert marked.status_not_known
+    assert test.test_id in {each.drug_test.test_id for each in at_ppo_team if not each.status_not_known}
+    assert test.test_id not in {each.drug_test.test_id for each in left}
+    await told(desk, detention, events.DetentionCounted, events.PpoArrested, events.PpoDisposed)
+
+
+async def test_a_test_is_taken_once_and_with_a_drug_only_where_it_is_positive(desk: Desk) -> None:
+    detention = await desk.book(somebody())
+    await desk.test(detention, pb.TEST_RESULT_NEGATIVE)
+    tested_time = Timestamp()
+    tested_time.FromDatetime(datetime.now(UTC))
+    positive = pb.RecordDrugTestRequest(
+        request_id=str(uuid4()),
+        detention_id=detention.detention_id,
+        result=pb.TEST_RESULT_POSITIVE,
+        tested_time=tested_time,
+    )
+
+    async with refused("ALREADY_EXISTS"):
+        await desk.test(detention)
+    async with refused("INVALID_ARGUMENT", "drug"):
+        await (await desk.custody()).RecordDrugTest(positive, timeout=5)
+
+
+async def test_a_custody_officer_sees_the_tests_of_the_own_suite_only(desk: Desk) -> None:
+    detention = await desk.book(somebody())
+    await desk.test(detention)
+
+    [own] = [each for each in await desk.listed() if each.detention_id == detention.detention_id]
+    others = await desk.listed(organisation="another suite")
+    [foreign] = [each for each in others if each.detention_id == detention.detention_id]
+
+    assert own.drug_test.result == pb.TEST_RESULT_POSITIVE
+    assert foreign.drug_test.result == pb.TEST_RESULT_UNSPECIFIED
+
+
+# ---- disposal
+
+
+async def test_somebody_who_is_no_ppo_is_counted_without_a_person(desk: Desk) -> None:
+    person = somebody()
+    detention = await desk.book(person)
+    await desk.test(detention, pb.TEST_RESULT_NEGATIVE)
+
+    closed = await desk.dispose(detention)
+
+    assert closed.state == pb.DETENTION_STATE_CLOSED
+    [counted] = await told(desk, detention, events.DetentionCounted)
+    assert isinstance(counted, events.DetentionCounted)
+    assert counted.test_result == pb.TEST_RESULT_NEGATIVE
+    assert counted.suite_id == desk.suite_id
+    assert person.name.family_name.encode() not in counted.SerializeToString()
+
+
+async def test_a_closed_custody_record_takes_nothing_more(desk: Desk) -> None:
+    detention = await desk.book(somebody())
+    await desk.dispose(detention)
+
+    async with refused("FAILED_PRECONDITION"):
+        await desk.test(detention)
+    async with refused("FAILED_PRECONDITION"):
+        await desk.dispose(detention)
+    assert detention.detention_id not in await desk.open()
+
+
+async def test_a_custody_record_that_is_not_there_is_not_found(desk: Desk) -> None:
+    async with refused("NOT_FOUND"):
+        await desk.dispose(pb.Detention(detention_id="nobody"))

@@ -1,0 +1,125 @@
+"""Search: by identifier, or by name with date of birth, best first, page by page, never for everybody."""
+
+import grpc
+import pytest
+
+from ppo.flagging.v1 import flagging_pb2 as pb
+from ppo.person.v1 import person_pb2
+from ppo.policy.v1 import policy_pb2
+from services.runtime.channel import violations
+from tests.builders import name, person, pnc_id
+from tests.integration.flagging.service import Service, refusal
+
+MALFORMED = person_pb2.Identifier(kind=person_pb2.IDENTIFIER_KIND_PNC_ID, value="1")
+CARTER = person("James", "Carter", "1980-03-12", identifiers=[pnc_id(1)])
+
+
+async def search(
+    service: Service, given: person_pb2.Person, page_size: int = 0, page_token: str = ""
+) -> pb.SearchNominalsResponse:
+    officer = await service.stub("custody_officer")
+    request = pb.SearchNominalsRequest(
+        person=given, purpose=policy_pb2.PURPOSE_ARREST, page_size=page_size, page_token=page_token
+    )
+    return await officer.SearchNominals(request, timeout=5)
+
+
+def names(response: pb.SearchNominalsResponse) -> list[str]:
+    people = [found.nominal.person.name for found in response.found]
+    return [f"{one.given_name} {one.family_name}" for one in people]
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        person("James", "Carter", "1980-03-12"),
+        person("Jim", "Karter", "1980-03-12"),
+        person("James", "Carter", "1981-03-12"),
+        person("James", "Carter", "1980-00-00"),
+        person("James", "Smith", "1980-03-12"),
+        person("Carter", "James", "1980-03-12"),
+        person("Jimmy", "Doyle", "1980-03-12"),
+    ],
+    ids=lambda asked: f"{asked.name.given_name} {asked.name.family_name} {asked.birth_date.year}",
+)
+async def test_a_person_is_found_by_what_may_be_the_same(service: Service, asked: person_pb2.Person) -> None:
+    filed = person("James", "Carter", "1980-03-12", aliases=[name("Jim", "Doyle")])
+    await service.load(filed, person("Peter", "Morris", "1975-01-01"), person("Tom", "Hall", "1980-05-05"))
+
+    assert names(await search(service, asked)) == ["James Carter"]
+
+
+async def test_the_best_match_comes_first_with_its_evidence(service: Service) -> None:
+    await service.load(
+        person("Jane", "Carter", "1980-03-12"),
+        person("James", "Carter", "1980-03-12"),
+        person("James", "Carter", "1980-07-01"),
+    )
+
+    response = await search(service, person("James", "Carter", "1980-03-12"))
+
+    first, *others = response.found
+    assert (first.nominal.person.name.given_name, first.nominal.person.birth_date.month) == ("James", 3)
+    assert all(first.bits > other.bits for other in others)
+    assert {one.field for one in first.evidence} == {"given_name", "family_name", "birth_date"}
+
+
+async def test_the_holder_of_an_identifier_comes_first_under_any_name(service: Service) -> None:
+    await service.load(CARTER, person("Peter", "Morris", "1975-01-01", identifiers=[pnc_id(2)]))
+
+    by_number = await search(service, person_pb2.Person(identifiers=[pnc_id(2)]))
+    by_both = await search(service, person("James", "Carter", "1980-03-12", identifiers=[pnc_id(2)]))
+
+    assert names(by_number) == ["Peter Morris"]
+    assert names(by_both) == ["Peter Morris", "James Carter"]
+
+
+async def test_pages_follow_each_other_without_gap_or_repeat(service: Service) -> None:
+    people = [person("James", "Carter", f"1980-03-{day:02}") for day in range(1, 13)]
+    await service.load(*people)
+    asked = person("James", "Carter", "1980-03-06")
+
+    pages: list[list[str]] = []
+    token = ""
+    while not pages or token:
+        page = await search(service, asked, page_size=5, page_token=token)
+        pages.append([found.nominal.nominal_id for found in page.found])
+        token = page.next_page_token
+
+    assert [len(page) for page in pages] == [5, 5, 2]
+    assert len({one for page in pages for one in page}) == 12
+
+
+async def test_a_page_of_another_search_is_refused(service: Service) -> None:
+    await service.load(*[person("James", "Carter", f"1980-03-{day:02}") for day in range(1, 13)])
+    page = await search(service, person("James", "Carter", "1980-03-06"), page_size=5)
+
+    error = await refusal(search(service, CARTER, page_token=page.next_page_token))
+
+    assert [field for field, _ in violations(error)] == ["page_token"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "field"),
+    [
+        (person_pb2.Person(), "person.name.family_name"),
+        (person("", "", "1980-03-12"), "person.name.family_name"),
+        (person("James", "Carter", "0000-03-12"), "person.birth_date.year"),
+        (person_pb2.Person(identifiers=[MALFORMED]), "person.identifiers[0].value"),
+    ],
+)
+async def test_a_search_too_wide_or_malformed_is_refused_with_advice(
+    service: Service, asked: person_pb2.Person, field: str
+) -> None:
+    error = await refusal(search(service, asked))
+
+    assert error.code() == grpc.StatusCode.INVALID_ARGUMENT
+    assert [name for name, _ in violations(error)] == [field]
+
+
+async def test_nobody_alike_is_an_empty_page(service: Service) -> None:
+    await service.load(CARTER)
+
+    response = await search(service, person("Peter", "Morris", "1975-01-01"))
+
+    assert (list(response.found), response.next_page_token) == ([], "")

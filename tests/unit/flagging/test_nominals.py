@@ -1,0 +1,128 @@
+"""How a person is filed, under which cues the person is found, and what is refused, by field and rule."""
+
+from datetime import date
+
+import pytest
+
+from ppo.person.v1 import person_pb2
+from services.flagging import nominals
+from services.runtime.errors import Invalid
+from tests.builders import name, nominal_id, person, pnc_id
+
+TODAY = date(2004, 12, 31)
+PNC = person_pb2.IDENTIFIER_KIND_PNC_ID
+
+
+def found(filed: person_pb2.Person, asked: person_pb2.Person) -> bool:
+    return bool(set(nominals.cues(filed)) & set(nominals.wanted(asked)))
+
+
+def test_identifiers_are_filed_in_canonical_form_each_once() -> None:
+    typed = [person_pb2.Identifier(kind=PNC, value=value) for value in ("01/171310w", "2001/0171310W")]
+
+    filed = nominals.filed(person(identifiers=typed), TODAY)
+
+    assert [one.value for one in filed.identifiers] == ["2001/0171310W"]
+
+
+def test_the_row_itself_is_left_as_it_came() -> None:
+    given = person(identifiers=[person_pb2.Identifier(kind=PNC, value="01/171310w")])
+
+    nominals.filed(given, TODAY)
+
+    assert given.identifiers[0].value == "01/171310w"
+
+
+@pytest.mark.parametrize(
+    ("given", "field", "rule"),
+    [
+        (person(family=""), "person.name.family_name", "is required"),
+        (person(aliases=[name("Jim", " ")]), "person.aliases[0].family_name", "is required"),
+        (person(ethnicity_code="W7"), "person.ethnicity_code", "is not a self-defined ethnicity code"),
+        (person(born="2005-01-01"), "person.birth_date", "is in the future"),
+        (person(identifiers=[nominal_id("x")]), "person.identifiers[0].kind", "is given by this index"),
+        (
+            person(identifiers=[pnc_id(1), person_pb2.Identifier(kind=PNC, value="01/171310A")]),
+            "person.identifiers[1].value",
+            "check letter",
+        ),
+        (person(identifiers=[person_pb2.Identifier(value="1")]), "person.identifiers[0].kind", "kind"),
+    ],
+)
+def test_a_row_that_breaks_a_rule_is_refused_by_field(
+    given: person_pb2.Person, field: str, rule: str
+) -> None:
+    with pytest.raises(Invalid) as refusal:
+        nominals.filed(given, TODAY)
+
+    assert refusal.value.field == field
+    assert rule in refusal.value.rule
+
+
+@pytest.mark.parametrize("code", ["", "W1", "M9", "A4", "B9", "O2", "NS"])
+def test_an_ethnicity_code_or_none_is_filed(code: str) -> None:
+    assert nominals.filed(person(ethnicity_code=code), TODAY).ethnicity_code == code
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        person("James", "Carter"),
+        person("Jim", "Karter"),
+        person("James", "CARTER"),
+        person("Carter", "James"),
+        person("James", "Carter", "1981-00-00"),
+        person("J", "Carter-Smith", "1979-00-00"),
+    ],
+    ids=str,
+)
+def test_who_was_filed_is_a_candidate_for_who_may_be_the_same(asked: person_pb2.Person) -> None:
+    assert found(person("James", "Carter", "1980-03-12"), asked)
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [person("James", "Morris"), person("James", "Carter", "1990-03-12"), person("", "James")],
+    ids=str,
+)
+def test_who_has_neither_name_nor_year_in_common_is_no_candidate(asked: person_pb2.Person) -> None:
+    assert not found(person("Peter", "Carter", "1980-03-12"), asked)
+
+
+def test_an_alias_and_an_unknown_year_are_found_too() -> None:
+    filed = person("James", "Carter", "0000-00-00", aliases=[name("Jim", "Doyle")])
+
+    assert found(filed, person("Jim", "Doyle", "1980-03-12"))
+
+
+@pytest.mark.parametrize(
+    ("born", "number"), [("1980-03-12", 19800312), ("1980-03-00", None), ("0000-03-12", None)]
+)
+def test_only_a_whole_date_of_birth_finds_by_itself(born: str, number: int | None) -> None:
+    assert nominals.born(person(born=born)) == number
+
+
+@pytest.mark.parametrize(
+    ("asked", "field"),
+    [
+        (person("", ""), "person.name.family_name"),
+        (person("", "unknown"), "person.name.family_name"),
+        (person(born="0000-03-12"), "person.birth_date.year"),
+    ],
+)
+def test_a_search_for_everybody_of_a_name_is_refused(asked: person_pb2.Person, field: str) -> None:
+    with pytest.raises(Invalid) as refusal:
+        nominals.refuse_vague(asked)
+
+    assert refusal.value.field == field
+
+
+@pytest.mark.parametrize("asked", [person(born="1980-00-00"), person("", "", identifiers=[pnc_id(1)])])
+def test_a_name_with_a_year_or_an_identifier_may_be_searched_for(asked: person_pb2.Person) -> None:
+    nominals.refuse_vague(asked)
+
+
+@pytest.mark.parametrize("text", ["", "17", "00000000-0000-0000-0000-00000000000g"])
+def test_what_is_no_id_of_ours_is_refused(text: str) -> None:
+    with pytest.raises(Invalid, match="registration_id"):
+        nominals.own_id(text, "registration_id")
