@@ -41,5 +41,13 @@ def december() -> dict[Cell, int]:
     )
 
 
+def after(brought_forward: int) -> dict[Cell, int]:
+    """A month that follows from that M0, with the movements of december()."""
+    counts, more = december(), brought_forward - NOVEMBER
+    parts = [("ocu", "D1"), ("sex", "male"), ("age_band", "26+"), ("ethnicity", "W1")]
+    cells = [Cell("M0"), Cell("M1"), Cell("M14"), *(Cell("M1", *part) for part in parts)]
+    return counts | {cell: counts[cell] + more for cell in cells}
+
+
 def messages(counts: dict[Cell, int]) -> list[pb.Count]:
     return [pb.Count(**cell._asdict(), value=value) for cell, value in counts.items()]

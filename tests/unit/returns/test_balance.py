@@ -25,7 +25,7 @@ BROKEN_DOWN = {
 @st.composite
 def shares(draw: Any, total: int, parts: tuple[Any, ...]) -> dict[Any, int]:
     """`total` divided among `parts` anyhow."""
-    divided = {}
+    divided: dict[Any, int] = {}
     for part in parts[:-1]:
         divided[part] = draw(st.integers(0, total - sum(divided.values())))
     return divided | {parts[-1]: total - sum(divided.values())}

@@ -34,7 +34,7 @@ def test_the_calendar_may_name_another_day() -> None:
     assert due.due(date(2004, 12, 1), named=date(2005, 1, 20)) == date(2005, 1, 20)
 
 
-def test_january_2005_is_due_when_the_calendar_says(tmp_path: Path) -> None:
+def test_january_2005_is_due_when_the_calendar_says() -> None:
     areas = Areas(Reference.load(BIRMINGHAM, needs=NEEDS))
 
     assert areas.due_date(date(2005, 1, 1)) == date(2005, 2, 8)

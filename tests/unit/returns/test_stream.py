@@ -1,6 +1,7 @@
 """A stream of counts is taken whole or not at all."""
 
 from collections.abc import Iterable
+from typing import Any
 
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -20,9 +21,10 @@ HEADING = pb.Heading(
 OPENING = pb.RecordReturnRequest(request_id="r", heading=HEADING)
 
 
-def count(value: int, category: str = "male", **changes: object) -> pb.RecordReturnRequest:
+def count(value: int, category: str = "male", **changes: Any) -> pb.RecordReturnRequest:
     sent = pb.Count(measure="M1", breakdown="sex", category=category, value=value)
-    return pb.RecordReturnRequest(**({"request_id": "r", "count": sent} | changes))
+    request: dict[str, Any] = {"request_id": "r", "count": sent}
+    return pb.RecordReturnRequest(**(request | changes))
 
 
 def taken(messages: Iterable[pb.RecordReturnRequest]) -> Counting:
