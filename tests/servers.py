@@ -22,12 +22,14 @@ from psycopg.sql import SQL, Identifier
 
 from deploy.embedded import kafka, mock_broker, postgres, process, redis
 from deploy.embedded.ports import free
-from services.runtime.broker import Topics, create_topics
+from deploy.embedded.topics import topics
+from services.runtime.broker import create_topics
 
 T = TypeVar("T")
 
 TOPICS = Path(__file__).parents[1] / "deploy" / "kafka" / "topics.toml"
-ROLES = ("flagging", "custody", "returns")
+REFERENCE = Path(__file__).parents[1] / "deploy" / "reference" / "birmingham"
+ROLES = ("flagging", "custody", "tracking", "returns")
 READY_SECONDS = 60
 NAMES = {"postgres": "PPO_POSTGRES", "redis": "PPO_REDIS", "kafka": "PPO_KAFKA"}
 
@@ -210,7 +212,7 @@ class Servers:
         with closing(KafkaAdminClient(bootstrap_servers=servers.split(","))) as admin:
             _patiently(lambda: _drop_topics(admin))
             _patiently(lambda: _drop_groups(admin))
-        create_topics(servers, TOPICS, mock=False)
+        create_topics(servers, topics(TOPICS, REFERENCE), mock=False)
         return servers
 
     def groups(self) -> list[str]:
@@ -245,7 +247,7 @@ def _drop_topics(admin: KafkaAdminClient) -> bool:
 
 
 def _topics(admin: KafkaAdminClient) -> set[str]:
-    return set(Topics.load(TOPICS).by_name) & set(admin.list_topics())
+    return set(topics(TOPICS, REFERENCE).by_name) & set(admin.list_topics())
 
 
 def _drop_groups(admin: KafkaAdminClient) -> bool:

@@ -35,6 +35,7 @@ class Service:
 SERVICES = (
     Service("flagging", 50051, 9101),
     Service("custody", 50052, 9102, calls=("flagging",), keeps=True),
+    Service("tracking", 50053, 9103, calls=("returns",)),
     Service("returns", 50054, 9104),
 )
 

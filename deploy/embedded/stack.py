@@ -14,7 +14,7 @@ from deploy.embedded import clock, kafka, ports, postgres, process, state
 from deploy.embedded.backing import Backing, Options
 from deploy.embedded.keys import Keys
 from deploy.embedded.process import Command, Server, StackError
-from deploy.embedded.services import ROOT, SERVICES, TOPICS, ServiceProcess, Suite
+from deploy.embedded.services import REFERENCE, ROOT, SERVICES, TOPICS, ServiceProcess, Suite
 from deploy.embedded.supervisor import Supervisor
 
 DATABASE = "ppo"
@@ -110,7 +110,10 @@ class Stack:
     def _topics(self) -> Command:
         return Command(
             name="the creation of topics",
-            arguments=[sys.executable, "-m", "deploy.embedded.topics", self._backing.kafka, str(TOPICS)],
+            arguments=[
+                *(sys.executable, "-m", "deploy.embedded.topics"),
+                *(self._backing.kafka, str(TOPICS), str(REFERENCE)),
+            ],
             log=self._logs / "topics.log",
             directory=ROOT,
         )

@@ -2,6 +2,7 @@
 -- For psql, as superuser, in the suite's database; it may be run again. The passwords come from the environment.
 \getenv flagging FLAGGING_PASSWORD
 \getenv custody CUSTODY_PASSWORD
+\getenv tracking TRACKING_PASSWORD
 \getenv returns RETURNS_PASSWORD
 
 SET client_min_messages = warning;
@@ -9,6 +10,7 @@ CREATE TEMPORARY TABLE service (name text, password text);
 INSERT INTO service VALUES
     ('flagging', :'flagging'),
     ('custody', :'custody'),
+    ('tracking', :'tracking'),
     ('returns', :'returns');
 
 -- Roles belong to the whole server: two databases that are set up at once must not both create one.

@@ -4,10 +4,10 @@ import asyncio
 import hashlib
 import time
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -57,6 +57,8 @@ class Topics:
     """The topics as deploy/kafka/topics.toml gives them."""
 
     by_name: Mapping[str, Topic]
+    # One topic for every id of some tables of the reference data, whose id stands for the star of the name.
+    patterns: Sequence[tuple[Topic, Sequence[str]]] = ()
 
     def __getitem__(self, name: str) -> Topic:
         return self.by_name[name]
@@ -65,14 +67,28 @@ class Topics:
     def load(cls, path: Path) -> "Topics":
         """Raises ValueError naming the topic and what is missing."""
         rows = tomllib.loads(path.read_text())["topic"]
-        return cls({row["name"]: _topic(row) for row in rows})
+        fixed = {row["name"]: _topic(row) for row in rows if "each" not in row}
+        return cls(fixed, [(_topic(row), row["each"]) for row in rows if "each" in row])
+
+    def of_each(self, ids: Callable[[str], Iterable[str]]) -> "Topics":
+        """With those of every row of the reference data, `ids` of a table."""
+        made = [
+            replace(pattern, name=pattern.name.replace("*", one))
+            for pattern, tables in self.patterns
+            for table in tables
+            for one in ids(table)
+        ]
+        return Topics({**self.by_name, **{topic.name: topic for topic in made}})
+
+
+_OWN_KEYS = ("name", "partitions", "cleanup")
 
 
 def _topic(row: dict[str, Any]) -> Topic:
-    for key in ("name", "partitions", "cleanup"):
+    for key in _OWN_KEYS:
         if key not in row:
             raise ValueError(f"topic {row.get('name', '?')} has no {key}")
-    config = {key: str(value) for key, value in row.items() if key not in ("name", "partitions", "cleanup")}
+    config = {key: str(value) for key, value in row.items() if key not in (*_OWN_KEYS, "each")}
     return Topic(row["name"], row["partitions"], row["cleanup"], config)
 
 
@@ -356,14 +372,14 @@ class Cluster(_Client):
         self._thread.shutdown()
 
 
-def create_topics(servers: str, topics: Path, mock: bool) -> None:
+def create_topics(servers: str, topics: Topics, mock: bool) -> None:
     """Creates what is missing and waits for its leaders. The mock broker creates its own."""
     if mock:
         return
     admin = KafkaAdminClient(bootstrap_servers=servers.split(","))
     try:
         known = set(admin.list_topics())
-        missing = [topic for topic in Topics.load(topics).by_name.values() if topic.name not in known]
+        missing = [topic for topic in topics.by_name.values() if topic.name not in known]
         if missing:
             admin.create_topics({topic.name: _creation(topic) for topic in missing}, wait_for_metadata=True)
         _await_coordinator(admin)

@@ -5,7 +5,7 @@ import hashlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeAlias, TypeVar
 
 import structlog
 from google.protobuf.message import DecodeError, Message
@@ -25,6 +25,9 @@ TAKEN = Counter("ppo_events_taken", "Events that took effect.", ["group", "type"
 REPEATED = Counter("ppo_events_repeated", "Events that had taken effect before.", ["group"])
 SKIPPED = Counter("ppo_events_skipped", "Events of a type that this group does not use.", ["group"])
 DEAD = Counter("ppo_events_dead", "Records sent to the dead-letter topic.", ["group"])
+
+# Takes one record; a Handler is one, and one for a foreign topic may be any other.
+Take: TypeAlias = Callable[[AsyncSession, Record], Awaitable[None]]
 
 RETRY_SECONDS = 0.5
 # Longer than any topic keeps its records, so that no repeat outlives the memory of it.
@@ -87,7 +90,7 @@ class Consumer:
         self,
         group: str,
         subscription: Subscription,
-        handlers: Mapping[str, Handler[Any]],
+        handlers: Mapping[str, Take],
         *,
         database: Database,
         inbox: Inbox,

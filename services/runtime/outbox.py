@@ -2,8 +2,9 @@
 
 import uuid
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from types import MappingProxyType
 
 from google.protobuf.message import Message
 from sqlalchemy import (
@@ -35,8 +36,12 @@ SHARDS = 16
 class Outbox:
     """The events of one service. A person's rows in a topic are numbered without a gap, in commit order."""
 
-    def __init__(self, metadata: MetaData, source: str) -> None:
-        self.source = source
+    def __init__(
+        self, metadata: MetaData, source: str, others: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
+        """`others`: what topics that begin so are told of the source instead."""
+        self._source = source
+        self._others = others
         self.rows = Table(
             "outbox",
             metadata,
@@ -47,7 +52,7 @@ class Outbox:
             Column(
                 "sequence", BigInteger, nullable=False, comment="Per topic and key, from 1, without a gap"
             ),
-            Column("event_id", Text, nullable=False, unique=True),
+            Column("event_id", Text, nullable=False),
             Column("event_type", Text, nullable=False, comment="Full name of the message"),
             Column("event_time", DateTime(timezone=True), nullable=False),
             Column("partition", Integer, nullable=False, comment="-1: by the key"),
@@ -59,6 +64,8 @@ class Outbox:
                 comment="When the broker had it; system clock",
             ),
             UniqueConstraint("topic", "key", "sequence"),
+            # One event may go to several topics.
+            UniqueConstraint("topic", "event_id"),
         )
         Index(
             "outbox_unsent",
@@ -79,6 +86,10 @@ class Outbox:
             Column("only", SmallInteger, primary_key=True, comment="Always 1: there is one row"),
             Column("cluster_id", Text, nullable=False, comment="The cluster that holds what is marked sent"),
         )
+
+    def source(self, topic: str) -> str:
+        others = (source for prefix, source in self._others.items() if topic.startswith(prefix))
+        return next(others, self._source)
 
     async def append(
         self,

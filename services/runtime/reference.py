@@ -119,6 +119,11 @@ class Reference:
     def columns(self, table: str) -> Mapping[str, Column]:
         return self._tables[table].columns
 
+    def ids(self, table: str) -> list[str]:
+        """Of all rows, whenever they are in force; none where there is no such table."""
+        found = self._tables.get(table)
+        return list(dict.fromkeys(row.id for row in found.rows)) if found else []
+
     def rows(self, table: str, *, at: datetime) -> list[Row]:
         """Those in force, in the order of the file."""
         day = _london_day(at)

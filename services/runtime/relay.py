@@ -114,7 +114,7 @@ class Relay:
             "ce_specversion": "1.0",
             "ce_id": row.event_id,
             "ce_type": row.event_type,
-            "ce_source": self._outbox.source,
+            "ce_source": self._outbox.source(row.topic),
             "ce_time": row.event_time.isoformat(),
             "ce_sequence": str(row.sequence),
             "content-type": "application/protobuf",

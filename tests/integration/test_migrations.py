@@ -14,7 +14,7 @@ from services.runtime.database import driver_url
 from services.runtime.migrations import BehindError
 from tests.servers import Database
 
-SERVICES = ("flagging", "custody", "returns")
+SERVICES = ("flagging", "custody", "tracking", "returns")
 
 
 def directory(service: str) -> Path:

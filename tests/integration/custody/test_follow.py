@@ -214,7 +214,7 @@ async def test_another_cluster_is_read_from_its_beginning_and_nothing_is_forgott
 
 def another_cluster(run: servers.Servers) -> str:
     kafka = run.own_kafka(f"another-{datetime.now(UTC).timestamp()}").address
-    create_topics(kafka, servers.TOPICS, mock=False)
+    create_topics(kafka, Topics.load(servers.TOPICS), mock=False)
     return kafka
 
 

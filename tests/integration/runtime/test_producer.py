@@ -7,7 +7,7 @@ import pytest
 from kafka import KafkaAdminClient
 
 from services.runtime import broker
-from services.runtime.broker import Producer, Record, create_topics
+from services.runtime.broker import Producer, Record, Topics, create_topics
 from tests import servers
 
 ARRESTS = "ppo.custody.arrests.v1"
@@ -23,7 +23,7 @@ async def test_a_producer_sends_again_once_its_topic_was_made_anew(
 
     await asyncio.to_thread(drop, topics, ARRESTS)
     assert await producer.send([RECORD]) == [False]
-    await asyncio.to_thread(create_topics, topics, servers.TOPICS, mock=False)
+    await asyncio.to_thread(create_topics, topics, Topics.load(servers.TOPICS), mock=False)
 
     assert await producer.send([RECORD]) == [True]
     await producer.close()

@@ -196,7 +196,7 @@ def _outbox() -> None:
         _bytes("payload"),
         _instant("sent_time", nullable=True, comment="When the broker had it; system clock"),
         sa.PrimaryKeyConstraint("id"),
-        sa.UniqueConstraint("event_id", name="outbox_event_id_key"),
+        sa.UniqueConstraint("topic", "event_id", name="outbox_topic_event_id_key"),
         sa.UniqueConstraint("topic", "key", "sequence", name="outbox_topic_key_sequence_key"),
         schema=S,
     )

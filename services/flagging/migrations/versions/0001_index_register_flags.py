@@ -181,7 +181,7 @@ def _outbox() -> None:
         sa.Column("payload", sa.LargeBinary(), nullable=False),
         _instant("sent_time", nullable=True, comment="When the broker had it; system clock"),
         sa.PrimaryKeyConstraint("id"),
-        sa.UniqueConstraint("event_id"),
+        sa.UniqueConstraint("topic", "event_id"),
         sa.UniqueConstraint("topic", "key", "sequence"),
         schema=S,
     )

@@ -1,0 +1,291 @@
+"""The tables of tracking: persons, facts, what is derived of them, notices; a row's to_proto beside it."""
+
+from datetime import date, datetime
+from typing import Annotated
+
+from google.protobuf.timestamp_pb2 import Timestamp
+from sqlalchemy import (
+    BigInteger,
+    Date,
+    DateTime,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    Text,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from ppo.flagging.v1 import events_pb2 as flagging
+from ppo.tracking.v1 import tracking_pb2
+from services.runtime.consumer import Inbox
+from services.runtime.database import instant
+from services.runtime.due import Due
+from services.runtime.outbox import Outbox
+from services.runtime.requests import Requests
+
+SCHEMA = "tracking"
+NOTICES, CASEWORK = "ppo.notices.", "casework."
+
+words = Annotated[str, mapped_column(Text)]
+maybe_words = Annotated[str | None, mapped_column(Text)]
+small = Annotated[int, mapped_column(SmallInteger)]
+big = Annotated[int, mapped_column(BigInteger)]
+maybe_instant = Annotated[datetime | None, mapped_column(DateTime(timezone=True))]
+day = Annotated[date, mapped_column(Date)]
+maybe_day = Annotated[date | None, mapped_column(Date)]
+content = Annotated[bytes, mapped_column(LargeBinary)]
+
+
+class Base(DeclarativeBase):
+    metadata = MetaData(
+        schema=SCHEMA,
+        naming_convention={
+            "pk": "%(table_name)s_pkey",
+            "fk": "%(table_name)s_%(column_0_N_name)s_fkey",
+            "uq": "%(table_name)s_%(column_0_N_name)s_key",
+            "ix": "%(table_name)s_%(column_0_N_name)s_idx",
+            "ck": "%(table_name)s_%(constraint_name)s",
+        },
+    )
+
+
+# What providers get says nothing of the scheme, nor does where it comes from.
+outbox = Outbox(Base.metadata, "/ppo/tracking", {CASEWORK: "/casework"})
+inbox = Inbox(Base.metadata)
+due = Due(Base.metadata)
+requests = Requests(Base.metadata)
+
+
+class Person(Base):
+    """Somebody who ever was on the register, as the flags topic has them, and their case as published."""
+
+    __tablename__ = "person"
+
+    nominal_id: Mapped[words] = mapped_column(primary_key=True)
+    flag: Mapped[content] = mapped_column(comment="ppo.flagging.v1.Flag, the highest version seen")
+    flag_version: Mapped[big]
+    merged_into: Mapped[maybe_words] = mapped_column(index=True, comment="The nominal that lives on")
+    case_reference: Mapped[words] = mapped_column(
+        unique=True, comment="Random: all that a provider knows the person by"
+    )
+    case_version: Mapped[big] = mapped_column(default=0)
+    case: Mapped[content] = mapped_column(
+        default=b"", comment="ppo.tracking.v1.Case as published, without version and time"
+    )
+
+    def to_flag(self) -> flagging.Flag:
+        return flagging.Flag.FromString(self.flag)
+
+    def to_proto(self, now: datetime) -> tracking_pb2.Case:
+        case = tracking_pb2.Case.FromString(self.case)
+        case.nominal_id, case.version = self.nominal_id, self.case_version
+        case.recorded_time.FromDatetime(now)
+        return case
+
+
+class Episode(Base):
+    """A stretch of time on the register, as the flag has it: what a month's counts begin with."""
+
+    __tablename__ = "episode"
+
+    registration_id: Mapped[words] = mapped_column(primary_key=True)
+    nominal_id: Mapped[words] = mapped_column(ForeignKey(Person.nominal_id), index=True)
+    strand: Mapped[small] = mapped_column(comment="ppo.person.v1.Strand")
+    nominating_ocu: Mapped[words]
+    start_time: Mapped[instant]
+    end_time: Mapped[maybe_instant]
+
+
+class PrisonNumber(Base):
+    """Whose prison number it is."""
+
+    __tablename__ = "prison_number"
+
+    number: Mapped[words] = mapped_column(primary_key=True)
+    nominal_id: Mapped[words] = mapped_column(ForeignKey(Person.nominal_id), index=True)
+    flag_version: Mapped[big] = mapped_column(comment="Of the flag that said so; 0 for a prison's merge")
+
+
+class Parked(Base):
+    """A movement of a number that nobody on the register is known by; a merge stands under both numbers."""
+
+    __tablename__ = "parked"
+
+    movement_id: Mapped[words] = mapped_column(primary_key=True)
+    prison_number: Mapped[words] = mapped_column(primary_key=True, index=True)
+    movement: Mapped[content] = mapped_column(comment="ppo.tracking.v1.Movement")
+    recorded_time: Mapped[instant]
+
+
+class Fact(Base):
+    """What happened to a person; never changed, but that it may be found to be wrong."""
+
+    __tablename__ = "fact"
+
+    fact_id: Mapped[words] = mapped_column(primary_key=True)
+    nominal_id: Mapped[maybe_words] = mapped_column(
+        index=True, comment="None for a movement, which is its prison number's"
+    )
+    prison_number: Mapped[maybe_words] = mapped_column(index=True)
+    message_type: Mapped[words] = mapped_column(comment="Full name of the message")
+    message: Mapped[content]
+    occurred_time: Mapped[instant]
+    recorded_time: Mapped[instant]
+    withdrawn_time: Mapped[maybe_instant] = mapped_column(comment="When it was found to be wrong")
+
+
+class Stage(Base):
+    """From when on a person is in a position of the justice process; derived of the facts."""
+
+    __tablename__ = "stage"
+
+    nominal_id: Mapped[words] = mapped_column(ForeignKey(Person.nominal_id), primary_key=True)
+    effective_time: Mapped[instant] = mapped_column(primary_key=True)
+    position: Mapped[small] = mapped_column(comment="ppo.tracking.v1.Position")
+
+
+class Ownership(Base):
+    """From when on whose case it is. A row found to be wrong is superseded, not changed."""
+
+    __tablename__ = "ownership"
+    __table_args__ = (
+        Index(
+            "ownership_standing",
+            "nominal_id",
+            "effective_time",
+            unique=True,
+            postgresql_where=text("superseded_time IS NULL"),
+        ),
+    )
+
+    ownership_id: Mapped[big] = mapped_column(primary_key=True)
+    nominal_id: Mapped[words] = mapped_column(ForeignKey(Person.nominal_id))
+    effective_time: Mapped[instant]
+    owner: Mapped[words] = mapped_column(comment="Empty for nobody")
+    rule: Mapped[words]
+    state: Mapped[small] = mapped_column(comment="ppo.tracking.v1.OwnershipState")
+    recorded_time: Mapped[instant]
+    superseded_time: Mapped[maybe_instant]
+    ownership: Mapped[content] = mapped_column(comment="ppo.tracking.v1.Ownership")
+
+    def to_proto(self) -> tracking_pb2.Ownership:
+        return tracking_pb2.Ownership.FromString(self.ownership)
+
+
+class Review(Base):
+    """What somebody must look at: a fact that cannot be so, a case, a merge of two people's numbers."""
+
+    __tablename__ = "review"
+
+    subject: Mapped[words] = mapped_column(primary_key=True, comment="The fact, or the case")
+    nominal_id: Mapped[words] = mapped_column(primary_key=True)
+    kind: Mapped[words] = mapped_column(comment="fact, case or merge")
+    reason: Mapped[words]
+    recorded_time: Mapped[instant]
+
+
+class Notice(Base):
+    """What is to be told because something happened; the same through all its revisions."""
+
+    __tablename__ = "notice"
+    __table_args__ = (UniqueConstraint("nominal_id", "type", "cause"),)
+
+    notice_id: Mapped[words] = mapped_column(primary_key=True)
+    nominal_id: Mapped[words] = mapped_column(ForeignKey(Person.nominal_id))
+    type: Mapped[small] = mapped_column(comment="ppo.tracking.v1.NoticeType")
+    cause: Mapped[words] = mapped_column(comment="The fact or registration that it tells of")
+    revision: Mapped[int]
+    state: Mapped[small] = mapped_column(comment="ppo.tracking.v1.NoticeState")
+    recorded_time: Mapped[instant]
+
+
+class Organisation(Base):
+    """One that has been told something; its records are numbered under this row."""
+
+    __tablename__ = "organisation"
+
+    organisation: Mapped[words] = mapped_column(primary_key=True)
+    last_number: Mapped[big]
+
+
+class Delivery(Base):
+    """One revision of a notice as it was sent to one organisation."""
+
+    __tablename__ = "delivery"
+    __table_args__ = (UniqueConstraint("organisation", "number"),)
+
+    notice_id: Mapped[words] = mapped_column(ForeignKey(Notice.notice_id), primary_key=True)
+    organisation: Mapped[words] = mapped_column(primary_key=True)
+    revision: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    number: Mapped[big] = mapped_column(comment="Rises with every record sent to the organisation")
+    role: Mapped[words] = mapped_column(comment="The audience that it was projected onto")
+    topic: Mapped[words]
+    key: Mapped[words]
+    message_type: Mapped[words] = mapped_column(comment="Full name of the message")
+    message: Mapped[content] = mapped_column(comment="As it was made, for a retraction; not as it was sent")
+    record: Mapped[content] = mapped_column(comment="As it was sent")
+    state: Mapped[small] = mapped_column(comment="ppo.tracking.v1.NoticeState")
+    recorded_time: Mapped[instant]
+    due_time: Mapped[maybe_instant]
+    acknowledged_time: Mapped[maybe_instant]
+
+    def to_sent(self) -> tracking_pb2.SentNotice:
+        return tracking_pb2.SentNotice(
+            number=self.number, record=self.record, acknowledged_time=stamp(self.acknowledged_time)
+        )
+
+    def to_proto(self) -> tracking_pb2.NoticeDelivery:
+        return tracking_pb2.NoticeDelivery(
+            organisation=self.organisation,
+            revision=self.revision,
+            state=tracking_pb2.NoticeState.ValueType(self.state),
+            recorded_time=stamp(self.recorded_time),
+            due_time=stamp(self.due_time),
+            acknowledged_time=stamp(self.acknowledged_time),
+        )
+
+
+class DetentionCount(Base):
+    """Somebody who is no PPO left a custody suite: a count without the person."""
+
+    __tablename__ = "detention_count"
+
+    detention_id: Mapped[words] = mapped_column(primary_key=True)
+    suite_id: Mapped[words]
+    disposal_date: Mapped[day] = mapped_column(index=True)
+    test_result: Mapped[small] = mapped_column(comment="ppo.custody.v1.TestResult; 0 for no test")
+    recorded_time: Mapped[instant]
+
+
+class Closing(Base):
+    """A month that is closed: what was counted, so that a repeat sends the same to the returns."""
+
+    __tablename__ = "closing"
+
+    closing_id: Mapped[words] = mapped_column(primary_key=True)
+    caller: Mapped[words]
+    request_id: Mapped[words]
+    area: Mapped[words]
+    month: Mapped[day] = mapped_column(comment="Its first day")
+    cut_off_time: Mapped[instant]
+    counts: Mapped[content] = mapped_column(comment="ppo.returns.v1.RecordReturnRequest messages, delimited")
+    return_id: Mapped[maybe_words] = mapped_column(comment="None until the returns have it")
+    revision: Mapped[int | None]
+
+    __table_args__ = (UniqueConstraint("caller", "request_id"),)
+
+
+def stamp(moment: datetime | None) -> Timestamp | None:
+    if moment is None:
+        return None
+    given = Timestamp()
+    given.FromDatetime(moment)
+    return given
+
+
+def notice_type(number: int) -> str:
+    return tracking_pb2.NoticeType.Name(tracking_pb2.NoticeType.ValueType(number))
