@@ -13,7 +13,7 @@ from services.runtime import settings
 
 ROOT = Path(__file__).parents[3]
 COMPOSE = ROOT / "deploy" / "compose.yaml"
-SERVICES = ("flagging", "custody")
+SERVICES = ("flagging", "custody", "returns")
 
 
 def environment(service: str) -> dict[str, str]:
