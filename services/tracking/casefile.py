@@ -1,0 +1,267 @@
+"""All that is recorded of a person: the journey it makes, and whose case it was at every instant."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime
+from functools import cached_property
+from typing import TypeVar
+
+from google.protobuf.message import Message
+
+from ppo.custody.v1 import events_pb2 as custody
+from ppo.flagging.v1 import events_pb2 as flagging
+from ppo.person.v1 import screening_pb2
+from ppo.tracking.v1 import movement_pb2
+from ppo.tracking.v1 import tracking_pb2 as pb
+from services.runtime.reference import Reference
+from services.tracking import days, facts, journey, ownership
+from services.tracking.evidence import (
+    Areas,
+    Dispute,
+    Evidence,
+    Existing,
+    Former,
+    ForumDecision,
+    Limits,
+    Offence,
+    Plan,
+    Residence,
+    Status,
+    Stay,
+)
+from services.tracking.facts import Fact
+from services.tracking.journey import Step
+from services.tracking.ownership import Decision
+from services.tracking.state import State
+
+M = TypeVar("M", bound=Message)
+
+LIMITS = Limits()
+
+# Every message that a fact may be.
+KINDS: tuple[type[Message], ...] = (
+    movement_pb2.Movement,
+    custody.PpoArrested,
+    custody.PpoArrestWithdrawn,
+    custody.PpoDisposed,
+    custody.PpoDrugTested,
+    pb.RecordStageRequest,
+    pb.AssignManagersRequest,
+    pb.SetResidenceRequest,
+    pb.PlanReleaseRequest,
+    pb.RaiseDisputeRequest,
+    pb.DecideDisputeRequest,
+)
+SENTENCES = (pb.STAGE_KIND_COMMUNITY_SENTENCE, pb.STAGE_KIND_CUSTODIAL_SENTENCE)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A fact as it was recorded."""
+
+    id: str
+    message: Message
+    occurred: datetime
+    recorded: datetime
+    withdrawn: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Tenure:
+    """From when on an ownership holds."""
+
+    start: datetime
+    decision: Decision
+
+
+@dataclass(frozen=True)
+class CaseFile:
+    flag: flagging.Flag
+    entries: Sequence[Entry]
+    reference: Reference
+    limits: Limits = LIMITS
+    # When other nominals were found to be this person.
+    merges: tuple[datetime, ...] = ()
+
+    @cached_property
+    def spans(self) -> tuple[tuple[datetime, datetime | None], ...]:
+        return tuple(span(episode) for episode in self.episodes)
+
+    @cached_property
+    def episodes(self) -> list[flagging.Episode]:
+        return sorted(self.flag.episodes, key=lambda one: one.effective_start_time.ToDatetime(UTC))
+
+    @cached_property
+    def happened(self) -> list[Fact]:
+        """Withdrawn ones too: what was known before they were has to be told."""
+        told = [fact for entry in self.entries if (fact := self._fact(entry))]
+        return [*told, *(_registered(episode) for episode in self.episodes[1:])]
+
+    @cached_property
+    def steps(self) -> tuple[Step, ...]:
+        return journey.journey(facts.known(self.happened))
+
+    def journey(self, as_of: datetime | None, known_at: datetime | None) -> tuple[Step, ...]:
+        return journey.known_journey(self.happened, as_of=as_of, known_at=known_at)
+
+    def tenures(self, until: datetime) -> tuple[list[Tenure], datetime | None]:
+        """Whose case it was from the first registration on; and when time alone may bring the next change."""
+        found: list[Tenure] = []
+        existing: Existing | None = None
+        former: Former | None = None
+        at: datetime | None = min((start for start, _ in self.spans), default=None)
+        while at is not None and at <= until:
+            evidence = replace(self.evidence(at), existing=existing, former=former)
+            decision = ownership.decide(evidence, at, self.limits)
+            if not found or found[-1].decision.ownership != decision.ownership:
+                found.append(Tenure(at, decision))
+            followed = ownership.follow(evidence, decision)
+            existing, former = followed.existing, followed.former
+            at = self._next(at, decision)
+        return found, at
+
+    def evidence(self, at: datetime) -> Evidence:
+        episode = self._episode(at)
+        state = self.state(at)
+        return Evidence(
+            areas=self._areas(at),
+            registered=self.spans,
+            nominating_ocu=episode.nominating_ocu,
+            birth_date=days.latest(self.flag.person.birth_date),
+            strand=episode.strand,
+            status=Status(state.supervision or "NONE"),
+            residences=tuple(self._residences()),
+            offences=tuple(self._offences()),
+            stays=tuple(self._stays(at)),
+            sentences=tuple(self._sentences()),
+            merges=self.merges,
+            forum=self._forum(at),
+            dispute=self._dispute(at),
+        )
+
+    def state(self, at: datetime) -> State:
+        return journey.state_at(self.steps, at)
+
+    def strand(self, at: datetime) -> screening_pb2.Strand.ValueType:
+        return self._episode(at).strand
+
+    def latest(self, kind: type[M]) -> M | None:
+        found = self._entries(kind)
+        return found[-1][1] if found else None
+
+    @cached_property
+    def _standing(self) -> list[Entry]:
+        return sorted(
+            (entry for entry in self.entries if entry.withdrawn is None),
+            key=lambda entry: (entry.occurred, entry.recorded, entry.id),
+        )
+
+    def _entries(self, kind: type[M], at: datetime | None = None) -> list[tuple[Entry, M]]:
+        return [
+            (entry, entry.message)
+            for entry in self._standing
+            if isinstance(entry.message, kind) and (at is None or entry.occurred <= at)
+        ]
+
+    def _fact(self, entry: Entry) -> Fact | None:
+        match entry.message:
+            case movement_pb2.Movement() as movement:
+                return facts.moved(movement, entry.recorded, self.reference)
+            case pb.RecordStageRequest() as stage:
+                return facts.staged(entry.id, stage.kind, entry.occurred, entry.recorded)
+            case custody.PpoArrested() as arrest:
+                return facts.arrested(arrest, entry.withdrawn)
+            case custody.PpoDisposed() as disposal:
+                return facts.disposed(disposal, entry.withdrawn)
+        return None
+
+    def _episode(self, at: datetime) -> flagging.Episode:
+        begun = [one for one in self.episodes if one.effective_start_time.ToDatetime(UTC) <= at]
+        return begun[-1] if begun else flagging.Episode()
+
+    def _areas(self, at: datetime) -> Areas:
+        teams = self.reference.rows("youth_offending_teams", at=at)
+        return Areas(
+            frozenset(row.id for row in self.reference.rows("ocus", at=at)),
+            {ocu: team.id for team in teams for ocu in team.texts("ocus")},
+        )
+
+    def _residences(self) -> Iterator[Residence]:
+        for entry, told in self._entries(pb.SetResidenceRequest):
+            handover = told.handover_time.ToDatetime(UTC) if told.HasField("handover_time") else None
+            yield Residence(told.kind, told.ocu, entry.occurred, handover)
+
+    def _offences(self) -> Iterator[Offence]:
+        for entry, arrest in self._entries(custody.PpoArrested):
+            suite = self.reference.row("suites", arrest.suite_id, at=entry.occurred)
+            if suite is not None:
+                yield Offence(suite.text("ocu"), entry.occurred)
+
+    def _sentences(self) -> Iterator[datetime]:
+        for entry, stage in self._entries(pb.RecordStageRequest):
+            if stage.kind in SENTENCES:
+                yield entry.occurred
+
+    def _stays(self, at: datetime) -> Iterator[Stay]:
+        received: datetime | None = None
+        for step in self.steps:
+            inside, then = step.state.custody is not None, step.fact.occurred
+            if inside and received is None:
+                received = then
+            elif not inside and received is not None:
+                yield Stay(received, then, self._plan(received, min(then, at)))
+                received = None
+        if received is not None:
+            yield Stay(received, None, self._plan(received, at))
+
+    def _plan(self, received: datetime, until: datetime) -> Plan | None:
+        plans = [
+            told
+            for entry, told in self._entries(pb.PlanReleaseRequest)
+            if received <= entry.occurred <= until
+        ]
+        if not plans:
+            return None
+        planned = plans[-1].release_date
+        return Plan(date(planned.year, planned.month, planned.day), plans[-1].ocu)
+
+    def _forum(self, at: datetime) -> ForumDecision | None:
+        decided = self._entries(pb.DecideDisputeRequest, at)
+        if not decided:
+            return None
+        entry, told = decided[-1]
+        expires = told.expires_time.ToDatetime(UTC) if told.HasField("expires_time") else None
+        return ForumDecision(told.ocu, told.forum_id, entry.occurred, expires)
+
+    def _dispute(self, at: datetime) -> Dispute | None:
+        """Open from the first claim after the last decision on."""
+        decided = self._entries(pb.DecideDisputeRequest, at)
+        since = decided[-1][0].occurred if decided else datetime.min.replace(tzinfo=UTC)
+        raised = [one for one in self._entries(pb.RaiseDisputeRequest, at) if one[0].occurred > since]
+        if not raised:
+            return None
+        claimants = tuple(dict.fromkeys(told.ocu for _, told in raised))
+        return Dispute(claimants, raised[0][0].occurred)
+
+    @cached_property
+    def _changes(self) -> list[datetime]:
+        return sorted({entry.occurred for entry in self._standing})
+
+    def _next(self, at: datetime, decision: Decision) -> datetime | None:
+        recorded = next((change for change in self._changes if change > at), None)
+        return min((one for one in (recorded, decision.next_time) if one is not None), default=None)
+
+
+def span(episode: flagging.Episode) -> tuple[datetime, datetime | None]:
+    ended = episode.HasField("effective_end_time")
+    end = episode.effective_end_time.ToDatetime(UTC) if ended else None
+    return episode.effective_start_time.ToDatetime(UTC), end
+
+
+def _registered(episode: flagging.Episode) -> Fact:
+    return Fact(
+        id=f"{episode.registration_id}/registered",
+        event=facts.Event.REGISTERED,
+        occurred=episode.effective_start_time.ToDatetime(UTC),
+        recorded=episode.recorded_time.ToDatetime(UTC),
+    )

@@ -1,0 +1,70 @@
+"""What tracking hears: flags, arrests, movements in the suite's form and in that of prison systems."""
+
+from collections.abc import Mapping
+
+from google.protobuf.message import Message
+from prometheus_client import Counter
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from ppo.custody.v1 import events_pb2 as custody
+from ppo.flagging.v1 import events_pb2 as flagging
+from ppo.tracking.v1 import movement_pb2
+from services.prisons import hmpps
+from services.runtime import validation
+from services.runtime.broker import LARGEST_RECORD, Record
+from services.runtime.consumer import Handler, Take, Unreadable
+from services.tracking.take import Taking
+
+FLAGS = "ppo.flagging.flags.v1"
+ARRESTS = "ppo.custody.arrests.v1"
+MOVEMENTS = "ppo.tracking.movements.v1"
+HMPPS = "hmpps"
+
+UNUSED = Counter("ppo_hmpps_unused", "Events of prison systems of a type that is not used here.")
+
+
+class Inbox:
+    def __init__(self, taking: Taking) -> None:
+        self._taking = taking
+
+    @property
+    def flags(self) -> Mapping[str, Take]:
+        return {_name(flagging.Flag): Handler(flagging.Flag, self._taking.flag)}
+
+    @property
+    def arrests(self) -> Mapping[str, Take]:
+        return {
+            _name(custody.PpoArrested): Handler(custody.PpoArrested, self._taking.from_custody),
+            _name(custody.PpoDrugTested): Handler(custody.PpoDrugTested, self._taking.from_custody),
+            _name(custody.PpoDisposed): Handler(custody.PpoDisposed, self._taking.from_custody),
+            _name(custody.PpoArrestWithdrawn): Handler(custody.PpoArrestWithdrawn, self._taking.withdrawn),
+            _name(custody.DetentionCounted): Handler(custody.DetentionCounted, self._taking.counted),
+        }
+
+    @property
+    def movements(self) -> Mapping[str, Take]:
+        return {_name(movement_pb2.Movement): Handler(movement_pb2.Movement, self._movement)}
+
+    @property
+    def hmpps(self) -> Mapping[str, Take]:
+        return {HMPPS: self._foreign}
+
+    async def _movement(self, session: AsyncSession, movement: movement_pb2.Movement) -> None:
+        validation.check(movement)
+        await self._taking.movement(session, movement)
+
+    async def _foreign(self, session: AsyncSession, record: Record) -> None:
+        content = record.value or b""
+        if len(content) > LARGEST_RECORD:
+            raise Unreadable(f"is longer than {LARGEST_RECORD} bytes")
+        reading = hmpps.read(content)
+        if isinstance(reading, hmpps.Unreadable):
+            raise Unreadable(reading.reason)
+        if isinstance(reading, hmpps.Unused):
+            UNUSED.inc()
+            return
+        await self._movement(session, reading)
+
+
+def _name(message: type[Message]) -> str:
+    return message.DESCRIPTOR.full_name

@@ -1,0 +1,95 @@
+"""Makes of all that is recorded of a person what follows: journey, owner, case, notices, what is due."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from prometheus_client import Counter
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from ppo.tracking.v1 import tracking_pb2 as pb
+from services.runtime.database import lock
+from services.runtime.reference import Reference
+from services.tracking.casefile import LIMITS, CaseFile
+from services.tracking.evidence import Limits
+from services.tracking.models import Person, due, outbox
+from services.tracking.store import facts as fact_store
+from services.tracking.store import persons
+
+CASES = "ppo.tracking.cases.v1"
+SETTLE = "settle"
+
+OUT_OF_ORDER = Counter("ppo_facts_out_of_order", "Facts dated before one that was already known.")
+
+
+@dataclass(frozen=True)
+class Settler:
+    """Everything that is done for a person after something has become known, or an instant has come."""
+
+    reference: Reference
+    limits: Limits = LIMITS
+
+    async def settle(self, session: AsyncSession, nominal_id: str, now: datetime) -> pb.Case | None:
+        """The case as it is now; None for somebody whom the flags topic has not brought yet."""
+        await lock(session, nominal_id)
+        person = await persons.person(session, nominal_id)
+        if person is None:
+            return None
+        file = await self.file(session, person)
+        tenures, next_time = file.tenures(now)
+        await fact_store.set_stages(session, nominal_id, list(_stages(file)))
+        await fact_store.set_ownership(session, nominal_id, tenures, now)
+        decision = tenures[-1].decision if tenures else None
+        cases = [("case", "case", reason) for reason in decision.reviews] if decision else []
+        await fact_store.set_reviews(session, nominal_id, [*_doubts(file), *cases], now)
+        ownership = decision.ownership if decision else pb.Ownership(state=pb.OWNERSHIP_STATE_NONE)
+        await self._publish(session, person, _case(file, ownership, now), now)
+        if next_time is None:
+            await due.drop(session, SETTLE, nominal_id)
+        else:
+            await due.put(session, SETTLE, nominal_id, next_time)
+        return person.to_proto(now)
+
+    async def file(self, session: AsyncSession, person: Person) -> CaseFile:
+        older = await persons.merged_with(session, person.nominal_id)
+        ids = [person.nominal_id, *(one.nominal_id for one in older)]
+        entries = await fact_store.entries(session, ids)
+        merges = tuple(sorted(one.to_flag().recorded_time.ToDatetime(UTC) for one in older))
+        return CaseFile(person.to_flag(), entries, self.reference, self.limits, merges)
+
+    async def _publish(self, session: AsyncSession, person: Person, case: pb.Case, now: datetime) -> None:
+        content = case.SerializeToString(deterministic=True)
+        if content == person.case:
+            return
+        person.case, person.case_version = content, person.case_version + 1
+        await outbox.append(session, CASES, person.nominal_id, person.to_proto(now), time=now)
+
+
+def _stages(file: CaseFile) -> Iterator[tuple[datetime, int]]:
+    """Each change of position; of several at one instant the last."""
+    stages: dict[datetime, int] = {step.fact.occurred: step.state.position for step in file.steps}
+    before = 0
+    for at, position in stages.items():
+        if position != before:
+            yield at, position
+        before = position
+
+
+def _doubts(file: CaseFile) -> Iterator[tuple[str, str, str]]:
+    for step in file.steps:
+        if step.review:
+            yield step.fact.id, "fact", step.review
+
+
+def _case(file: CaseFile, ownership: pb.Ownership, now: datetime) -> pb.Case:
+    state = file.state(now)
+    managers = file.latest(pb.AssignManagersRequest)
+    return pb.Case(
+        ownership=ownership,
+        police_manager=managers.police if managers else None,
+        probation_manager=managers.probation if managers else None,
+        strand=file.strand(now),
+        recall_requested=bool(state.supervision and state.recall),
+        legal_statuses=state.legal_statuses,
+        position=state.position,
+    )

@@ -1,0 +1,1 @@
+"""Every query of tracking, as functions that take a session."""

@@ -1,0 +1,102 @@
+"""Persons, their episodes and their prison numbers."""
+
+import secrets
+from collections.abc import Iterable, Sequence
+
+from sqlalchemy import delete, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from ppo.flagging.v1 import events_pb2 as flagging
+from ppo.person.v1 import person_pb2, screening_pb2
+from services.tracking.casefile import span
+from services.tracking.models import Episode, Person, PrisonNumber
+
+
+async def person(session: AsyncSession, nominal_id: str) -> Person | None:
+    return await session.get(Person, nominal_id, populate_existing=True)
+
+
+async def take(session: AsyncSession, flag: flagging.Flag) -> bool:
+    """Whether the state is newer than what is held."""
+    merged = flag.state == screening_pb2.FLAG_STATE_MERGED_INTO
+    values = {
+        "flag": flag.SerializeToString(),
+        "flag_version": flag.version,
+        "merged_into": flag.merged_into if merged else None,
+    }
+    row = insert(Person).values(
+        nominal_id=flag.nominal_id, case_reference=secrets.token_hex(8), case_version=0, case=b"", **values
+    )
+    taken = row.on_conflict_do_update(
+        index_elements=[Person.nominal_id], set_=values, where=Person.flag_version < flag.version
+    )
+    if await session.scalar(taken.returning(Person.nominal_id)) is None:
+        return False
+    await _episodes(session, flag)
+    return True
+
+
+async def _episodes(session: AsyncSession, flag: flagging.Flag) -> None:
+    ids = [one.registration_id for one in flag.episodes]
+    gone = delete(Episode).where(Episode.nominal_id == flag.nominal_id, Episode.registration_id.not_in(ids))
+    await session.execute(gone)
+    for episode in flag.episodes:
+        start, end = span(episode)
+        values = {
+            "nominal_id": flag.nominal_id,
+            "strand": episode.strand,
+            "nominating_ocu": episode.nominating_ocu,
+            "start_time": start,
+            "end_time": end,
+        }
+        row = insert(Episode).values(registration_id=episode.registration_id, **values)
+        await session.execute(
+            row.on_conflict_do_update(index_elements=[Episode.registration_id], set_=values)
+        )
+
+
+async def merged_with(session: AsyncSession, nominal_id: str) -> Sequence[Person]:
+    """Those that live on in this nominal, through however many merges."""
+    family = select(Person.nominal_id).where(Person.merged_into == nominal_id).cte(recursive=True)
+    older = select(Person.nominal_id).join(family, Person.merged_into == family.c.nominal_id)
+    found = select(Person).where(Person.nominal_id.in_(select(family.union(older).c.nominal_id)))
+    return (await session.scalars(found.execution_options(populate_existing=True))).all()
+
+
+async def by_identifier(session: AsyncSession, kind: int, value: str) -> str | None:
+    """The nominal, by its own id or a prison number."""
+    if kind == person_pb2.IDENTIFIER_KIND_PRISON_NUMBER:
+        return await holder(session, value)
+    return await session.scalar(select(Person.nominal_id).where(Person.nominal_id == value))
+
+
+async def flags(session: AsyncSession) -> Iterable[tuple[str, bytes]]:
+    return [
+        (one.nominal_id, one.flag) for one in await session.execute(select(Person.nominal_id, Person.flag))
+    ]
+
+
+async def holder(session: AsyncSession, number: str) -> str | None:
+    """Whose number it is: the nominal that lives on."""
+    found = await session.scalar(select(PrisonNumber.nominal_id).where(PrisonNumber.number == number))
+    return found if found is None else await living(session, found)
+
+
+async def living(session: AsyncSession, nominal_id: str) -> str:
+    into = await session.scalar(select(Person.merged_into).where(Person.nominal_id == nominal_id))
+    known = await session.scalar(select(Person.nominal_id).where(Person.nominal_id == into)) if into else None
+    return await living(session, known) if known else nominal_id
+
+
+async def give(session: AsyncSession, number: str, nominal_id: str, version: int) -> str | None:
+    """The number is this nominal's, unless a later flag says otherwise; returns whose it was before."""
+    before = await session.scalar(select(PrisonNumber.nominal_id).where(PrisonNumber.number == number))
+    values = {"nominal_id": nominal_id, "flag_version": version}
+    row = insert(PrisonNumber).values(number=number, **values)
+    await session.execute(
+        row.on_conflict_do_update(
+            index_elements=[PrisonNumber.number], set_=values, where=PrisonNumber.flag_version <= version
+        )
+    )
+    return before

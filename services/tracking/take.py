@@ -1,0 +1,168 @@
+"""Takes what becomes known of a person: a flag, a movement, something from custody."""
+
+from datetime import UTC, date, datetime, timedelta
+from typing import TypeAlias
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from ppo.custody.v1 import events_pb2 as custody
+from ppo.flagging.v1 import events_pb2 as flagging
+from ppo.person.v1 import person_pb2
+from ppo.tracking.v1 import movement_pb2
+from ppo.tracking.v1 import tracking_pb2 as pb
+from services.people import identifiers
+from services.runtime.clock import Clock
+from services.runtime.database import lock
+from services.runtime.errors import Invalid
+from services.tracking.casefile import Entry
+from services.tracking.models import DetentionCount
+from services.tracking.settle import Settler
+from services.tracking.store import facts, persons
+
+Fate: TypeAlias = pb.MovementFate.ValueType
+FromCustody: TypeAlias = custody.PpoArrested | custody.PpoDrugTested | custody.PpoDisposed
+
+# The clocks of prisons run ahead a little.
+AHEAD = timedelta(minutes=10)
+
+
+class Taking:
+    def __init__(self, settler: Settler, clock: Clock) -> None:
+        self._settler = settler
+        self._clock = clock
+
+    async def settle(self, session: AsyncSession, nominal_id: str) -> pb.Case | None:
+        return await self._settler.settle(session, nominal_id, self._clock.now())
+
+    # ---- flags
+
+    async def flag(self, session: AsyncSession, flag: flagging.Flag) -> None:
+        if not await persons.take(session, flag):
+            return
+        concerned = {flag.nominal_id, await persons.living(session, flag.nominal_id)}
+        for identifier in flag.person.identifiers:
+            if identifier.kind == person_pb2.IDENTIFIER_KIND_PRISON_NUMBER:
+                await _hold(session, identifier.value)
+                before = await persons.give(session, identifier.value, flag.nominal_id, flag.version)
+                concerned |= {before} if before else set()
+                await self._replay(session, identifier.value)
+        for nominal_id in sorted(concerned):
+            await self.settle(session, nominal_id)
+
+    # ---- movements
+
+    async def movement(self, session: AsyncSession, movement: movement_pb2.Movement) -> Fate:
+        return await self._move(session, canonical(movement, self._clock.now()), self._clock.now())
+
+    async def _move(self, session: AsyncSession, movement: movement_pb2.Movement, recorded: datetime) -> Fate:
+        if await facts.known(session, movement.movement_id):
+            return pb.MOVEMENT_FATE_REPEATED
+        await _hold(session, movement.prison_number, movement.removed_prison_number)
+        if movement.kind == movement_pb2.MOVEMENT_KIND_MERGE:
+            return await self._merge(session, movement, recorded)
+        holder = await persons.holder(session, movement.prison_number)
+        if holder is None:
+            new = await facts.park(session, movement, movement.prison_number, recorded)
+            return pb.MOVEMENT_FATE_PARKED if new else pb.MOVEMENT_FATE_REPEATED
+        await facts.record(session, _entry(movement, recorded), number=movement.prison_number)
+        await self.settle(session, holder)
+        return pb.MOVEMENT_FATE_RECORDED
+
+    async def _merge(
+        self, session: AsyncSession, movement: movement_pb2.Movement, recorded: datetime
+    ) -> Fate:
+        """The removed number is the holder's of the kept one; or the other way round, where only it is known."""
+        numbers = (movement.prison_number, movement.removed_prison_number)
+        kept, removed = [await persons.holder(session, number) for number in numbers]
+        holder = kept or removed
+        if holder is None:
+            new = [await facts.park(session, movement, number, recorded) for number in numbers]
+            return pb.MOVEMENT_FATE_PARKED if any(new) else pb.MOVEMENT_FATE_REPEATED
+        await facts.record(session, _entry(movement, recorded), number=movement.prison_number)
+        if kept and removed and kept != removed:
+            for nominal_id in (kept, removed):
+                await facts.review_merge(session, movement.movement_id, nominal_id, self._clock.now())
+            return pb.MOVEMENT_FATE_RECORDED
+        for number in numbers:
+            await persons.give(session, number, holder, 0)
+            await self._replay(session, number)
+        await self.settle(session, holder)
+        return pb.MOVEMENT_FATE_RECORDED
+
+    async def _replay(self, session: AsyncSession, number: str) -> None:
+        for movement, recorded in await facts.unpark(session, number):
+            await self._move(session, movement, recorded)
+
+    # ---- custody
+
+    async def from_custody(self, session: AsyncSession, told: FromCustody) -> None:
+        recorded = told.recorded_time.ToDatetime(UTC)
+        withdrawn = await facts.withdrawal(session, told.detention_id, told.nominal_id, recorded)
+        entry = Entry(_custody_id(told), told, _occurred(told), recorded, withdrawn)
+        if await facts.record(session, entry, nominal_id=told.nominal_id):
+            await self.settle(session, await persons.living(session, told.nominal_id))
+
+    async def withdrawn(self, session: AsyncSession, told: custody.PpoArrestWithdrawn) -> None:
+        at = told.recorded_time.ToDatetime(UTC)
+        if await facts.record(session, Entry(_custody_id(told), told, at, at), nominal_id=told.nominal_id):
+            await facts.withdraw(session, told, at)
+            await self.settle(session, await persons.living(session, told.nominal_id))
+
+    async def counted(self, session: AsyncSession, told: custody.DetentionCounted) -> None:
+        day = told.disposal_date
+        row = DetentionCount(
+            detention_id=told.detention_id,
+            suite_id=told.suite_id,
+            disposal_date=date(day.year, day.month, day.day),
+            test_result=told.test_result,
+            recorded_time=self._clock.now(),
+        )
+        await facts.count_detention(session, row)
+
+
+async def _hold(session: AsyncSession, *numbers: str) -> None:
+    """Nobody is given a number while somebody else finds that nobody has it."""
+    for number in sorted(numbers):
+        await lock(session, f"prison number {number}")
+
+
+def canonical(movement: movement_pb2.Movement, now: datetime) -> movement_pb2.Movement:
+    """Raises Invalid for a movement that cannot be one."""
+    movement.prison_number = _number(movement.prison_number, "prison_number")
+    merge = movement.kind == movement_pb2.MOVEMENT_KIND_MERGE
+    if merge != bool(movement.removed_prison_number):
+        raise Invalid("removed_prison_number", "is given with a merge, and only with one")
+    if merge:
+        movement.removed_prison_number = _number(movement.removed_prison_number, "removed_prison_number")
+    if merge and movement.prison_number == movement.removed_prison_number:
+        raise Invalid("removed_prison_number", "is the number that stays")
+    if movement.occurred_time.ToDatetime(UTC) > now + AHEAD:
+        raise Invalid("occurred_time", "lies in the future")
+    return movement
+
+
+def _number(raw: str, field: str) -> str:
+    try:
+        return identifiers.canonical(person_pb2.IDENTIFIER_KIND_PRISON_NUMBER, raw)
+    except identifiers.Malformed as malformed:
+        raise Invalid(field, str(malformed)) from None
+
+
+def _entry(movement: movement_pb2.Movement, recorded: datetime) -> Entry:
+    return Entry(movement.movement_id, movement, movement.occurred_time.ToDatetime(UTC), recorded)
+
+
+def _custody_id(told: FromCustody | custody.PpoArrestWithdrawn) -> str:
+    """Recorded again after a withdrawal it is another fact."""
+    recorded = told.recorded_time.ToJsonString()
+    return f"{told.detention_id}/{told.nominal_id}/{told.DESCRIPTOR.name}/{recorded}"
+
+
+def _occurred(told: FromCustody) -> datetime:
+    match told:
+        case custody.PpoArrested():
+            return told.arrested_time.ToDatetime(UTC)
+        case custody.PpoDrugTested():
+            return told.drug_test.tested_time.ToDatetime(UTC)
+        case custody.PpoDisposed():
+            return told.disposed_time.ToDatetime(UTC)
