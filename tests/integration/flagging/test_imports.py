@@ -30,12 +30,6 @@ def refusals(report: pb.ImportReport) -> list[tuple[int, str]]:
     return [(one.line, one.field) for one in report.refusals]
 
 
-async def read(service: Service, identifier: person_pb2.Identifier) -> pb.Nominal:
-    keeper = await service.stub("register_keeper")
-    request = pb.GetNominalRequest(identifier=identifier, purpose=policy_pb2.PURPOSE_REGISTER)
-    return (await keeper.GetNominal(request, timeout=5)).nominal
-
-
 async def flags(service: Service) -> list[events_pb2.Flag]:
     async with service.database.transaction() as session:
         rows = await session.scalars(text("SELECT flag FROM flag ORDER BY version"))
@@ -48,33 +42,33 @@ async def flags(service: Service) -> list[events_pb2.Flag]:
 async def test_nominals_are_read_back_as_they_came(service: Service) -> None:
     report = await service.load(CARTER, DOYLE)
 
-    nominal = await read(service, pnc_id(2))
+    nominal = await service.read(pnc_id(2))
     assert counts(report) == (2, 0, 0, 0)
     assert (nominal.person, nominal.source) == (DOYLE, "pnc")
-    assert (await read(service, nominal_id(nominal.nominal_id))) == nominal
+    assert (await service.read(nominal_id(nominal.nominal_id))) == nominal
 
 
 async def test_the_same_rows_again_change_nothing(service: Service) -> None:
     await service.load(CARTER, DOYLE)
-    before = await read(service, pnc_id(1))
+    before = await service.read(pnc_id(1))
     service.clock.at += DAY
 
     report = await service.load(CARTER, DOYLE)
 
     assert counts(report) == (0, 0, 2, 0)
-    assert await read(service, pnc_id(1)) == before
+    assert await service.read(pnc_id(1)) == before
 
 
 async def test_a_changed_row_is_the_same_nominal_with_new_details(service: Service) -> None:
     await service.load(CARTER)
-    before = await read(service, pnc_id(1))
+    before = await service.read(pnc_id(1))
 
     report = await service.load(person("James", "Carter-Smith", identifiers=[pnc_id(3)]))
 
-    after = await read(service, pnc_id(3))
+    after = await service.read(pnc_id(3))
     assert counts(report) == (0, 1, 0, 0)
     assert (after.nominal_id, after.person.name.family_name) == (before.nominal_id, "Carter-Smith")
-    old = await refusal(read(service, pnc_id(1)))
+    old = await refusal(service.read(pnc_id(1)))
     assert old.code() == grpc.StatusCode.NOT_FOUND
 
 
@@ -97,7 +91,7 @@ async def test_bad_rows_are_reported_and_the_rest_goes_on(service: Service) -> N
         (5, "person.identifiers[0]"),
     ]
     assert "Carter" not in str(report)
-    assert (await read(service, pnc_id(1))).person == CARTER
+    assert (await service.read(pnc_id(1))).person == CARTER
 
 
 async def test_an_identifier_of_another_nominal_is_refused_in_a_later_import_too(service: Service) -> None:
@@ -125,7 +119,7 @@ async def test_an_import_longer_than_a_batch_is_whole(service: Service) -> None:
     report = await service.load(*people)
 
     assert counts(report) == (nominals.BATCH + 5, 0, 0, 0)
-    assert (await read(service, pnc_id(nominals.BATCH + 5))).person == people[-1]
+    assert (await service.read(pnc_id(nominals.BATCH + 5))).person == people[-1]
 
 
 async def test_a_key_that_stands_twice_in_a_file_ends_as_its_last_row(service: Service) -> None:
@@ -137,7 +131,7 @@ async def test_a_key_that_stands_twice_in_a_file_ends_as_its_last_row(service: S
     report = await service.load_rows(*rows)
 
     assert counts(report) == (1, 1, 0, 0)
-    assert (await read(service, pnc_id(1))).person.name.family_name == "Karter"
+    assert (await service.read(pnc_id(1))).person.name.family_name == "Karter"
 
 
 @pytest.mark.parametrize("field", ["source", "request_id"])
@@ -155,7 +149,7 @@ async def test_a_stream_is_one_import_of_one_source(service: Service, field: str
 
 async def test_new_details_of_a_ppo_are_published_under_a_higher_version(service: Service) -> None:
     await service.load(CARTER, DOYLE)
-    await service.active((await read(service, pnc_id(1))).nominal_id)
+    await service.active((await service.read(pnc_id(1))).nominal_id)
     [before] = await flags(service)
 
     renamed = person("James", "Smith", identifiers=[pnc_id(1)], aliases=[name("James", "Carter")])
@@ -204,7 +198,7 @@ async def load(service: Service, *rows: pb.ImportRegistrationsRequest) -> pb.Imp
 
 async def latest(service: Service) -> pb.GetRegistrationResponse:
     officer = await service.stub("police_offender_manager")
-    nominal = await read(service, pnc_id(1))
+    nominal = await service.read(pnc_id(1))
     request = pb.GetRegistrationRequest(nominal_id=nominal.nominal_id, purpose=policy_pb2.PURPOSE_REGISTER)
     return await officer.GetRegistration(request, timeout=5)
 
