@@ -1,6 +1,6 @@
 """Imports by stream: what is taken, what is refused by line, field and rule; and again, with no harm."""
 
-from datetime import timedelta
+from datetime import UTC, timedelta
 from typing import Any
 
 import grpc
@@ -101,6 +101,19 @@ async def test_an_identifier_of_another_nominal_is_refused_in_a_later_import_too
 
     assert refusals(report) == [(1, "person.identifiers[1]")]
     assert report.refusals[0].rule == "belongs to another nominal"
+
+
+async def test_what_no_index_takes_is_refused_or_shortened_and_harms_no_other_row(service: Service) -> None:
+    longest = person("James", "\u0394" * 2_000, "1980-03-12", identifiers=[pnc_id(3)])
+    rows = [
+        pb.ImportNominalsRequest(request_id="1", source="pnc", source_reference=reference, person=one)
+        for reference, one in (("n1", CARTER), ("\u0394" * 201, DOYLE), ("n3", longest))
+    ]
+
+    report = await service.load_rows(*rows)
+
+    assert refusals(report) == [(2, "source_reference")]
+    assert (await service.read(pnc_id(3))).person == longest
 
 
 async def test_of_very_many_refusals_the_first_thousand_are_told(service: Service) -> None:
@@ -224,8 +237,10 @@ async def test_all_episodes_of_a_person_are_taken_in_any_order(service: Service)
     )
 
     [flag] = await flags(service)
+    starts = [episode.effective_start_time.ToDatetime(tzinfo=UTC) for episode in flag.episodes]
     assert counts(report) == (3, 0, 0, 0)
-    assert len(flag.episodes) == 3
+    assert starts == [NOON - 90 * DAY, NOON - 80 * DAY, NOON - 60 * DAY]
+    assert (await latest(service)).registration.state == pb.REGISTRATION_STATE_ACTIVE
 
 
 async def test_the_same_register_again_changes_nothing_even_after_decisions(service: Service) -> None:
