@@ -54,7 +54,7 @@ def _suite(*, keep: bool) -> Iterator[Path]:
     for name in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(name, signal.default_int_handler)
     try:
-        output.show("An evening in a custody suite. Everybody is made up; everything that runs is real.")
+        output.show("An evening in a custody suite in Birmingham. Everybody in it is made up.")
         chapter("The suite starts: PostgreSQL, Redis, Kafka and the services, all on this machine")
         start = details.when(CLOCK_START, "")
         control.launch(backing.Options(data=data, offset=free_offset(), clock_start=start), _step)

@@ -9,13 +9,13 @@ import typer
 from deploy.embedded.process import StackError
 from services.console import output
 from services.console.commands import app
-from services.console.stop import Stop
+from services.console.stop import INTERRUPTED, Stop
 from services.runtime.telemetry import error_place
 
 
 def run(arguments: Sequence[str] | None) -> int:
     try:
-        return app(arguments, prog_name="ppo", standalone_mode=False) or 0
+        code: int = app(arguments, prog_name="ppo", standalone_mode=False) or 0
     except typer.TyperException as error:
         return _end(error.format_message(), error.exit_code)
     except Stop as stop:
@@ -27,9 +27,12 @@ def run(arguments: Sequence[str] | None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except typer.Abort:
-        return _end("stopped", 130)
+        return _end("stopped", INTERRUPTED)
     except Exception as error:
         return _end(f"an error of ours, {type(error).__name__} at {error_place(error)}", 1)
+
+    # Typer answers Ctrl-C with this code and without a word.
+    return _end("stopped", code) if code == INTERRUPTED else code
 
 
 def _end(line: str, code: int) -> int:

@@ -2,7 +2,7 @@
 
 import asyncio
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,6 +10,7 @@ import typer
 
 from ppo.flagging.v1 import flagging_pb2 as flagging
 from services.console import output, rows
+from services.console.stop import INTERRUPTED, Stop
 
 # The server's own limit for a stream of rows.
 STREAM_SECONDS = 3600
@@ -20,6 +21,14 @@ File = Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True
 Source = Annotated[
     str, typer.Option(help="The system the rows come from; with a row's key it names the row.")
 ]
+
+
+def run(work: Coroutine[Any, Any, flagging.ImportReport]) -> flagging.ImportReport:
+    try:
+        return asyncio.run(work)
+    except KeyboardInterrupt:
+        line = "stopped; the rows that were taken stay taken: the same import again takes the others"
+        raise Stop(line, INTERRUPTED) from None
 
 
 async def send(

@@ -38,7 +38,7 @@ def load(
 
     Exit code 0 when every row was taken, 3 when some were refused.
     """
-    return imports.show(asyncio.run(_load(file, source, data)), as_json=json)
+    return imports.show(imports.run(_load(file, source, data)), as_json=json)
 
 
 async def _load(file: Path, source: str, data: Path) -> flagging.ImportReport:

@@ -9,13 +9,12 @@ import typer
 from deploy.embedded import backing, control, state
 from ppo.policy.v1 import policy_pb2 as policy
 from services.console import details, output, session
+from services.console.stop import INTERRUPTED, Stop
 
 Offset = Annotated[int, typer.Option(help="Move every port by this much.")]
 ClockStart = Annotated[
     str, typer.Option("--clock", help="Begin at this time instead of now, such as 2004-12-31T20:00.")
 ]
-
-INTERRUPTED = 130
 
 
 def up(
@@ -55,8 +54,10 @@ def _stay(options: backing.Options) -> int:
         output.say(f"Ctrl-C stops it; in another terminal: {elsewhere}ppo check --help")
 
     control.run(options, output.say, ready)
-    output.say(f"stopped; the data stays in {options.data}" if seen else "stopped before it was ready")
-    return 0 if seen else INTERRUPTED
+    if not seen:
+        raise Stop("stopped before it was ready", INTERRUPTED)
+    output.say(f"stopped; the data stays in {options.data}")
+    return 0
 
 
 def _ready(running: state.State) -> None:

@@ -66,7 +66,7 @@ async def tell(data: Path) -> None:
 
 
 async def _load(stage: Stage) -> None:
-    chapter("The police index and the running register are loaded. Everybody is made up")
+    chapter("The police index and the running register are loaded")
     nominals, ppos = stage.data / "nominals.jsonl", stage.data / "register.jsonl"
     counts = population.write_nominals(nominals), population.write_register(ppos)
     began = time.monotonic()

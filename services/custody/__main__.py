@@ -73,6 +73,28 @@ async def main() -> None:
         await serve(config)
 
 
+class Clients:
+    """Everything outside this process that it speaks to; none needs to be there at the start."""
+
+    def __init__(self, config: Settings) -> None:
+        kafka, mock = config.kafka, config.kafka_mock
+        self.database = Database(config.postgres, SCHEMA)
+        self.bell = Bell(config.redis, SCHEMA)
+        self.cluster = Cluster(kafka, mock)
+        self.producer = Producer(kafka, mock)
+        self.tail = Tail(kafka, mock, FLAGS)
+        self.flags = Subscription(kafka, mock, group=GROUP, instance=config.instance, topics=[FLAGS])
+        self.flagging = channel.connect(config.flagging, TokenFile(config.token).token, config.flagging_ca)
+
+    async def find_kafka(self) -> None:
+        await self.cluster.cluster_id()
+
+    async def close(self) -> None:
+        await self.flagging.close()
+        for client in (self.flags, self.tail, self.producer, self.cluster, self.bell, self.database):
+            await client.close()
+
+
 async def serve(config: Settings) -> None:
     telemetry.start_logs("custody")
     clock = Clock(config.clock)
@@ -81,52 +103,44 @@ async def serve(config: Settings) -> None:
     seal, spool = Seal.load(config.input_key), Spool(config.data)
     telemetry.start_metrics(config.metrics)
     await _refuse_behind(config)
-    database = Database(config.postgres, SCHEMA)
-    bell = Bell(config.redis, SCHEMA)
-    cluster = Cluster(config.kafka, config.kafka_mock)
-    producer = Producer(config.kafka, config.kafka_mock)
-    tail = Tail(config.kafka, config.kafka_mock, FLAGS)
-    flags = Subscription(
-        config.kafka, config.kafka_mock, group=GROUP, instance=config.instance, topics=[FLAGS]
-    )
-    connection = channel.connect(config.flagging, TokenFile(config.token).token, config.flagging_ca)
+    clients = Clients(config)
+    database, cluster, topics = clients.database, clients.cluster, config.topics
 
     replica = Replica()
-    follower = Follower(replica, tail, cluster, config.topics[FLAGS], clock, config.data, config.false_alarms)
+    follower = Follower(
+        replica, clients.tail, cluster, topics[FLAGS], clock, config.data, config.false_alarms
+    )
     follower.load()
-    register = Register(connection)
+    register = Register(clients.flagging)
     ledger = Ledger(database, spool, seal, clock)
     checker = Checker(register, replica, ledger, reference, clock, config.false_alarms)
-    board = Board(database, bell)
+    board = Board(database, clients.bell)
     records = Records(board, replica)
     rechecks = Rechecks(database, checker, register, ledger, records, board, clock, ITSELF)
+    runner = Runner(database, due, clock, rechecks.acts)
+    relay = Relay(database, outbox, clients.producer, cluster, topics, clock)
     consumer = Consumer(
         GROUP,
-        flags,
+        clients.flags,
         Inbox(clock).handlers,
         database=database,
         inbox=inbox,
-        producer=producer,
+        producer=clients.producer,
         clock=clock,
     )
-    relay = Relay(database, outbox, producer, cluster, config.topics, clock)
-    runner = Runner(database, due, clock, rechecks.acts)
-
-    async def find_kafka() -> None:
-        await cluster.cluster_id()
 
     async def hear() -> None:
-        await process.patiently(lambda: cluster.refuse_other([config.topics[FLAGS]]), Unavailable)
+        await process.patiently(lambda: cluster.refuse_other([topics[FLAGS]]), Unavailable)
         await consumer.run()
 
     async def publish() -> None:
-        await process.patiently(lambda: cluster.refuse_other([config.topics[ARRESTS]]), Unavailable)
+        await process.patiently(lambda: cluster.refuse_other([topics[ARRESTS]]), Unavailable)
         await relay.run()
 
     probes = {
         "postgres": database.probe,
-        "kafka": find_kafka,
-        "redis": bell.probe,
+        "kafka": clients.find_kafka,
+        "redis": clients.bell.probe,
         "flagging": register.probe,
         "replica": follower.probe,
     }
@@ -135,13 +149,11 @@ async def serve(config: Settings) -> None:
     custody = Custody(database, checker, ledger, records, board, reference, clock)
     add_CustodyServiceServicer_to_server(custody, server.grpc)
     await server.start(credentials(config.tls_certificate, config.tls_key))
-    loops = (hear, publish, follower.run, ledger.run, rechecks.run, runner.run, board.run, bell.run)
+    loops = (hear, publish, follower.run, ledger.run, rechecks.run, runner.run, board.run, clients.bell.run)
     async with process.tasks(server.watch, *loops) as stopped:
         await stopped
         await server.stop()
-    await connection.close()
-    for client in (consumer, tail, producer, cluster, bell, database):
-        await client.close()
+    await clients.close()
 
 
 async def _refuse_behind(config: Settings) -> None:

@@ -20,14 +20,17 @@ from services.custody.spool import Spool
 from services.custody.verdicts import Asked
 from services.runtime.clock import Clock
 from services.runtime.database import Database
-from services.runtime.errors import Unavailable
+from services.runtime.errors import Conflict, Unavailable
 from services.runtime.identity import Caller
 
 SPOOLED = Gauge("ppo_custody_decisions_spooled", "Decisions on the local disk that wait for the database.")
-UNREADABLE = Counter("ppo_custody_spool_unreadable", "Spooled decisions that could not be read back.")
+UNREADABLE = Counter(
+    "ppo_custody_spool_unreadable", "Spooled decisions that could not be stored and were set aside."
+)
+LOST = Counter("ppo_custody_decisions_lost", "Decisions that neither the database nor the disk could take.")
 
 # A check waits no longer than this for the database, to store or to look up.
-STORE_SECONDS = 0.5
+STORE_SECONDS = 1.0
 LOOK_UP_SECONDS = 0.2
 DRAIN_SECONDS = 0.5
 ASK_AGAIN_AFTER = timedelta(seconds=2)
@@ -46,6 +49,10 @@ class Question:
     purpose: policy_pb2.Purpose.ValueType
     caller: Caller
     detention_id: str | None = None
+
+
+class Spoilt(Exception):
+    """The disk did not give back what was written."""
 
 
 class Ledger:
@@ -83,7 +90,7 @@ class Ledger:
         }
 
     async def keep(self, row: Row) -> None:
-        """Returns once the decision is durable."""
+        """Returns once the decision is durable, or could not be made so."""
         # Behind what waits already, so that all are stored in their order.
         if not self._spool.waiting:
             try:
@@ -92,7 +99,12 @@ class Ledger:
                 return
             except (Unavailable, TimeoutError):
                 log.warning("decisions wait on the local disk", dependency="postgres")
-        await self._spool.append(_line(row))
+        try:
+            await self._spool.append(_line(row))
+        except OSError as error:
+            # Neither database nor disk: the officer is answered all the same.
+            LOST.inc()
+            log.error("a decision is lost", decision_id=row["decision_id"], error=type(error).__name__)
         SPOOLED.set(self._spool.waiting)
 
     async def last_known(self, person: person_pb2.Person) -> pb.LastKnown | None:
@@ -127,11 +139,23 @@ class Ledger:
             await asyncio.sleep(DRAIN_SECONDS)
 
     async def _drain(self) -> None:
-        rows = [row for line in await self._spool.oldest() if (row := _row(line)) is not None]
-        if rows:
-            await self._store(rows)
+        lines = await self._spool.oldest()
+        try:
+            await self._store([_row(line) for line in lines])
+        except (Spoilt, Conflict):
+            for line in lines:
+                await self._put_back(line)
         await self._spool.drop()
-        log.info("spooled decisions stored", count=len(rows))
+        log.info("spooled decisions stored", count=len(lines))
+
+    async def _put_back(self, line: bytes) -> None:
+        """One that cannot be stored is set aside; those behind it go on."""
+        try:
+            await self._store([_row(line)])
+        except (Spoilt, Conflict):
+            UNREADABLE.inc()
+            log.error("a spooled decision cannot be stored")
+            await self._spool.set_aside(line)
 
     async def _store(self, rows: Sequence[Row]) -> None:
         async with self._database.transaction() as session:
@@ -153,8 +177,7 @@ def _line(row: Row) -> bytes:
     return json.dumps(packed).encode()
 
 
-def _row(line: bytes) -> Row | None:
-    """None for a line that the disk has spoilt; the others behind it go on."""
+def _row(line: bytes) -> Row:
     try:
         packed = json.loads(line)
         row: Row = packed | {name: bytes.fromhex(packed[name]) for name in ("answer", "input_digest")}
@@ -162,7 +185,5 @@ def _row(line: bytes) -> Row | None:
         row["subjects"] = [bytes.fromhex(each) for each in packed["subjects"]]
         row["input"] = bytes.fromhex(packed["input"]) if packed["input"] is not None else None
     except (ValueError, KeyError, TypeError):
-        UNREADABLE.inc()
-        log.error("a spooled decision cannot be read")
-        return None
+        raise Spoilt from None
     return row

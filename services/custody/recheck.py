@@ -32,7 +32,7 @@ OPEN = Gauge("ppo_custody_rechecks_open", "Answers that are still to be asked fo
 LOOK_AGAIN = timedelta(seconds=1)
 # While the register says that it serves; while it does not, its return ends the wait.
 SOON = timedelta(seconds=2)
-LATER = timedelta(seconds=30)
+LATER = timedelta(seconds=10)
 COUNT_SECONDS = 2.0
 
 log = structlog.get_logger()

@@ -42,7 +42,8 @@ class Records:
     ) -> None:
         """Makes `row`, a decision, the latest answer. `reidentified`: who this is was looked at anew."""
         earlier = detention.decision.to_proto()
-        take(detention, Decision(**row))
+        # Who has left is asked about from the custody record alone.
+        take(detention, Decision(**row if detention.open else row | {"input": None}))
         session.add(detention)
         answer = detention.decision.to_proto()
         if answers.settled(answer):

@@ -7,6 +7,8 @@ from pathlib import Path
 
 NEW = "decisions.spool"
 DRAINING = "decisions.draining"
+# What nobody could store: for somebody to look at.
+REFUSED = "decisions.refused"
 
 
 class Spool:
@@ -16,14 +18,26 @@ class Spool:
         directory.mkdir(parents=True, exist_ok=True)
         self._new = directory / NEW
         self._draining = directory / DRAINING
+        self._refused = directory / REFUSED
         self._lock = asyncio.Lock()
+        self._gathered: list[bytes] = []
+        self._write: asyncio.Task[None] | None = None
         _cut_torn_line(self._new)
         self.waiting = len(_lines(self._new)) + len(_lines(self._draining))
 
     async def append(self, line: bytes) -> None:
+        """Lines that come while others are flushed are flushed together."""
+        self._gathered.append(line + b"\n")
+        if self._write is None:
+            self._write = asyncio.create_task(self._flush())
+        # Not broken off with whoever waits: the others' lines are in it too.
+        await asyncio.shield(self._write)
+
+    async def _flush(self) -> None:
         async with self._lock:
-            await asyncio.to_thread(_append, self._new, line + b"\n")
-            self.waiting += 1
+            lines, self._gathered, self._write = self._gathered, [], None
+            await asyncio.to_thread(_append, self._new, b"".join(lines))
+            self.waiting += len(lines)
 
     async def oldest(self) -> Sequence[bytes]:
         """All that was appended before now, oldest first; it stays until `drop`."""
@@ -33,6 +47,9 @@ class Spool:
                 _flush_directory(self._new.parent)
             return _lines(self._draining)
 
+    async def set_aside(self, line: bytes) -> None:
+        await asyncio.to_thread(_append, self._refused, line + b"\n")
+
     async def drop(self) -> None:
         """What `oldest` returned is stored."""
         async with self._lock:
@@ -41,11 +58,11 @@ class Spool:
             _flush_directory(self._new.parent)
 
 
-def _append(path: Path, line: bytes) -> None:
+def _append(path: Path, lines: bytes) -> None:
     created = not path.exists()
     # What is written names people: nobody else on this machine reads it.
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), "wb") as file:
-        file.write(line)
+        file.write(lines)
         file.flush()
         os.fsync(file.fileno())
     if created:

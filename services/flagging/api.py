@@ -25,7 +25,9 @@ from services.runtime.errors import Illegal, Invalid, NotFound
 from services.runtime.reference import Reference
 from services.runtime.rpc import Context
 
-REFUSED = Counter("ppo_refused_steps", "Steps that the rules of the register do not allow.", ["rule"])
+REFUSED = Counter(
+    "ppo_flagging_refused_steps", "Steps that the rules of the register do not allow.", ["rule"]
+)
 
 Step = (
     pb.DecideNominationRequest

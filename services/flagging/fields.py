@@ -14,6 +14,10 @@ from services.runtime.reference import Reference
 GRADE = re.compile(r"[A-E][1-5]", re.ASCII)
 
 
+# Two of them fit an index of PostgreSQL, whatever their script.
+LONGEST_KEY = 200
+
+
 def time(given: Timestamp) -> datetime:
     return given.ToDatetime(tzinfo=UTC)
 
@@ -24,6 +28,11 @@ def stamp(instant: datetime | None) -> Timestamp | None:
     given = Timestamp()
     given.FromDatetime(instant)
     return given
+
+
+def key(text: str, field: str) -> None:
+    if len(text) > LONGEST_KEY:
+        raise Invalid(field, f"is longer than {LONGEST_KEY} characters")
 
 
 def ocu(reference: Reference, ocu_id: str, *instants: datetime) -> None:

@@ -16,9 +16,9 @@ def flag(
     nominal_id: str, person: person_pb2.Person, episodes: Iterable[events_pb2.Episode], now: datetime
 ) -> events_pb2.Flag:
     """Epoch and version are set where the register's version is raised."""
-    state = events_pb2.Flag(
-        nominal_id=nominal_id, person=person, episodes=episodes, recorded_time=fields.stamp(now)
-    )
+    ordered = sorted(episodes, key=lambda episode: span(episode)[0])
+    recorded = fields.stamp(now)
+    state = events_pb2.Flag(nominal_id=nominal_id, person=person, episodes=ordered, recorded_time=recorded)
     state.state = FLAGGED if flagged_at(now, spans(state)) else NOT_FLAGGED
     return state
 

@@ -19,6 +19,9 @@ ETHNICITIES = {"NS", *(letter + digit for letter, digits in _GROUPS.items() for 
 # A year of birth is often one off, by a slip or by a birthday.
 YEARS_OFF = 1
 
+# No index of PostgreSQL takes the longest names that there may be.
+LONGEST_CUE = 50
+
 
 def own_id(text: str, field: str) -> str:
     """An id that this suite gave."""
@@ -110,4 +113,5 @@ def _spelt(name: str) -> Iterable[str]:
     if not name:
         return []
     sound = names.sound(name)
-    return {names.joined(name), *name.split(), *([f"~{sound}"] if sound else [])}
+    cues = {names.joined(name), *name.split(), *([f"~{sound}"] if sound else [])}
+    return {cue[:LONGEST_CUE] for cue in cues}

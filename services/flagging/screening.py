@@ -20,10 +20,12 @@ from services.runtime.clock import Clock
 from services.runtime.database import Database
 from services.runtime.errors import Unavailable
 
-CHECKS = Counter("ppo_checks", "Checks answered by the register.", ["outcome"])
-FLAGGED = Gauge("ppo_flagged_persons", "Persons who are PPOs, as this replica of the register knows.")
-VERSION = Gauge("ppo_register_version", "The register's version that this replica has.")
-THRESHOLD = Gauge("ppo_screening_threshold_bits", "From how many bits on a match is POSSIBLE.")
+CHECKS = Counter("ppo_flagging_checks", "Checks answered by the register.", ["outcome"])
+FLAGGED = Gauge(
+    "ppo_flagging_persons_flagged", "Persons who are PPOs, as this replica of the register knows."
+)
+VERSION = Gauge("ppo_flagging_register_version", "The register's version that this replica has.")
+THRESHOLD = Gauge("ppo_flagging_threshold_bits", "From how many bits on a match is POSSIBLE.")
 
 # Longer than any reading takes; a connection that hangs must not hold up the checks behind it.
 READ_SECONDS = 1.0

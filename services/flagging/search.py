@@ -23,6 +23,8 @@ async def search(session: AsyncSession, request: pb.SearchNominalsRequest) -> pb
     nominals.refuse_vague(request.person)
     given = nominals.canonical(request.person)
     start = _start(request)
+    if request.page_size < 0:
+        raise Invalid("page_size", "is negative")
     size = min(request.page_size or PAGE, LARGEST_PAGE)
     found = _ranked(given, await _holders(session, given), await _candidates(session, given))
     more = len(found) > start + size

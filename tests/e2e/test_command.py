@@ -79,24 +79,40 @@ def test_an_unknown_suite_is_one_line(data: Path) -> None:
 
 
 def test_a_row_that_is_refused_is_reported_and_the_rest_is_found(data: Path, tmp_path: Path) -> None:
-    stranger = population.cast().stranger
     rows = tmp_path / "nominals.csv"
     rows.write_text(
-        "source_reference,given_name,family_name,pnc_id\n"
-        f"N1,{stranger.name.given_name},{stranger.name.family_name},{pnc_id(stranger)}\n"
-        "N2,Shane,Kelly,79/163001A\n"
+        "source_reference,given_name,family_name,pnc_id\nN1,Shane,Kelly,79/163001B\nN2,Sean,Kelly,79/163001A\n"
     )
 
     imported = ppo("nominals", "import", str(rows), "--source", "niche", data=data)
-    found = ppo("nominals", "find", "--pnc", pnc_id(stranger), "--json", data=data)
-    checked = ppo("check", "--pnc", pnc_id(stranger), "--json", data=data)
+    looked_for = ppo("nominals", "find", "--pnc", "79/163001B", "--json", data=data)
+    checked = ppo("check", "--pnc", "79/163001B", "--json", data=data)
 
     assert imported.code == 3
     assert "line 3: person.identifiers" in imported.out
-    [nominal] = [json.loads(line)["nominal"] for line in found.out.splitlines()]
-    assert nominal["person"]["name"]["family_name"] == stranger.name.family_name
+    [nominal] = [json.loads(line)["nominal"] for line in looked_for.out.splitlines()]
+    assert nominal["person"]["name"]["family_name"] == "Kelly"
     assert checked.code == 0
     assert json.loads(checked.out)["answer"]["screening"]["outcome"] == "OUTCOME_NOT_FLAGGED"
+
+
+def test_an_import_that_is_broken_off_loses_nothing(data: Path, tmp_path: Path) -> None:
+    rows, first = tmp_path / "nominals.jsonl", next(population.nominals())
+    population.write_nominals(rows)
+    arguments = ("nominals", "import", str(rows), "--source", "broken off")
+
+    with foreground(*arguments, data=data) as begun:
+        while not found(first.person, data):
+            pass
+        broken_off = begun.interrupt()
+    again = ppo(*arguments, "--json", data=data)
+
+    assert broken_off.code == 130
+    assert broken_off.out.startswith("ppo: stopped; the rows that were taken stay taken")
+    report = {name: int(count) for name, count in json.loads(again.out).items()}
+    assert again.code == 0
+    assert report["created"] < 20_000
+    assert sum(report.values()) == 20_000
 
 
 def test_status_of_a_suite_that_is_well_ends_with_0(data: Path) -> None:
@@ -118,7 +134,7 @@ def test_ctrl_c_in_the_middle_of_a_start_is_one_line_and_the_next_start_is_whole
         stopped = again.interrupt()
 
     assert broken_off.code == 130
-    assert broken_off.out.splitlines()[-1] == "stopped before it was ready"
+    assert broken_off.out.splitlines()[-1] == "ppo: stopped before it was ready"
     assert left == []
     assert stopped.code == 0
     assert stopped.out.splitlines()[-1] == f"stopped; the data stays in {data}"
@@ -126,6 +142,5 @@ def test_ctrl_c_in_the_middle_of_a_start_is_one_line_and_the_next_start_is_whole
     assert processes_that_name(data) == []
 
 
-def pnc_id(person: pb.Person) -> str:
-    [identifier] = person.identifiers
-    return identifier.value
+def found(person: pb.Person, data: Path) -> bool:
+    return bool(ppo("nominals", "find", "--pnc", person.identifiers[0].value, "--json", data=data).out)

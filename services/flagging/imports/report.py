@@ -7,6 +7,7 @@ from typing import TypeVar
 from prometheus_client import Counter
 
 from ppo.flagging.v1 import flagging_pb2 as pb
+from services.flagging import fields
 from services.runtime import validation
 from services.runtime.errors import Illegal, Invalid
 
@@ -14,7 +15,7 @@ Imported = pb.ImportNominalsRequest | pb.ImportRegistrationsRequest
 R = TypeVar("R", pb.ImportNominalsRequest, pb.ImportRegistrationsRequest)
 T = TypeVar("T")
 
-ROWS = Counter("ppo_imported_rows", "Rows of imports, by what became of them.", ["kind", "result"])
+ROWS = Counter("ppo_flagging_imported_rows", "Rows of imports, by what became of them.", ["kind", "result"])
 
 MOST_REFUSALS = 1_000
 
@@ -57,6 +58,8 @@ async def rows(
         _refuse_mixed(first, request)
         try:
             validation.check(request)
+            fields.key(request.source, "source")
+            fields.key(request.source_reference, "source_reference")
             taken = take(request)
         except Invalid as refusal:
             report.refuse(request.line, refusal)

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from datetime import datetime
 
-from sqlalchemy import Row, or_, select, update
+from sqlalchemy import Row, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import selectinload
 
@@ -12,9 +12,10 @@ from services.flagging.register import ANNULLED
 
 
 async def of(session: AsyncSession, nominal_ids: Collection[str]) -> Sequence[Registration]:
-    """Those of the persons, the first opened first, with their steps."""
+    """Those of the persons, the first first, with their steps."""
     found = select(Registration).where(Registration.nominal_id.in_(nominal_ids))
-    ordered = found.order_by(Registration.opened_time, Registration.registration_id)
+    began = func.coalesce(Registration.effective_start_time, Registration.opened_time)
+    ordered = found.order_by(began, Registration.opened_time, Registration.registration_id)
     return (await session.scalars(ordered.options(selectinload(Registration.steps)))).all()
 
 

@@ -109,8 +109,11 @@ class Service:
         """Loads the person, who has an identifier, and returns the nominal id."""
         report = await self.load(person, source=str(uuid4()))
         assert report.created == 1, report
-        request = pb.GetNominalRequest(identifier=person.identifiers[0], purpose=policy_pb2.PURPOSE_REGISTER)
-        return (await (await self.stub("register_keeper")).GetNominal(request, timeout=5)).nominal.nominal_id
+        return (await self.read(person.identifiers[0])).nominal_id
+
+    async def read(self, identifier: person_pb2.Identifier) -> pb.Nominal:
+        request = pb.GetNominalRequest(identifier=identifier, purpose=policy_pb2.PURPOSE_REGISTER)
+        return (await (await self.stub("register_keeper")).GetNominal(request, timeout=5)).nominal
 
     # ---- the register
 
@@ -142,8 +145,7 @@ class Service:
 
     async def ending(self, person: person_pb2.Person, end: datetime) -> pb.Registration:
         """A PPO, known by an identifier, whose removal lies ahead."""
-        request = pb.GetNominalRequest(identifier=person.identifiers[0], purpose=policy_pb2.PURPOSE_REGISTER)
-        nominal = (await (await self.stub("register_keeper")).GetNominal(request, timeout=5)).nominal
+        nominal = await self.read(person.identifiers[0])
         planned = await self.plan_exit(await self.active(nominal.nominal_id))
         return await self.remove(planned, effective_time=stamp(end))
 

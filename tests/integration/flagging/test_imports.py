@@ -1,6 +1,6 @@
 """Imports by stream: what is taken, what is refused by line, field and rule; and again, with no harm."""
 
-from datetime import timedelta
+from datetime import UTC, timedelta
 from typing import Any
 
 import grpc
@@ -30,12 +30,6 @@ def refusals(report: pb.ImportReport) -> list[tuple[int, str]]:
     return [(one.line, one.field) for one in report.refusals]
 
 
-async def read(service: Service, identifier: person_pb2.Identifier) -> pb.Nominal:
-    keeper = await service.stub("register_keeper")
-    request = pb.GetNominalRequest(identifier=identifier, purpose=policy_pb2.PURPOSE_REGISTER)
-    return (await keeper.GetNominal(request, timeout=5)).nominal
-
-
 async def flags(service: Service) -> list[events_pb2.Flag]:
     async with service.database.transaction() as session:
         rows = await session.scalars(text("SELECT flag FROM flag ORDER BY version"))
@@ -48,33 +42,33 @@ async def flags(service: Service) -> list[events_pb2.Flag]:
 async def test_nominals_are_read_back_as_they_came(service: Service) -> None:
     report = await service.load(CARTER, DOYLE)
 
-    nominal = await read(service, pnc_id(2))
+    nominal = await service.read(pnc_id(2))
     assert counts(report) == (2, 0, 0, 0)
     assert (nominal.person, nominal.source) == (DOYLE, "pnc")
-    assert (await read(service, nominal_id(nominal.nominal_id))) == nominal
+    assert (await service.read(nominal_id(nominal.nominal_id))) == nominal
 
 
 async def test_the_same_rows_again_change_nothing(service: Service) -> None:
     await service.load(CARTER, DOYLE)
-    before = await read(service, pnc_id(1))
+    before = await service.read(pnc_id(1))
     service.clock.at += DAY
 
     report = await service.load(CARTER, DOYLE)
 
     assert counts(report) == (0, 0, 2, 0)
-    assert await read(service, pnc_id(1)) == before
+    assert await service.read(pnc_id(1)) == before
 
 
 async def test_a_changed_row_is_the_same_nominal_with_new_details(service: Service) -> None:
     await service.load(CARTER)
-    before = await read(service, pnc_id(1))
+    before = await service.read(pnc_id(1))
 
     report = await service.load(person("James", "Carter-Smith", identifiers=[pnc_id(3)]))
 
-    after = await read(service, pnc_id(3))
+    after = await service.read(pnc_id(3))
     assert counts(report) == (0, 1, 0, 0)
     assert (after.nominal_id, after.person.name.family_name) == (before.nominal_id, "Carter-Smith")
-    old = await refusal(read(service, pnc_id(1)))
+    old = await refusal(service.read(pnc_id(1)))
     assert old.code() == grpc.StatusCode.NOT_FOUND
 
 
@@ -97,7 +91,7 @@ async def test_bad_rows_are_reported_and_the_rest_goes_on(service: Service) -> N
         (5, "person.identifiers[0]"),
     ]
     assert "Carter" not in str(report)
-    assert (await read(service, pnc_id(1))).person == CARTER
+    assert (await service.read(pnc_id(1))).person == CARTER
 
 
 async def test_an_identifier_of_another_nominal_is_refused_in_a_later_import_too(service: Service) -> None:
@@ -107,6 +101,19 @@ async def test_an_identifier_of_another_nominal_is_refused_in_a_later_import_too
 
     assert refusals(report) == [(1, "person.identifiers[1]")]
     assert report.refusals[0].rule == "belongs to another nominal"
+
+
+async def test_what_no_index_takes_is_refused_or_shortened_and_harms_no_other_row(service: Service) -> None:
+    longest = person("James", "\u0394" * 2_000, "1980-03-12", identifiers=[pnc_id(3)])
+    rows = [
+        pb.ImportNominalsRequest(request_id="1", source="pnc", source_reference=reference, person=one)
+        for reference, one in (("n1", CARTER), ("\u0394" * 201, DOYLE), ("n3", longest))
+    ]
+
+    report = await service.load_rows(*rows)
+
+    assert refusals(report) == [(2, "source_reference")]
+    assert (await service.read(pnc_id(3))).person == longest
 
 
 async def test_of_very_many_refusals_the_first_thousand_are_told(service: Service) -> None:
@@ -125,7 +132,7 @@ async def test_an_import_longer_than_a_batch_is_whole(service: Service) -> None:
     report = await service.load(*people)
 
     assert counts(report) == (nominals.BATCH + 5, 0, 0, 0)
-    assert (await read(service, pnc_id(nominals.BATCH + 5))).person == people[-1]
+    assert (await service.read(pnc_id(nominals.BATCH + 5))).person == people[-1]
 
 
 async def test_a_key_that_stands_twice_in_a_file_ends_as_its_last_row(service: Service) -> None:
@@ -137,7 +144,7 @@ async def test_a_key_that_stands_twice_in_a_file_ends_as_its_last_row(service: S
     report = await service.load_rows(*rows)
 
     assert counts(report) == (1, 1, 0, 0)
-    assert (await read(service, pnc_id(1))).person.name.family_name == "Karter"
+    assert (await service.read(pnc_id(1))).person.name.family_name == "Karter"
 
 
 @pytest.mark.parametrize("field", ["source", "request_id"])
@@ -155,7 +162,7 @@ async def test_a_stream_is_one_import_of_one_source(service: Service, field: str
 
 async def test_new_details_of_a_ppo_are_published_under_a_higher_version(service: Service) -> None:
     await service.load(CARTER, DOYLE)
-    await service.active((await read(service, pnc_id(1))).nominal_id)
+    await service.active((await service.read(pnc_id(1))).nominal_id)
     [before] = await flags(service)
 
     renamed = person("James", "Smith", identifiers=[pnc_id(1)], aliases=[name("James", "Carter")])
@@ -204,7 +211,7 @@ async def load(service: Service, *rows: pb.ImportRegistrationsRequest) -> pb.Imp
 
 async def latest(service: Service) -> pb.GetRegistrationResponse:
     officer = await service.stub("police_offender_manager")
-    nominal = await read(service, pnc_id(1))
+    nominal = await service.read(pnc_id(1))
     request = pb.GetRegistrationRequest(nominal_id=nominal.nominal_id, purpose=policy_pb2.PURPOSE_REGISTER)
     return await officer.GetRegistration(request, timeout=5)
 
@@ -230,8 +237,10 @@ async def test_all_episodes_of_a_person_are_taken_in_any_order(service: Service)
     )
 
     [flag] = await flags(service)
+    starts = [episode.effective_start_time.ToDatetime(tzinfo=UTC) for episode in flag.episodes]
     assert counts(report) == (3, 0, 0, 0)
-    assert len(flag.episodes) == 3
+    assert starts == [NOON - 90 * DAY, NOON - 80 * DAY, NOON - 60 * DAY]
+    assert (await latest(service)).registration.state == pb.REGISTRATION_STATE_ACTIVE
 
 
 async def test_the_same_register_again_changes_nothing_even_after_decisions(service: Service) -> None:

@@ -18,6 +18,7 @@ from ppo.policy.v1 import policy_pb2
 from services.flagging import changes
 from services.flagging.fields import stamp
 from services.flagging.models import due
+from services.flagging.register import Standing
 from services.runtime.channel import reason, violations
 from services.runtime.due import Runner
 from tests.builders import person, pnc_id
@@ -253,6 +254,21 @@ async def test_a_decision_recorded_late_counts_from_its_own_date(service: Servic
     assert len(await listed(service, as_of_time=stamp(NOON - timedelta(hours=1)))) == 1
 
 
+async def test_a_decision_is_not_dated_into_an_earlier_registration(service: Service) -> None:
+    nominal_id = await service.nominal(CARTER)
+    first = await service.plan_exit(await service.active(nominal_id))
+    service.clock.at += 2 * DAY
+    await service.remove(first)
+    second = await service.nominate(nominal_id)
+    keeper = await service.stub("register_keeper")
+
+    error = await refusal(
+        keeper.DecideNomination(decision(second, effective_time=stamp(NOON + DAY)), timeout=5)
+    )
+
+    assert reason(error) == "OVERLAPS"
+
+
 async def test_the_list_can_be_that_of_one_ocu(service: Service) -> None:
     await service.active(await service.nominal(CARTER))
     await service.active(await service.nominal(person(identifiers=[pnc_id(2)])), nominating_ocu="E3")
@@ -369,6 +385,38 @@ async def test_due_work_decisions_and_imports_of_the_same_people_do_not_stand_in
     assert {flag.state for flag in last.values()} == {screening_pb2.FLAG_STATE_NOT_FLAGGED}
     assert len({flag.person.name.family_name for flag in last.values()}) == 1
     assert len(last) == 8
+
+
+async def test_a_new_name_that_comes_during_a_decision_is_in_the_flag(service: Service) -> None:
+    nominated = await service.nominate(await service.nominal(CARTER))
+    nominal = await service.read(pnc_id(1))
+    renamed = pb.ImportNominalsRequest(
+        request_id="1",
+        source=nominal.source,
+        source_reference="n1",
+        person=person("James", "Smith", identifiers=[pnc_id(1)]),
+    )
+
+    async with service.database.transaction() as session:
+        history = (await changes.claim(session, [nominal.nominal_id], NOON))[nominal.nominal_id]
+        row = history.row(nominated.registration_id)
+        row.stand(Standing(pb.REGISTRATION_STATE_ACTIVE, NOON), NOON)
+        history.changed.append(row)
+        await changes.conclude(session, [history])
+        rename = asyncio.create_task(service.load_rows(renamed))
+        await until_done_or_waiting(service, rename)
+    await rename
+
+    assert [flag.person.name.family_name for flag in await published(service)] == ["Carter", "Smith"]
+
+
+async def until_done_or_waiting(service: Service, task: asyncio.Task[pb.ImportReport]) -> None:
+    blocked = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+    waiting = text(f"{blocked} AND wait_event_type = 'Lock'")
+    while not task.done():
+        async with service.database.transaction() as session:
+            if (await session.execute(waiting)).scalar_one():
+                return
 
 
 # ---- refusals

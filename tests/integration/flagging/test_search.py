@@ -117,6 +117,12 @@ async def test_a_search_too_wide_or_malformed_is_refused_with_advice(
     assert [name for name, _ in violations(error)] == [field]
 
 
+async def test_a_page_of_fewer_than_none_is_refused(service: Service) -> None:
+    error = await refusal(search(service, CARTER, page_size=-1))
+
+    assert [field for field, _ in violations(error)] == ["page_size"]
+
+
 async def test_nobody_alike_is_an_empty_page(service: Service) -> None:
     await service.load(CARTER)
 

@@ -1,9 +1,10 @@
 """The spool: durable line by line, in order, whatever it is broken off by."""
 
+import asyncio
 import stat
 from pathlib import Path
 
-from services.custody.spool import DRAINING, NEW, Spool
+from services.custody.spool import DRAINING, NEW, REFUSED, Spool
 
 
 async def filled(directory: Path, *lines: bytes) -> Spool:
@@ -15,6 +16,26 @@ async def filled(directory: Path, *lines: bytes) -> Spool:
 
 async def test_lines_come_back_in_their_order(tmp_path: Path) -> None:
     spool = await filled(tmp_path, b"a", b"b")
+
+    assert await spool.oldest() == [b"a", b"b"]
+
+
+async def test_lines_that_come_at_once_are_all_there(tmp_path: Path) -> None:
+    spool = Spool(tmp_path)
+    lines = [str(number).encode() for number in range(200)]
+
+    await asyncio.gather(*(spool.append(line) for line in lines))
+
+    assert await spool.oldest() == lines
+    assert spool.waiting == len(lines)
+
+
+async def test_a_caller_who_goes_away_takes_no_line_along(tmp_path: Path) -> None:
+    spool = Spool(tmp_path)
+    leaving = asyncio.create_task(spool.append(b"a"))
+    await asyncio.sleep(0)
+    leaving.cancel()
+    await spool.append(b"b")
 
     assert await spool.oldest() == [b"a", b"b"]
 
@@ -75,3 +96,13 @@ async def test_only_its_owner_can_read_it(tmp_path: Path) -> None:
     await filled(tmp_path, b"a")
 
     assert stat.S_IMODE((tmp_path / NEW).stat().st_mode) == 0o600
+
+
+async def test_what_was_set_aside_is_kept(tmp_path: Path) -> None:
+    spool = await filled(tmp_path, b"a")
+    await spool.set_aside(b"a")
+    await spool.oldest()
+    await spool.drop()
+
+    assert (tmp_path / REFUSED).read_bytes() == b"a\n"
+    assert Spool(tmp_path).waiting == 0
