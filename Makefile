@@ -8,7 +8,7 @@ MAKEFLAGS += --no-builtin-rules --no-print-directory
 PYTHON ?= $(firstword $(shell command -v python3.11 python3))
 BIN := .venv/bin
 BUF := node_modules/.bin/buf
-CODE = $(wildcard services deploy tests setup.py)
+CODE = $(wildcard services deploy docs examples tests setup.py)
 PROTOS := $(shell find proto -type d -o -name '*.proto')
 # The contracts are held against this revision: where the branch left main, or the last commit on main itself.
 AGAINST ?= $(shell git merge-base HEAD origin/main 2>/dev/null || git merge-base HEAD main 2>/dev/null || echo HEAD)
@@ -20,7 +20,7 @@ image = $(BIN)/python -m grpc_tools.protoc --include_imports --include_source_in
 
 .PHONY: help
 help: ## Print every target.
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: install
 install: .venv/installed ## Set everything up in .venv; quick when nothing changed.
@@ -58,6 +58,14 @@ format: install ## Format the code and mend what the linter can.
 contracts: .venv/installed node_modules/installed ## Lint the contracts.
 	@$(call image,proto,build/contracts.binpb)
 	$(BUF) lint build/contracts.binpb
+
+.PHONY: events
+events: install ## Write docs/events.md and docs/casework.md anew from the contracts.
+	$(BIN)/python -m docs.generate
+
+.PHONY: descriptors
+descriptors: install ## Write the descriptor sets that recipients get into build/descriptors.
+	$(BIN)/python -m docs.descriptors build/descriptors
 
 .PHONY: breaking
 breaking: .venv/installed node_modules/installed ## Refuse a contract that breaks readers of main's (or make breaking AGAINST=v1.0.0).

@@ -1,0 +1,87 @@
+import static ppo.tracking.v1.Tracking.NoticeState;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.List;
+import java.util.Map;
+import java.util.Properties;
+import org.apache.kafka.clients.consumer.ConsumerRecord;
+import org.apache.kafka.clients.consumer.KafkaConsumer;
+import org.apache.kafka.common.errors.WakeupException;
+import org.apache.kafka.common.serialization.ByteArrayDeserializer;
+import org.apache.kafka.common.serialization.StringDeserializer;
+import ppo.tracking.v1.NoticeOuterClass.Notice;
+
+/** Prints what an organisation's notices ask for. Arguments: servers, topic, a file that remembers what was seen. */
+public class Consumer {
+  private static final Properties seen = new Properties();
+
+  public static void main(String[] arguments) throws IOException {
+    Path memory = Path.of(arguments[2]);
+    if (Files.exists(memory)) {
+      try (var reader = Files.newBufferedReader(memory)) {
+        seen.load(reader);
+      }
+    }
+    Map<String, Object> settings = Map.of("bootstrap.servers", arguments[0], "group.id", "notices",
+        "auto.offset.reset", "earliest", "enable.auto.commit", "false");
+    var consumer = new KafkaConsumer<>(settings, new StringDeserializer(), new ByteArrayDeserializer());
+    var main = Thread.currentThread();
+    Runtime.getRuntime().addShutdownHook(new Thread(() -> stop(consumer, main)));
+    try (consumer) {
+      consumer.subscribe(List.of(arguments[1]));
+      while (true) {
+        for (var record : consumer.poll(Duration.ofSeconds(1))) take(record, memory);
+        consumer.commitSync();
+      }
+    } catch (WakeupException stopped) {
+      // Asked to stop: what is not committed comes again, and is known again.
+    }
+  }
+
+  private static void stop(KafkaConsumer<?, ?> consumer, Thread main) {
+    consumer.wakeup();
+    try {
+      main.join();
+    } catch (InterruptedException hurried) {
+      Thread.currentThread().interrupt();
+    }
+  }
+
+  private static void take(ConsumerRecord<String, byte[]> record, Path memory) throws IOException {
+    if (!header(record, "ce_type").equals("ppo.tracking.v1.Notice")) return;
+    long last = Long.parseLong(seen.getProperty(record.key(), "0"));
+    long sequence = Long.parseLong(header(record, "ce_sequence"));
+    if (sequence <= last) {
+      System.out.println("repeat " + record.key() + " " + sequence);
+      return;
+    }
+    if (sequence > last + 1) {
+      System.out.println("gap " + record.key() + " from " + (last + 1) + " to " + (sequence - 1));
+    }
+    Notice notice = Notice.parseFrom(record.value());
+    System.out.println(step(notice.getState()) + " " + header(record, "ce_id"));
+    // A real recipient stores this in the transaction of what the notice causes.
+    seen.setProperty(record.key(), Long.toString(sequence));
+    try (var writer = Files.newBufferedWriter(memory)) {
+      seen.store(writer, null);
+    }
+  }
+
+  /** A state of a later contract reads as UNRECOGNIZED: such a notice waits until somebody has asked. */
+  private static String step(NoticeState state) {
+    return switch (state) {
+      case NOTICE_STATE_PROVISIONAL -> "prepare";
+      case NOTICE_STATE_CONFIRMED -> "act";
+      case NOTICE_STATE_RETRACTED -> "undo";
+      default -> "hold";
+    };
+  }
+
+  private static String header(ConsumerRecord<String, byte[]> record, String name) {
+    var header = record.headers().lastHeader(name);
+    return header == null ? "" : new String(header.value());
+  }
+}
