@@ -61,6 +61,7 @@ class Fact:
     recorded: datetime
     # When it was found to be wrong.
     withdrawn: datetime | None = None
+    prison_number: str = ""
     prison: str = ""
     code: str = ""
     basis: Basis = Basis.NOT_KNOWN
@@ -79,6 +80,7 @@ def moved(movement: movement_pb2.Movement, recorded: datetime, reference: Refere
         event=Event(movement_pb2.MovementKind.Name(movement.kind).removeprefix("MOVEMENT_KIND_")),
         occurred=occurred,
         recorded=recorded,
+        prison_number=movement.prison_number,
         prison=movement.prison_id,
         code=code,
         basis=reasons.basis(reference, code, occurred),

@@ -29,6 +29,7 @@ TABLES = [
     "prisons",
     "probation_offices",
     "published_figures",
+    "referral_desks",
     "return_calendar",
     "suites",
     "training_providers",
@@ -165,6 +166,13 @@ def test_a_rota_names_days_of_the_week(area: str) -> None:
 
     assert rows
     assert all(row.texts("days") and set(row.texts("days")) <= set(DAYS) for row in rows)
+
+
+@pytest.mark.parametrize("area", AREAS)
+def test_the_desk_that_providers_ring_tells_of_no_agency(area: str) -> None:
+    (desk,) = Reference.load(REFERENCE / area).rows("referral_desks", at=AT)
+
+    assert not re.search("ppo|police|probation|offend|prison", desk.text("name"), re.IGNORECASE)
 
 
 @pytest.mark.parametrize("table", ["housing_providers", "training_providers"])

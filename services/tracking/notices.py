@@ -1,0 +1,256 @@
+"""What each organisation is told of a change: to whom, as what audience, by when; nothing to anybody else."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import NamedTuple, TypeAlias
+
+from casework.v1 import casework_pb2 as casework
+
+from ppo.person.v1 import person_pb2, screening_pb2
+from ppo.policy.v1 import policy_pb2
+from ppo.tracking.v1 import notice_pb2
+from ppo.tracking.v1 import tracking_pb2 as pb
+from services.prisons.reasons import ReleaseKind
+from services.runtime import policy
+from services.tracking import days
+from services.tracking.changes import Change, NoticeType
+from services.tracking.parties import Parties
+
+Message: TypeAlias = notice_pb2.Notice | casework.CaseNotice
+Role: TypeAlias = str
+
+OWNER = "police_offender_manager"
+INTERESTED = "interested_ocu"
+PROBATION = "probation_offender_manager"
+YOUTH_TEAM = "youth_offending_team"
+PRISON = "prison_offender_management_unit"
+DRUG_TEAM = "ppo_drug_team"
+HOUSING = "housing_provider"
+TRAINING = "training_provider"
+
+# A provider must get ready for these; who is at large, abroad or out by an unknown kind needs no place now.
+EXPECTED = (ReleaseKind.SUPERVISED, ReleaseKind.UNSUPERVISED, ReleaseKind.BAILED)
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What there is to tell of the person and the case."""
+
+    nominal_id: str
+    person: person_pb2.Person
+    flag_state: screening_pb2.FlagState.ValueType
+    strand: screening_pb2.Strand.ValueType
+    ownership: pb.Ownership
+    police: pb.Manager
+    probation: pb.Manager
+    # All that a provider knows the person by.
+    case_reference: str
+    # The information-sharing protocol that it is disclosed under.
+    protocol: str
+    # The drug team has a referral of the person: its notices are of its own clients alone.
+    referred: bool = False
+    # The prison that holds the person, for a notice that no movement causes.
+    held_at: str = ""
+
+
+@dataclass(frozen=True)
+class Copy:
+    """What one organisation is told, whole: it is projected onto the audience, `role`, when it is sent.
+
+    The sender adds notice id, revision, state and recorded time.
+    """
+
+    organisation: str
+    role: Role
+    message: Message
+
+    @property
+    def key(self) -> str:
+        """What the organisation knows the person by."""
+        if isinstance(self.message, notice_pb2.Notice):
+            return self.message.nominal_id
+        return self.message.case_reference
+
+
+@dataclass(frozen=True)
+class Told:
+    """One notice, whose copies share its id and its revisions."""
+
+    type: NoticeType
+    cause: str
+    due: datetime | None
+    copies: tuple[Copy, ...]
+
+
+class Kind(NamedTuple):
+    receivers: tuple[Role, ...]
+    due: Callable[[Change], datetime | None]
+    to_providers: casework.CaseNoticeKind.ValueType = casework.CASE_NOTICE_KIND_UNSPECIFIED
+
+
+def _same_day(change: Change) -> datetime:
+    return days.midnight(days.day(change.occurred) + days.DAY)
+
+
+def _at_release(change: Change) -> datetime:
+    """The same day; at once what nobody could expect."""
+    planned = change.release in (ReleaseKind.SUPERVISED, ReleaseKind.UNSUPERVISED, ReleaseKind.LEFT_COUNTRY)
+    return _same_day(change) if planned else change.recorded
+
+
+CASE = (OWNER, YOUTH_TEAM, PROBATION)
+OUTSIDE = (*CASE, INTERESTED, DRUG_TEAM, HOUSING, TRAINING)
+
+KINDS: Mapping[NoticeType, Kind] = {
+    # N1.
+    pb.NOTICE_TYPE_PPO_FLAG_SET: Kind((*CASE, INTERESTED, PRISON), _same_day),
+    pb.NOTICE_TYPE_PPO_FLAG_CLEARED: Kind((*CASE, INTERESTED, PRISON), _same_day),
+    # N2: somebody must have it within the hour from when it can be told.
+    pb.NOTICE_TYPE_PPO_ARRESTED: Kind(
+        (*CASE, INTERESTED), lambda change: change.recorded + timedelta(hours=1)
+    ),
+    # N3: a worker is allocated within 7 days.
+    pb.NOTICE_TYPE_DRUG_TEST_ROUTED: Kind((DRUG_TEAM,), lambda change: change.recorded + timedelta(days=7)),
+    # N4: the prison marks its own record by it, so it is told as well.
+    pb.NOTICE_TYPE_PRISON_RECEPTION: Kind(
+        (*CASE, PRISON), lambda change: days.end_of_working_day(change.occurred, 1)
+    ),
+    # N5.
+    pb.NOTICE_TYPE_HOUSING_FAST_TRACK: Kind(
+        (HOUSING,),
+        lambda change: change.occurred + timedelta(hours=48),
+        casework.CASE_NOTICE_KIND_HOUSING_NEEDED,
+    ),
+    # N7: the prison that is left closes its record, the other opens one.
+    pb.NOTICE_TYPE_PRISON_TRANSFER: Kind((*CASE, PRISON), _same_day),
+    # N9.
+    pb.NOTICE_TYPE_RELEASE_PLANNED: Kind(
+        OUTSIDE, lambda change: None, casework.CASE_NOTICE_KIND_AVAILABLE_FROM
+    ),
+    pb.NOTICE_TYPE_RELEASED: Kind(OUTSIDE, _at_release, casework.CASE_NOTICE_KIND_AVAILABLE_FROM),
+    pb.NOTICE_TYPE_RELEASE_CANCELLED: Kind(
+        OUTSIDE, lambda change: change.recorded, casework.CASE_NOTICE_KIND_DATE_CANCELLED
+    ),
+}
+# What a change is told as, where that is more than its own notice.
+BESIDES = {pb.NOTICE_TYPE_PRISON_RECEPTION: pb.NOTICE_TYPE_HOUSING_FAST_TRACK}
+
+
+def notices(change: Change, subject: Subject, parties: Parties) -> tuple[Told, ...]:
+    """Every notice that a change causes, each with somebody to tell."""
+    besides = BESIDES.get(change.type)
+    types = (change.type, besides) if besides else (change.type,)
+    told = (_told(notice, change, subject, parties) for notice in types)
+    return tuple(one for one in told if one.copies)
+
+
+def _told(notice: NoticeType, change: Change, subject: Subject, parties: Parties) -> Told:
+    kind = KINDS[notice]
+    due = kind.due(change)
+    copies = [
+        Copy(organisation, role, _message(notice, role, change, subject, parties, due))
+        for role in kind.receivers
+        for organisation in _organisations(role, change, subject, parties)
+    ]
+    return Told(notice, change.cause, due, tuple(copy for copy in copies if _disclosed(copy)))
+
+
+def _disclosed(copy: Copy) -> bool:
+    """Not even that there is a notice is for a role outside the audience of its contract."""
+    return copy.role in policy.audience(copy.message.DESCRIPTOR)
+
+
+def _organisations(role: Role, change: Change, subject: Subject, parties: Parties) -> Iterable[str]:
+    match role:
+        case "interested_ocu":
+            return parties.interested
+        case "prison_offender_management_unit":
+            concerned = (change.from_prison, change.prison, subject.held_at)
+            return [prison for prison in dict.fromkeys(concerned) if prison in parties.prisons]
+        case "ppo_drug_team":
+            own = subject.referred or change.type == pb.NOTICE_TYPE_DRUG_TEST_ROUTED
+            return _one(parties.drug_team if own else "")
+        case "housing_provider" | "training_provider":
+            awaited = change.release is None or change.release in EXPECTED
+            provider = parties.housing if role == HOUSING else parties.training
+            return _one(provider if awaited else "")
+    managers = {OWNER: parties.owner, YOUTH_TEAM: parties.youth_team, PROBATION: parties.probation}
+    return _one(managers[role])
+
+
+def _one(organisation: str) -> tuple[str, ...]:
+    return (organisation,) if organisation else ()
+
+
+def _message(
+    notice: NoticeType, role: Role, change: Change, subject: Subject, parties: Parties, due: datetime | None
+) -> Message:
+    if role in (HOUSING, TRAINING):
+        return _case_notice(KINDS[notice].to_providers, change, subject, parties, due)
+    return _notice(notice, role, change, subject, due)
+
+
+def _case_notice(
+    kind: casework.CaseNoticeKind.ValueType,
+    change: Change,
+    subject: Subject,
+    parties: Parties,
+    due: datetime | None,
+) -> casework.CaseNotice:
+    """A case reference, the desk and the dates: nothing else leaves here."""
+    message = casework.CaseNotice(
+        kind=kind,
+        case_reference=subject.case_reference,
+        referrer_desk=parties.desk,
+        referrer_telephone=parties.desk_telephone,
+    )
+    message.needed_time.FromDatetime(change.occurred)
+    if due:
+        message.due_time.FromDatetime(due)
+    return message
+
+
+def _notice(
+    notice: NoticeType, role: Role, change: Change, subject: Subject, due: datetime | None
+) -> notice_pb2.Notice:
+    management, custody = policy_pb2.PURPOSE_OFFENDER_MANAGEMENT, policy_pb2.PURPOSE_PRISON_CUSTODY
+    message = notice_pb2.Notice(
+        type=notice,
+        purpose=custody if role == PRISON else management,
+        protocol_version=subject.protocol,
+        nominal_id=subject.nominal_id,
+        person=subject.person,
+        flag_state=subject.flag_state,
+        strand=subject.strand,
+        ownership=subject.ownership,
+        police_manager=subject.police,
+        probation_manager=subject.probation,
+    )
+    # They tell of offences too, which not every receiver of the owner may know.
+    message.ownership.ClearField("facts")
+    if due:
+        message.due_time.FromDatetime(due)
+    if notice == pb.NOTICE_TYPE_PPO_ARRESTED:
+        message.arrest.CopyFrom(_arrest(change))
+    elif change.prison_number or change.prison or change.from_prison:
+        message.movement.CopyFrom(_movement(change))
+    return message
+
+
+def _arrest(change: Change) -> notice_pb2.Arrest:
+    arrest = notice_pb2.Arrest(suite_id=change.suite, offence_codes=change.offences)
+    arrest.arrested_time.FromDatetime(change.occurred)
+    return arrest
+
+
+def _movement(change: Change) -> notice_pb2.PrisonMovement:
+    movement = notice_pb2.PrisonMovement(
+        prison_id=change.prison,
+        from_prison_id=change.from_prison,
+        basis=change.basis,
+        release_kind=change.release or "",
+        prison_number=change.prison_number,
+    )
+    movement.occurred_time.FromDatetime(change.occurred)
+    return movement

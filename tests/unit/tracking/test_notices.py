@@ -1,0 +1,305 @@
+"""Who is told what of a change, as which audience and by when; and that nobody else is told anything."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from casework.v1 import casework_pb2
+
+from ppo.person.v1 import person_pb2, screening_pb2
+from ppo.policy.v1 import policy_pb2
+from ppo.tracking.v1 import notice_pb2
+from ppo.tracking.v1 import tracking_pb2 as pb
+from services.prisons.reasons import ReleaseKind
+from services.runtime import policy
+from services.tracking.changes import Change
+from services.tracking.notices import KINDS, Copy, Subject, Told, notices
+from services.tracking.parties import Parties, parties
+from tests.unit.tracking.journeys import REFERENCE
+
+# A Friday, so that a working day ends on Monday.
+AT = datetime(2004, 12, 3, 15, tzinfo=UTC)
+KNOWN = AT + timedelta(hours=2)
+E3 = pb.Ownership(owner="E3", interested_ocus=["D3", "F2"], rule="O6", facts=["2 offences in D3"])
+CHILD = pb.Ownership(owner="birmingham-yot", interested_ocus=["E3"], rule="O11")
+
+
+def change(kind: str, **told: Any) -> Change:
+    notice = pb.NoticeType.Value(f"NOTICE_TYPE_{kind}")
+    given = {"prison_number": "A1234BC", "prison": "BMI", **told}
+    return Change(notice, "cause-1", AT, KNOWN, **given)
+
+
+def subject(**told: Any) -> Subject:
+    given: dict[str, Any] = {
+        "nominal_id": "nominal-1",
+        "person": person_pb2.Person(name=person_pb2.Name(given_name="John", family_name="Smith")),
+        "flag_state": screening_pb2.FLAG_STATE_FLAGGED,
+        "strand": screening_pb2.STRAND_CATCH_AND_CONVICT,
+        "ownership": E3,
+        "police": pb.Manager(name="PC Jones", telephone="0121 496 0001"),
+        "probation": pb.Manager(name="A Brown", organisation="probation-5"),
+        "case_reference": "CR-7K2M",
+        "protocol": "2004-12",
+    }
+    return Subject(**(given | told))
+
+
+def concerned(ownership: pb.Ownership = E3, **given: Any) -> Parties:
+    return parties(REFERENCE, ownership, at=AT, **given)
+
+
+def told(kind: str, *, about: Subject | None = None, to: Parties | None = None, **given: Any) -> list[Told]:
+    return list(notices(change(kind, **given), about or subject(), to or concerned()))
+
+
+def copies(*notices: Told) -> dict[str, Copy]:
+    return {copy.organisation: copy for one in notices for copy in one.copies}
+
+
+def roles(*notices: Told) -> dict[str, str]:
+    return {organisation: copy.role for organisation, copy in copies(*notices).items()}
+
+
+AGENCIES = {"E3": "police_offender_manager", "probation-5": "probation_offender_manager"}
+OTHERS = {"D3": "interested_ocu", "F2": "interested_ocu"}
+PROVIDERS = {"birmingham-housing": "housing_provider", "eespro": "training_provider"}
+PRISON = {"BMI": "prison_offender_management_unit"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "receivers"),
+    [
+        ("PPO_FLAG_SET", AGENCIES | OTHERS),
+        ("PPO_FLAG_CLEARED", AGENCIES | OTHERS),
+        ("PPO_ARRESTED", AGENCIES | OTHERS),
+        ("PRISON_RECEPTION", AGENCIES | PRISON),
+        ("PRISON_TRANSFER", AGENCIES | PRISON),
+        ("RELEASED", AGENCIES | OTHERS | PROVIDERS),
+        ("RELEASE_PLANNED", AGENCIES | OTHERS | PROVIDERS),
+        ("RELEASE_CANCELLED", AGENCIES | OTHERS | PROVIDERS),
+        ("DRUG_TEST_ROUTED", {"drug-solutions-birmingham": "ppo_drug_team"}),
+    ],
+)
+def test_a_notice_goes_to_its_receivers_each_as_its_audience(kind: str, receivers: dict[str, str]) -> None:
+    prison: dict[str, Any] = {"prison": "", "prison_number": ""} if kind.startswith("PPO") else {}
+
+    assert roles(told(kind, **prison)[0]) == receivers
+
+
+def test_a_reception_starts_the_fast_track_of_housing_as_a_notice_of_its_own() -> None:
+    reception, housing = told("PRISON_RECEPTION")
+
+    assert (reception.type, housing.type) == (
+        pb.NOTICE_TYPE_PRISON_RECEPTION,
+        pb.NOTICE_TYPE_HOUSING_FAST_TRACK,
+    )
+    assert roles(housing) == {"birmingham-housing": "housing_provider"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "due"),
+    [
+        ("PPO_FLAG_SET", datetime(2004, 12, 4, tzinfo=UTC)),
+        ("PPO_ARRESTED", KNOWN + timedelta(hours=1)),
+        ("PRISON_RECEPTION", datetime(2004, 12, 7, tzinfo=UTC)),
+        ("PRISON_TRANSFER", datetime(2004, 12, 4, tzinfo=UTC)),
+        ("DRUG_TEST_ROUTED", KNOWN + timedelta(days=7)),
+        ("RELEASE_PLANNED", None),
+        ("RELEASE_CANCELLED", KNOWN),
+    ],
+)
+def test_a_notice_is_due_within_its_limit(kind: str, due: datetime | None) -> None:
+    notice = told(kind)[0]
+
+    assert notice.due == due
+    for copy in notice.copies:
+        assert copy.message.HasField("due_time") == (due is not None)
+        assert due is None or copy.message.due_time.ToDatetime(UTC) == due
+
+
+@pytest.mark.parametrize("hour", [0, 12])
+def test_housing_has_48_hours_from_the_reception_through_a_change_of_the_clocks(hour: int) -> None:
+    received = datetime(2004, 10, 30, hour, tzinfo=UTC)
+    (_, housing) = notices(replace(change("PRISON_RECEPTION"), occurred=received), subject(), concerned())
+
+    assert housing.due == received + timedelta(hours=48)
+
+
+@pytest.mark.parametrize(
+    ("kind", "due"),
+    [
+        (ReleaseKind.SUPERVISED, datetime(2004, 12, 4, tzinfo=UTC)),
+        (ReleaseKind.UNSUPERVISED, datetime(2004, 12, 4, tzinfo=UTC)),
+        (ReleaseKind.BAILED, KNOWN),
+        (ReleaseKind.UNLAWFULLY_AT_LARGE, KNOWN),
+        (ReleaseKind.UNKNOWN, KNOWN),
+    ],
+)
+def test_a_release_that_nobody_could_expect_is_due_at_once(kind: ReleaseKind, due: datetime) -> None:
+    assert told("RELEASED", release=kind)[0].due == due
+
+
+@pytest.mark.parametrize(
+    ("kind", "awaited"),
+    [
+        (ReleaseKind.SUPERVISED, True),
+        (ReleaseKind.BAILED, True),
+        (ReleaseKind.UNLAWFULLY_AT_LARGE, False),
+        (ReleaseKind.LEFT_COUNTRY, False),
+        (ReleaseKind.UNKNOWN, False),
+    ],
+)
+def test_providers_are_told_of_those_who_need_a_place_now(kind: ReleaseKind, awaited: bool) -> None:
+    assert (PROVIDERS.keys() <= copies(*told("RELEASED", release=kind)).keys()) == awaited
+
+
+def test_a_notice_holds_the_person_the_case_and_the_movement() -> None:
+    notice = copies(*told("PRISON_RECEPTION", basis="REMAND"))["E3"].message
+
+    assert isinstance(notice, notice_pb2.Notice)
+    assert (notice.nominal_id, notice.person.name.family_name) == ("nominal-1", "Smith")
+    assert (notice.ownership.owner, notice.police_manager.name) == ("E3", "PC Jones")
+    assert (notice.movement.prison_id, notice.movement.basis) == ("BMI", "REMAND")
+    assert notice.movement.occurred_time.ToDatetime(UTC) == AT
+    assert (notice.purpose, notice.protocol_version) == (policy_pb2.PURPOSE_OFFENDER_MANAGEMENT, "2004-12")
+
+
+def test_a_prison_is_told_for_the_custody_of_its_prisoner() -> None:
+    notice = copies(*told("PRISON_RECEPTION"))["BMI"].message
+
+    assert isinstance(notice, notice_pb2.Notice)
+    assert notice.purpose == policy_pb2.PURPOSE_PRISON_CUSTODY
+
+
+def test_an_arrest_is_told_with_suite_and_offences_and_no_prison() -> None:
+    arrested = told("PPO_ARRESTED", prison="", prison_number="", suite="D3", offences=("theft",))
+    notice = copies(*arrested)["E3"].message
+
+    assert isinstance(notice, notice_pb2.Notice)
+    assert (notice.arrest.suite_id, list(notice.arrest.offence_codes)) == ("D3", ["theft"])
+    assert not notice.HasField("movement")
+
+
+def test_a_flag_is_told_to_the_prison_that_holds_the_person() -> None:
+    flag = told("PPO_FLAG_SET", prison="", prison_number="", about=subject(held_at="BMI"))
+
+    assert roles(*flag) == AGENCIES | OTHERS | PRISON
+
+
+def test_a_transfer_is_told_to_both_prisons() -> None:
+    assert PRISON.keys() | {"FSI"} <= copies(*told("PRISON_TRANSFER", from_prison="BMI", prison="FSI")).keys()
+
+
+def test_a_prison_that_takes_no_notices_is_not_told() -> None:
+    assert "ZZI" not in copies(*told("PRISON_RECEPTION", prison="ZZI"))
+
+
+def test_the_drug_team_is_told_of_the_release_of_its_own_clients_alone() -> None:
+    assert "drug-solutions-birmingham" not in copies(*told("RELEASED"))
+    assert "drug-solutions-birmingham" in copies(*told("RELEASED", about=subject(referred=True)))
+
+
+@pytest.mark.parametrize(
+    "kind", ["PPO_FLAG_SET", "PPO_ARRESTED", "PRISON_RECEPTION", "PRISON_TRANSFER", "RELEASED"]
+)
+def test_the_youth_offending_team_is_told_of_its_own_in_place_of_an_owner(kind: str) -> None:
+    found = roles(*told(kind, about=subject(ownership=CHILD), to=concerned(CHILD)))
+
+    assert found["birmingham-yot"] == "youth_offending_team"
+    assert not {"police_offender_manager", "probation_offender_manager"} & set(found.values())
+
+
+# ---- what a provider gets
+
+
+@pytest.mark.parametrize(
+    ("kind", "told_as"),
+    [
+        ("PRISON_RECEPTION", casework_pb2.CASE_NOTICE_KIND_HOUSING_NEEDED),
+        ("RELEASED", casework_pb2.CASE_NOTICE_KIND_AVAILABLE_FROM),
+        ("RELEASE_PLANNED", casework_pb2.CASE_NOTICE_KIND_AVAILABLE_FROM),
+        ("RELEASE_CANCELLED", casework_pb2.CASE_NOTICE_KIND_DATE_CANCELLED),
+    ],
+)
+def test_a_provider_gets_a_reference_a_desk_and_dates_and_nothing_else(kind: str, told_as: int) -> None:
+    notice = copies(*told(kind, release=ReleaseKind.SUPERVISED))["birmingham-housing"].message
+
+    assert isinstance(notice, casework_pb2.CaseNotice)
+    assert notice.kind == told_as
+    assert {field.name for field, _ in notice.ListFields()} - {"due_time"} == {
+        "kind",
+        "case_reference",
+        "referrer_desk",
+        "referrer_telephone",
+        "needed_time",
+    }
+    assert (notice.case_reference, notice.referrer_desk) == ("CR-7K2M", "City referral desk")
+    assert notice.needed_time.ToDatetime(UTC) == AT
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_provider_ever_gets_the_nominal_id_or_a_name(kind: pb.NoticeType.ValueType) -> None:
+    for copy in copies(*notices(replace(change("RELEASED"), type=kind), subject(), concerned())).values():
+        if copy.role in ("housing_provider", "training_provider"):
+            assert b"nominal-1" not in copy.message.SerializeToString()
+            assert b"Smith" not in copy.message.SerializeToString()
+            assert copy.key == "CR-7K2M"
+        else:
+            assert copy.key == "nominal-1"
+
+
+# ---- who may see what
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_copy_is_for_its_audience_and_reaches_it(kind: pb.NoticeType.ValueType) -> None:
+    everything = replace(change("RELEASED"), type=kind, from_prison="FSI", suite="D3", offences=("theft",))
+    about = subject(referred=True, held_at="BMI")
+
+    for one in notices(everything, about, concerned()):
+        assert len({copy.organisation for copy in one.copies}) == len(one.copies)
+        for copy in one.copies:
+            assert copy.role in policy.audience(copy.message.DESCRIPTOR)
+            assert policy.project(copy.message, policy.Viewer(copy.role, copy.organisation)).ListFields()
+
+
+def test_what_the_owner_is_by_is_not_told_for_it_speaks_of_offences() -> None:
+    for copy in copies(*told("RELEASED", about=subject(referred=True))).values():
+        assert b"offences in D3" not in copy.message.SerializeToString()
+
+
+def test_a_role_that_no_contract_discloses_to_is_told_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(policy, "audience", lambda descriptor: frozenset({"interested_ocu"}))
+
+    assert roles(*told("RELEASED")) == OTHERS
+    assert told("PRISON_RECEPTION") == []
+
+
+# ---- the parties of a case
+
+
+def test_the_parties_of_a_case_are_those_of_its_owner() -> None:
+    found = concerned()
+
+    assert (found.owner, found.interested, found.probation) == ("E3", ("D3", "F2"), "probation-5")
+    assert (found.housing, found.training) == ("birmingham-housing", "eespro")
+    assert found.drug_team == "drug-solutions-birmingham"
+
+
+def test_the_office_of_the_manager_who_is_named_comes_first() -> None:
+    assert concerned(probation="probation-1").probation == "probation-1"
+    assert concerned(probation="A Brown's desk").probation == "probation-5"
+
+
+def test_an_owner_outside_is_told_nothing_here_and_the_interested_ocus_are() -> None:
+    outside = concerned(pb.Ownership(owner="K1", interested_ocus=["F2", "K2"]))
+
+    assert (outside.owner, outside.interested, outside.probation) == ("", ("F2",), "probation-6")
+
+
+def test_a_child_has_a_team_and_no_probation_office() -> None:
+    found = concerned(CHILD)
+
+    assert (found.owner, found.youth_team, found.probation) == ("", "birmingham-yot", "")
