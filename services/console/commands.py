@@ -2,7 +2,22 @@
 
 import typer
 
-from services.console import check, custody, decisions, demo, desk, nominals, register, stack, status, suite
+from services.console import (
+    cases,
+    check,
+    custody,
+    decisions,
+    demo,
+    desk,
+    movements,
+    nominals,
+    notices,
+    register,
+    returns,
+    stack,
+    status,
+    suite,
+)
 
 
 def _group(about: str) -> typer.Typer:
@@ -13,6 +28,11 @@ app = _group("Is this person a prolific and other priority offender, and who mus
 _nominals = _group("The people known to the police.")
 _register = _group("Who is a PPO, since when, by whose decision.")
 _custody = _group("What happens to the people in a custody suite.")
+_movements = _group("What prisons tell of their prisoners.")
+_journey = _group("Where a PPO is in the justice process.")
+_owner = _group("Whose case a PPO is.")
+_notices = _group("What each organisation is told.")
+_return = _group("An area's month, counted, checked and sent.")
 
 app.command()(demo.demo)
 app.command()(stack.up)
@@ -24,6 +44,11 @@ app.command()(desk.desk)
 app.add_typer(_custody, name="custody")
 app.add_typer(_nominals, name="nominals")
 app.add_typer(_register, name="register")
+app.add_typer(_movements, name="movements")
+app.add_typer(_journey, name="journey")
+app.add_typer(_owner, name="owner")
+app.add_typer(_notices, name="notices")
+app.add_typer(_return, name="return")
 
 _custody.command()(custody.book_in)
 _custody.command()(custody.identify)
@@ -45,3 +70,15 @@ _register.command()(decisions.plan_exit)
 _register.command()(decisions.cancel_exit)
 _register.command()(decisions.remove)
 _register.command()(decisions.annul)
+
+_movements.command()(movements.send)
+_journey.command()(cases.show)
+_owner.command()(cases.explain)
+_notices.command()(notices.watch)
+_notices.command()(notices.ack)
+_notices.command()(notices.trace)
+
+_return.command()(returns.close)
+_return.command()(returns.show)
+_return.command()(returns.submit)
+_return.command()(returns.export)

@@ -1,7 +1,7 @@
 """What a person types, read into the contracts' words; what cannot be right is refused with its field."""
 
 import re
-from calendar import monthrange
+from calendar import month_name, monthrange
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any
@@ -24,11 +24,18 @@ Prison = Annotated[str, typer.Option(help="Prison number, such as A1234BC.")]
 Fingerprint = Annotated[bool, typer.Option("--fingerprint", help="The identifiers came from fingerprints.")]
 Suite = Annotated[str, typer.Option(envvar="PPO_SUITE", help="The custody suite you are in.")]
 
+Whom = Annotated[str, typer.Argument(metavar="PERSON", help="A PNC id, prison number or nominal id.")]
+Ocu = Annotated[str, typer.Option(envvar="PPO_OCU", help="The OCU that you work for.")]
+
 SUITE = "D3"
+OCU = "D3"
+MONTHS = tuple(month_name)[1:]
 
 _ISO = re.compile(r"(\d{4})(?:-(\d{1,2}))?(?:-(\d{1,2}))?", re.ASCII)
 _BRITISH = re.compile(r"(\d{1,2})[/.](\d{1,2})[/.](\d{4})", re.ASCII)
 _NOMINAL = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE | re.ASCII)
+_PRISON = re.compile(r"[A-Z]\d{4}[A-Z]{2}", re.IGNORECASE | re.ASCII)
+_MONTH = re.compile(r"(\d{4})-(\d{1,2})", re.ASCII)
 
 
 def person(
@@ -93,10 +100,18 @@ def _refused(text: str, rule: str) -> Stop:
 
 
 def identifier(text: str) -> pb.Identifier:
-    """A PNC id or a nominal id, whichever it looks like."""
-    nominal = _NOMINAL.fullmatch(text.strip())
-    kind = pb.IDENTIFIER_KIND_NOMINAL_ID if nominal else pb.IDENTIFIER_KIND_PNC_ID
-    return pb.Identifier(kind=kind, value=text.strip())
+    """A nominal id, a prison number or a PNC id, whichever it looks like."""
+    typed = text.strip()
+    shapes = ((_NOMINAL, pb.IDENTIFIER_KIND_NOMINAL_ID), (_PRISON, pb.IDENTIFIER_KIND_PRISON_NUMBER))
+    kinds = (kind for shape, kind in shapes if shape.fullmatch(typed))
+    return pb.Identifier(kind=next(kinds, pb.IDENTIFIER_KIND_PNC_ID), value=typed)
+
+
+def month(text: str) -> Date:
+    typed = _MONTH.fullmatch(text.strip())
+    if typed is None or not 1 <= int(typed[2]) <= 12:
+        raise Stop(f"MONTH {text!r} is not a month; write it as 2004-12", 2)
+    return Date(year=int(typed[1]), month=int(typed[2]))
 
 
 def instant(text: str, option: str) -> Timestamp:

@@ -4,13 +4,15 @@ import asyncio
 import uuid
 from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import typer
 
 from ppo.flagging.v1 import flagging_pb2 as flagging
 from services.console import output, rows
 from services.console.stop import INTERRUPTED, Stop
+
+Report = TypeVar("Report")
 
 # The server's own limit for a stream of rows.
 STREAM_SECONDS = 3600
@@ -23,11 +25,11 @@ Source = Annotated[
 ]
 
 
-def run(work: Coroutine[Any, Any, flagging.ImportReport]) -> flagging.ImportReport:
+def run(work: Coroutine[Any, Any, Report]) -> Report:
     try:
         return asyncio.run(work)
     except KeyboardInterrupt:
-        line = "stopped; the rows that were taken stay taken: the same import again takes the others"
+        line = "stopped; what was taken stays taken: the same file again takes the rest"
         raise Stop(line, INTERRUPTED) from None
 
 
@@ -46,14 +48,14 @@ async def send(
                 unread.append(row)
                 continue
             row.request_id, row.source = request_id, source
-            if not await _sent(call, row):
+            if not await sent(call, row):
                 break
-        await _sent(call, None)
+        await sent(call, None)
         response = await call
     return _whole(response.report, unread)
 
 
-async def _sent(call: Any, row: object | None) -> bool:
+async def sent(call: Any, row: object | None) -> bool:
     """False once the server has ended the call; awaiting the call then says why."""
     try:
         await (call.done_writing() if row is None else call.write(row))

@@ -46,7 +46,7 @@ def read(path: Path, shape: Shape[Row]) -> Iterator[Row | flagging.RowRefusal]:
     """Every row with its line; one that cannot be read is a refusal, and the rest goes on."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            documents = _table(file, shape) if path.suffix == ".csv" else _lines(file)
+            documents = _table(file, shape) if path.suffix == ".csv" else lines(file)
             for line, document in documents:
                 yield _row(line, document, shape)
     except UnicodeDecodeError:
@@ -65,7 +65,7 @@ def _row(line: int, document: Json | RowError, shape: Shape[Row]) -> Row | flagg
     return row
 
 
-def _lines(file: TextIO) -> Iterator[tuple[int, Json | RowError]]:
+def lines(file: TextIO) -> Iterator[tuple[int, Json | RowError]]:
     for line, text in enumerate(file, start=1):
         if text.strip():
             yield line, _document(text)

@@ -13,10 +13,14 @@ from typing import Annotated, TypeVar
 import grpc
 import typer
 
-from deploy.embedded import clock, state
+from deploy.embedded import backing, clock, state
 from deploy.embedded.keys import Keys
+from deploy.embedded.mock_broker import MockBroker
+from deploy.embedded.ports import HOST
 from ppo.custody.v1.custody_pb2_grpc import CustodyServiceStub
 from ppo.flagging.v1.flagging_pb2_grpc import FlaggingServiceStub
+from ppo.returns.v1.returns_pb2_grpc import ReturnsServiceStub
+from ppo.tracking.v1.tracking_pb2_grpc import TrackingServiceStub
 from services.console.stop import Stop, Unreachable
 from services.runtime import channel
 from services.runtime.clock import Clock
@@ -31,7 +35,7 @@ HEALTH_SECONDS = 5.0
 STREAM_SECONDS = 24 * 3600.0
 # A shift. A watch ends with its token, and is taken up again with a new one.
 TOKEN_LIFE = timedelta(hours=12)
-PORTS = {"flagging": 50051, "custody": 50052}
+PORTS = {"flagging": 50051, "custody": 50052, "tracking": 50053, "returns": 50054}
 
 Data = Annotated[
     Path,
@@ -64,6 +68,16 @@ class Session:
         async with self._reached("flagging", FlaggingServiceStub) as stub:
             yield stub
 
+    @asynccontextmanager
+    async def tracking(self) -> AsyncIterator[TrackingServiceStub]:
+        async with self._reached("tracking", TrackingServiceStub) as stub:
+            yield stub
+
+    @asynccontextmanager
+    async def returns(self) -> AsyncIterator[ReturnsServiceStub]:
+        async with self._reached("returns", ReturnsServiceStub) as stub:
+            yield stub
+
     def clock(self) -> Clock:
         """The one that the services go by."""
         moved = clock.file(self.data)
@@ -92,6 +106,19 @@ def address(data: Path, service: str) -> str:
 def named(service: str) -> str:
     """Where the environment says that the service is; empty where it says nothing."""
     return os.environ.get(f"PPO_{service.upper()}_TARGET", "")
+
+
+def kafka(data: Path) -> tuple[str, bool]:
+    """Where Kafka is, and whether that is the mock broker: as the environment says, else the suite's own."""
+    servers = os.environ.get("PPO_KAFKA", "")
+    if servers not in ("", backing.MOCK):
+        return servers, False
+    running = state.read(data)
+    own = running.processes.get("kafka") if running and running.alive else None
+    if own is None:
+        raise Unreachable(f"no Kafka runs in {data}: start a suite with ppo up, or name one with PPO_KAFKA")
+    port = own.ports.get("kafka")
+    return (f"{HOST}:{port}", False) if port else (MockBroker(data / "kafka", data / "logs").servers, True)
 
 
 async def serving(data: Path, service: str) -> bool:

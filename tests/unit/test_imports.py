@@ -37,7 +37,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "services.runtime": set(),
     "services.people": {"ppo.person"},
     "services.prisons": {"services.runtime", "services.people", "ppo.person", "ppo.tracking"},
-    "services.console": {"services.runtime", "services.people", "ppo", "deploy"},
+    "services.console": {"services.runtime", *WORDS, "ppo", "casework", "deploy"},
     "deploy": {"services.runtime"},
     **{f"services.{name}": {"services.runtime", *WORDS, "ppo"} for name in SERVICES},
 }

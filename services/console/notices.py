@@ -1,0 +1,214 @@
+"""`ppo notices`: what an organisation is told, that it has it, and where a notice has got to."""
+
+import asyncio
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+
+from deploy.embedded.services import REFERENCE
+from ppo.person.v1 import screening_pb2 as screening
+from ppo.policy.v1 import policy_pb2 as policy
+from ppo.tracking.v1 import notice_pb2 as pb
+from ppo.tracking.v1 import tracking_pb2 as tracking
+from services.console import output, session
+from services.console.stop import Stop, Unreachable
+from services.console.suite import AGAIN_SECONDS
+from services.runtime.reference import LONDON, Reference
+
+# By the table of the reference data that an organisation stands in: as what its people look.
+ROLES = {
+    "ocus": "police_offender_manager",
+    "probation_offices": "probation_offender_manager",
+    "prisons": "prison_offender_management_unit",
+    "youth_offending_teams": "youth_offending_team",
+    "drug_teams": "ppo_drug_team",
+    "housing_providers": "housing_provider",
+    "training_providers": "training_provider",
+}
+HELD = "HOLD and ask: its state is not known here"
+_STATES = {
+    tracking.NOTICE_STATE_PROVISIONAL: "provisional: ",
+    tracking.NOTICE_STATE_CONFIRMED: "",
+    tracking.NOTICE_STATE_RETRACTED: "RETRACTED, undo what it caused: ",
+}
+
+Whose = Annotated[
+    str,
+    typer.Argument(help="Such as E3, BMI, probation-2, drug-solutions-birmingham.", metavar="ORGANISATION"),
+]
+NoticeId = Annotated[str, typer.Argument(help="The notice's id.", metavar="NOTICE")]
+
+
+def watch(
+    organisation: Whose,
+    after: Annotated[
+        int, typer.Option(min=0, help="The number of the last notice seen; 0: from the beginning.")
+    ] = 0,
+    json: output.AsJson = False,
+    data: session.Data = session.DATA,
+) -> int:
+    """Shows an organisation's notices as they come, with the fields that it may see; Ctrl-C ends.
+
+    ```
+    ppo notices watch E3
+    ppo notices watch BMI --after 17 --json
+    ```
+    """
+    asyncio.run(_watch(place(organisation, data), after, as_json=json))
+    return 0
+
+
+async def _watch(whose: session.Session, after: int, *, as_json: bool) -> None:
+    request = tracking.WatchNoticesRequest(purpose=policy.PURPOSE_OFFENDER_MANAGEMENT)
+    while True:
+        try:
+            async with whose.tracking() as service:
+                request.after_number = after
+                async for one in service.WatchNotices(request, timeout=session.STREAM_SECONDS):
+                    after = one.notice.number
+                    _show(one.notice, as_json=as_json)
+        except Unreachable as outage:
+            output.say(f"{outage}; watching on from notice {after} when it is back")
+            await asyncio.sleep(AGAIN_SECONDS)
+
+
+def _show(sent: tracking.SentNotice, *, as_json: bool) -> None:
+    notice = read(sent)
+    if as_json:
+        output.emit(notice)
+        return
+    output.show(f"{sent.number:>4}  {line(notice)}")
+    output.show(f"      {'; '.join([*_asked(notice, sent), f'notice {notice.notice_id}'])}")
+
+
+def ack(
+    notice: NoticeId,
+    organisation: Annotated[str, typer.Option("--as", help="The organisation that has it, such as E3.")],
+    request_id: session.RequestId = "",
+    json: output.AsJson = False,
+    data: session.Data = session.DATA,
+) -> int:
+    """Says that an organisation has a notice.
+
+    ```
+    ppo notices ack NOTICE --as E3
+    ```
+    """
+    request = tracking.AcknowledgeNoticeRequest(
+        request_id=session.request_id(request_id), notice_id=notice.strip()
+    )
+    response = asyncio.run(_acknowledge(place(organisation, data), request))
+    if json:
+        output.emit(response)
+    else:
+        output.show(f"{organisation} has it since {output.moment(response.acknowledged_time)}")
+    return 0
+
+
+async def _acknowledge(
+    whose: session.Session, request: tracking.AcknowledgeNoticeRequest
+) -> tracking.AcknowledgeNoticeResponse:
+    async with whose.tracking() as service:
+        return await service.AcknowledgeNotice(request, timeout=session.CALL_SECONDS)
+
+
+def trace(notice: NoticeId, json: output.AsJson = False, data: session.Data = session.DATA) -> int:
+    """Follows a notice: to whom it went, in which state, who has acknowledged it. Nothing of the person.
+
+    ```
+    ppo notices trace NOTICE
+    ```
+    """
+    request = tracking.TraceNoticeRequest(notice_id=notice.strip())
+    response = asyncio.run(_trace(session.Session(data, "ops", "ppo"), request))
+    if json:
+        output.emit(response)
+        return 0
+    output.show(output.word(tracking.NoticeType, response.type), style="bold")
+    made = output.table("To", "Revision", "State", "Recorded", "Due", "Acknowledged")
+    for one in response.deliveries:
+        state = output.word(tracking.NoticeState, one.state)
+        times = [
+            output.moment(getattr(one, name)) if one.HasField(name) else "not yet" if "ack" in name else ""
+            for name in ("recorded_time", "due_time", "acknowledged_time")
+        ]
+        made.add_row(one.organisation, str(one.revision), state, *times)
+    output.show(made)
+    return 0
+
+
+async def _trace(ops: session.Session, request: tracking.TraceNoticeRequest) -> tracking.TraceNoticeResponse:
+    async with ops.tracking() as service:
+        return await service.TraceNotice(request, timeout=session.CALL_SECONDS)
+
+
+def place(organisation: str, data: session.Data) -> session.Session:
+    """Somebody of the organisation, in the role that it has by the reference data."""
+    known = Reference.load(REFERENCE)
+    for table, role in ROLES.items():
+        if organisation in known.ids(table):
+            return session.Session(data, role, organisation)
+    raise Stop(f"{organisation!r} is no organisation of the reference data", 2)
+
+
+def read(sent: tracking.SentNotice) -> pb.Notice:
+    return pb.Notice.FromString(sent.record)
+
+
+# ---- a notice as a person reads it
+
+
+def line(notice: pb.Notice) -> str:
+    state = _STATES.get(notice.state, f"{HELD}: ")
+    what = output.word(tracking.NoticeType, notice.type)
+    return f"{_clock(notice)}  {state}{what}: {', '.join(filter(None, (whom(notice), *_happened(notice))))}"
+
+
+def whom(notice: pb.Notice) -> str:
+    return output.full_name(notice.person.name) or output.identifiers(notice.person) or notice.nominal_id
+
+
+def _clock(notice: pb.Notice) -> str:
+    return f"{notice.recorded_time.ToDatetime(UTC).astimezone(LONDON):%-d %b %H:%M:%S}"
+
+
+def _happened(notice: pb.Notice) -> Iterator[str]:
+    if notice.HasField("arrest"):
+        yield f"arrested {_when(notice.arrest.arrested_time.ToDatetime(UTC))}"
+        yield f"held at {notice.arrest.suite_id}" if notice.arrest.suite_id else ""
+        yield " and ".join(code.replace("_", " ") for code in notice.arrest.offence_codes)
+    if notice.HasField("movement"):
+        yield from _moved(notice.movement)
+    if notice.flag_state and notice.type in _OF_FLAGS:
+        yield output.word(screening.FlagState, notice.flag_state)
+
+
+def _moved(movement: pb.PrisonMovement) -> Iterator[str]:
+    yield f"from {movement.from_prison_id}" if movement.from_prison_id else ""
+    yield f"{'to' if movement.from_prison_id else 'at'} {movement.prison_id}" if movement.prison_id else ""
+    yield _said(movement.basis)
+    yield _said(movement.release_kind)
+    if movement.HasField("occurred_time"):
+        yield _when(movement.occurred_time.ToDatetime(UTC))
+
+
+def _asked(notice: pb.Notice, sent: tracking.SentNotice) -> Iterator[str]:
+    if notice.ownership.owner:
+        yield f"the case is {notice.ownership.owner}'s"
+    if sent.HasField("acknowledged_time"):
+        yield f"acknowledged {output.moment(sent.acknowledged_time)}"
+    elif notice.HasField("due_time"):
+        yield f"due by {output.moment(notice.due_time)}"
+
+
+def _when(at: datetime) -> str:
+    return f"{at.astimezone(LONDON):%-d %b %H:%M}"
+
+
+def _said(word: str) -> str:
+    return word.replace("_", " ").lower()
+
+
+_OF_FLAGS = (tracking.NOTICE_TYPE_PPO_FLAG_SET, tracking.NOTICE_TYPE_PPO_FLAG_CLEARED)

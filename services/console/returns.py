@@ -1,0 +1,202 @@
+"""`ppo return`: a month is closed, looked at, sent and taken along as a workbook."""
+
+import asyncio
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from google.type.date_pb2 import Date
+from rich.table import Table
+
+from ppo.returns.v1 import returns_pb2 as pb
+from ppo.returns.v1.returns_pb2_grpc import ReturnsServiceStub
+from ppo.tracking.v1 import tracking_pb2 as tracking
+from services.console import details, output, published, session
+from services.console.stop import Stop
+
+ROLE = "returns_officer"
+# Every person of the area is counted, and every count is sent on.
+CLOSE_SECONDS = 120.0
+EXPORT_SECONDS = 30.0
+
+Area = Annotated[str, typer.Argument(help="Such as birmingham.")]
+Month = Annotated[str, typer.Argument(help="Such as 2004-12.")]
+Revision = Annotated[int, typer.Option(min=0, help="The latest when not given.")]
+
+
+def close(
+    area: Area,
+    month: Month,
+    request_id: session.RequestId = "",
+    json: output.AsJson = False,
+    data: session.Data = session.DATA,
+) -> int:
+    """Counts a month that is over and has it checked: a draft, or what does not balance.
+
+    ```
+    ppo return close birmingham 2004-12
+    ```
+    """
+    request = tracking.CloseMonthRequest(
+        request_id=session.request_id(request_id), area=area, month=details.month(month)
+    )
+    response = asyncio.run(closed(session.Session(data, ROLE, area), request))
+    if json:
+        output.emit(response)
+    else:
+        output.show(
+            f"{area}, {words(request.month)}: closed as revision {response.revision}, "
+            f"from {response.counts_sent:,} counts, and it balances"
+        )
+        output.say(f"next: ppo return show {area} {month}")
+    return 0
+
+
+async def closed(
+    officer: session.Session, request: tracking.CloseMonthRequest
+) -> tracking.CloseMonthResponse:
+    async with officer.tracking() as service:
+        return await service.CloseMonth(request, timeout=CLOSE_SECONDS)
+
+
+def submit(
+    area: Area,
+    month: Month,
+    revision: Annotated[int, typer.Option(min=1, help="The one that you have looked at.")],
+    request_id: session.RequestId = "",
+    json: output.AsJson = False,
+    data: session.Data = session.DATA,
+) -> int:
+    """Sends a checked draft to the Government Office.
+
+    ```
+    ppo return submit birmingham 2004-12 --revision 1
+    ```
+    """
+    asked = pb.GetReturnRequest(area=area, month=details.month(month), revision=revision)
+    name = session.request_id(request_id)
+    response = asyncio.run(_submit(session.Session(data, ROLE, area), asked, name))
+    if json:
+        output.emit(response)
+    else:
+        output.show(output.facts(_facts(response.monthly_return)))
+    return 0
+
+
+async def _submit(officer: session.Session, asked: pb.GetReturnRequest, name: str) -> pb.SubmitReturnResponse:
+    async with officer.returns() as service:
+        looked_at = await service.GetReturn(asked, timeout=session.CALL_SECONDS)
+        request = pb.SubmitReturnRequest(
+            request_id=name, return_id=looked_at.monthly_return.return_id, revision=asked.revision
+        )
+        return await service.SubmitReturn(request, timeout=session.CALL_SECONDS)
+
+
+def show(
+    area: Area,
+    month: Month,
+    json: output.AsJson = False,
+    data: session.Data = session.DATA,
+) -> int:
+    """Shows a month's latest revision with its headline measures, beside what was published.
+
+    ```
+    ppo return show birmingham 2004-12
+    ppo return show birmingham 2004-12 --json
+    ```
+    """
+    asked = pb.GetReturnRequest(area=area, month=details.month(month))
+    response, measures = asyncio.run(_read(session.Session(data, ROLE, area), asked))
+    if json:
+        for one in (response, *measures):
+            output.emit(one)
+        return 0
+    output.show(output.facts(_facts(response.monthly_return)))
+    output.show()
+    output.show(headlines(measures, published.figures(area, asked.month)))
+    return 0
+
+
+async def _read(
+    officer: session.Session, asked: pb.GetReturnRequest
+) -> tuple[pb.GetReturnResponse, list[pb.StreamHeadlineMeasuresResponse]]:
+    async with officer.returns() as service:
+        response = await service.GetReturn(asked, timeout=session.CALL_SECONDS)
+        return response, await measured(service, asked.area, asked.month)
+
+
+async def measured(
+    service: ReturnsServiceStub, area: str, month: Date
+) -> list[pb.StreamHeadlineMeasuresResponse]:
+    request = pb.StreamHeadlineMeasuresRequest(area=area, first_month=month, last_month=month)
+    return [one async for one in service.StreamHeadlineMeasures(request, timeout=session.CALL_SECONDS)]
+
+
+def export(
+    area: Area,
+    month: Month,
+    file: Annotated[
+        Path, typer.Argument(help="Where to, such as december.xlsx; what stands there is replaced.")
+    ],
+    revision: Revision = 0,
+    data: session.Data = session.DATA,
+) -> int:
+    """Writes a return as a workbook that any spreadsheet opens.
+
+    ```
+    ppo return export birmingham 2004-12 december.xlsx
+    ppo return export birmingham 2004-12 first.xlsx --revision 1
+    ```
+    """
+    request = pb.ExportReturnRequest(area=area, month=details.month(month), revision=revision)
+    content = asyncio.run(_export(session.Session(data, ROLE, area), request))
+    write(file, content)
+    output.show(f"{file}: {len(content):,} bytes")
+    return 0
+
+
+async def _export(officer: session.Session, request: pb.ExportReturnRequest) -> bytes:
+    async with officer.returns() as service:
+        return await workbook(service, request)
+
+
+async def workbook(service: ReturnsServiceStub, request: pb.ExportReturnRequest) -> bytes:
+    return b"".join([one.part async for one in service.ExportReturn(request, timeout=EXPORT_SECONDS)])
+
+
+def write(file: Path, content: bytes) -> None:
+    """Whole or not at all."""
+    beside = file.with_name(f"{file.name}.new")
+    try:
+        beside.write_bytes(content)
+        beside.replace(file)
+    except OSError as error:
+        raise Stop(f"{file} cannot be written: {error.strerror}") from None
+
+
+def words(month: Date) -> str:
+    return f"{details.MONTHS[month.month - 1]} {month.year}"
+
+
+def _facts(one: pb.Return) -> list[tuple[str, str]]:
+    facts = [
+        ("Return", f"{one.heading.area}, {words(one.heading.month)}, revision {one.revision}"),
+        ("State", output.word(pb.ReturnState, one.state)),
+        ("Closed at", output.moment(one.heading.cut_off_time)),
+        ("Due", output.day(one.due_date)),
+    ]
+    if one.HasField("submitted_time"):
+        facts.append(("Submitted", output.moment(one.submitted_time)))
+    return facts
+
+
+def headlines(measures: Iterable[pb.StreamHeadlineMeasuresResponse], figures: published.Figures) -> Table:
+    made = output.table("", "Measure", "", "Count", "of", "%", "Published")
+    for one in measures:
+        share = (f"{one.base:,}", f"{one.per_cent}") if one.base else ("", "")
+        figure = figures.get((one.measure, one.category), "")
+        made.add_row(one.measure, one.title, one.category, f"{one.value:,}", *share, figure)
+    for column in made.columns[3:6]:
+        column.justify = "right"
+    return made
