@@ -103,7 +103,7 @@ def _ocus(values: Counts, ocus: Collection[str]) -> Iterator[Check]:
 
 def _stages(values: Counts) -> Iterator[Check]:
     stages = sum(_total(values, stage) for stage in STAGES)
-    yield Check("M10 to M14", "the stages sum to M1", _total(values, "M1"), stages)
+    yield Check("M10 to M14", f"{' + '.join(STAGES)} make M1", _total(values, "M1"), stages)
     if not any(cell[:2] == ("M1", "position") for cell in values):
         return
     for stage, positions in STAGES.items():

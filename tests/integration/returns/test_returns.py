@@ -1,5 +1,6 @@
 """What becomes of a recorded month: submitted, listed, measured, shown in the metrics."""
 
+import asyncio
 from datetime import timedelta
 from uuid import uuid4
 
@@ -36,6 +37,14 @@ async def test_a_repeated_submission_gets_the_first_reply(service: Service) -> N
     service.clock.at += timedelta(hours=1)
 
     assert await service.submit(recorded, request_id="s-1") == first
+
+
+async def test_of_submissions_at_the_same_time_one_is_taken(service: Service) -> None:
+    recorded = await service.record()
+
+    results = await asyncio.gather(*(service.submit(recorded) for _ in range(8)), return_exceptions=True)
+
+    assert len([one for one in results if isinstance(one, pb.Return)]) == 1
 
 
 async def test_only_the_latest_revision_is_submitted(service: Service) -> None:
