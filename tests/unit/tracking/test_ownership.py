@@ -239,6 +239,12 @@ def test_o2_a_material_change_ends_a_decision(change: dict[str, Any]) -> None:
     assert ownership(ago(5), **given, forum=forum).rule != "O2"
 
 
+def test_o2_what_had_changed_when_the_forum_met_is_in_its_decision() -> None:
+    forum = ForumDecision("F2", "forum-e3", ago(5))
+
+    assert ownership(**CROSS, forum=forum, sentences=(ago(5),)).rule == "O2"
+
+
 def test_o2_a_move_to_a_hostel_is_no_material_change() -> None:
     moved = (lives("E3"), lives("D3", 5, HOSTEL))
 
