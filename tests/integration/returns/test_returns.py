@@ -5,15 +5,24 @@ from datetime import timedelta
 from uuid import uuid4
 
 import grpc
+import psycopg
 import pytest
 from google.type.date_pb2 import Date
 from prometheus_client import REGISTRY
 
 from ppo.returns.v1 import returns_pb2 as pb
 from services.returns.definitions import Cell
-from tests.integration.returns.service import DECEMBER, JANUARY, NOW, Service, refusal
+from tests.integration.returns.service import DECEMBER, JANUARY, NOW, SECONDS, Service, refusal
 from tests.integration.returns.test_record import LATER
+from tests.servers import Database
 from tests.unit.returns.builders import after, december, totals
+
+SECOND = """
+    INSERT INTO returns.revision (return_id, revision, state, cut_off_time, tool_version, recorded_time,
+        recorded_by, submitted_by)
+    SELECT return_id, 2, state, cut_off_time, tool_version, recorded_time, recorded_by, submitted_by
+    FROM returns.revision
+"""
 
 
 def metric(name: str, **labels: str) -> float | None:
@@ -39,12 +48,18 @@ async def test_a_repeated_submission_gets_the_first_reply(service: Service) -> N
     assert await service.submit(recorded, request_id="s-1") == first
 
 
-async def test_of_submissions_at_the_same_time_one_is_taken(service: Service) -> None:
+async def test_a_submission_waits_for_a_closing_that_is_under_way(service: Service, own: Database) -> None:
     recorded = await service.record()
+    with psycopg.connect(own.superuser) as closing:
+        closing.execute("UPDATE returns.monthly_return SET latest_revision = 2")
+        closing.execute(SECOND)
+        submission = asyncio.create_task(service.submit(recorded))
+        async with asyncio.timeout(SECONDS):
+            while closing.execute("SELECT 1 FROM pg_locks WHERE NOT granted").fetchone() is None:
+                await asyncio.sleep(0.01)
+        closing.commit()
 
-    results = await asyncio.gather(*(service.submit(recorded) for _ in range(8)), return_exceptions=True)
-
-    assert len([one for one in results if isinstance(one, pb.Return)]) == 1
+    assert (await refusal(submission)).details() == "revision 2 is the latest of this return, not 1"
 
 
 async def test_only_the_latest_revision_is_submitted(service: Service) -> None:
