@@ -7,12 +7,14 @@ from functools import cached_property
 from typing import TypeVar
 
 from google.protobuf.message import Message
+from google.type.date_pb2 import Date
 
 from ppo.custody.v1 import events_pb2 as custody
 from ppo.flagging.v1 import events_pb2 as flagging
 from ppo.person.v1 import screening_pb2
 from ppo.tracking.v1 import movement_pb2
 from ppo.tracking.v1 import tracking_pb2 as pb
+from services.people.flags import flagged_at
 from services.runtime.reference import Reference
 from services.tracking import days, facts, journey, ownership
 from services.tracking.evidence import (
@@ -120,6 +122,10 @@ class CaseFile:
             at = self._next(at, decision)
         return found, at
 
+    def ownership(self, at: datetime) -> pb.Ownership:
+        tenures, _ = self.tenures(at)
+        return tenures[-1].decision.ownership if tenures else pb.Ownership(state=pb.OWNERSHIP_STATE_NONE)
+
     def evidence(self, at: datetime) -> Evidence:
         episode = self._episode(at)
         state = self.state(at)
@@ -145,9 +151,24 @@ class CaseFile:
     def strand(self, at: datetime) -> screening_pb2.Strand.ValueType:
         return self._episode(at).strand
 
+    def nominating_ocu(self, at: datetime) -> str:
+        return self._episode(at).nominating_ocu
+
+    def flag_state(self, at: datetime) -> screening_pb2.FlagState.ValueType:
+        """At an instant, by the episodes; the flag's own state is of the time it was recorded."""
+        if self.flag.state == screening_pb2.FLAG_STATE_MERGED_INTO:
+            return screening_pb2.FLAG_STATE_MERGED_INTO
+        if flagged_at(at, self.spans):
+            return screening_pb2.FLAG_STATE_FLAGGED
+        return screening_pb2.FLAG_STATE_NOT_FLAGGED
+
     def latest(self, kind: type[M]) -> M | None:
-        found = self._entries(kind)
-        return found[-1][1] if found else None
+        found = self.of(kind)
+        return found[-1] if found else None
+
+    def of(self, kind: type[M]) -> list[M]:
+        """All that stand, the latest last."""
+        return [told for _, told in self._entries(kind)]
 
     @cached_property
     def _standing(self) -> list[Entry]:
@@ -202,28 +223,32 @@ class CaseFile:
             if stage.kind in SENTENCES:
                 yield entry.occurred
 
-    def _stays(self, at: datetime) -> Iterator[Stay]:
+    @cached_property
+    def stays(self) -> list[tuple[datetime, datetime | None]]:
+        """From when until when the person was in prison custody."""
+        found: list[tuple[datetime, datetime | None]] = []
         received: datetime | None = None
         for step in self.steps:
             inside, then = step.state.custody is not None, step.fact.occurred
             if inside and received is None:
                 received = then
             elif not inside and received is not None:
-                yield Stay(received, then, self._plan(received, min(then, at)))
+                found.append((received, then))
                 received = None
-        if received is not None:
-            yield Stay(received, None, self._plan(received, at))
+        return [*found, (received, None)] if received else found
 
-    def _plan(self, received: datetime, until: datetime) -> Plan | None:
-        plans = [
-            told
+    def plans(self, received: datetime, until: datetime | None) -> list[Plan]:
+        """What was planned in a stay, until an instant, the latest last."""
+        return [
+            Plan(_day(told.release_date), told.ocu)
             for entry, told in self._entries(pb.PlanReleaseRequest)
-            if received <= entry.occurred <= until
+            if received <= entry.occurred and (until is None or entry.occurred <= until)
         ]
-        if not plans:
-            return None
-        planned = plans[-1].release_date
-        return Plan(date(planned.year, planned.month, planned.day), plans[-1].ocu)
+
+    def _stays(self, at: datetime) -> Iterator[Stay]:
+        for received, released in self.stays:
+            plans = self.plans(received, min(released or at, at))
+            yield Stay(received, released, plans[-1] if plans else None)
 
     def _forum(self, at: datetime) -> ForumDecision | None:
         decided = self._entries(pb.DecideDisputeRequest, at)
@@ -250,6 +275,10 @@ class CaseFile:
     def _next(self, at: datetime, decision: Decision) -> datetime | None:
         recorded = next((change for change in self._changes if change > at), None)
         return min((one for one in (recorded, decision.next_time) if one is not None), default=None)
+
+
+def _day(given: Date) -> date:
+    return date(given.year, given.month, given.day)
 
 
 def span(episode: flagging.Episode) -> tuple[datetime, datetime | None]:

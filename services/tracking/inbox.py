@@ -28,26 +28,18 @@ class Inbox:
         self._taking = taking
 
     @property
-    def flags(self) -> Mapping[str, Take]:
-        return {_name(flagging.Flag): Handler(flagging.Flag, self._taking.flag)}
-
-    @property
-    def arrests(self) -> Mapping[str, Take]:
+    def handlers(self) -> Mapping[str, Take]:
+        taking = self._taking
         return {
-            _name(custody.PpoArrested): Handler(custody.PpoArrested, self._taking.from_custody),
-            _name(custody.PpoDrugTested): Handler(custody.PpoDrugTested, self._taking.from_custody),
-            _name(custody.PpoDisposed): Handler(custody.PpoDisposed, self._taking.from_custody),
-            _name(custody.PpoArrestWithdrawn): Handler(custody.PpoArrestWithdrawn, self._taking.withdrawn),
-            _name(custody.DetentionCounted): Handler(custody.DetentionCounted, self._taking.counted),
+            _name(flagging.Flag): Handler(flagging.Flag, taking.flag),
+            _name(custody.PpoArrested): Handler(custody.PpoArrested, taking.from_custody),
+            _name(custody.PpoDrugTested): Handler(custody.PpoDrugTested, taking.from_custody),
+            _name(custody.PpoDisposed): Handler(custody.PpoDisposed, taking.from_custody),
+            _name(custody.PpoArrestWithdrawn): Handler(custody.PpoArrestWithdrawn, taking.withdrawn),
+            _name(custody.DetentionCounted): Handler(custody.DetentionCounted, taking.counted),
+            _name(movement_pb2.Movement): Handler(movement_pb2.Movement, self._movement),
+            HMPPS: self._foreign,
         }
-
-    @property
-    def movements(self) -> Mapping[str, Take]:
-        return {_name(movement_pb2.Movement): Handler(movement_pb2.Movement, self._movement)}
-
-    @property
-    def hmpps(self) -> Mapping[str, Take]:
-        return {HMPPS: self._foreign}
 
     async def _movement(self, session: AsyncSession, movement: movement_pb2.Movement) -> None:
         validation.check(movement)

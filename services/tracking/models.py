@@ -100,12 +100,13 @@ class Episode(Base):
     end_time: Mapped[maybe_instant]
 
 
-class PrisonNumber(Base):
-    """Whose prison number it is."""
+class Identifier(Base):
+    """Whose identifier it is; a movement is of whoever has its prison number."""
 
-    __tablename__ = "prison_number"
+    __tablename__ = "identifier"
 
-    number: Mapped[words] = mapped_column(primary_key=True)
+    kind: Mapped[small] = mapped_column(primary_key=True, comment="ppo.person.v1.IdentifierKind")
+    value: Mapped[words] = mapped_column(primary_key=True, comment="Canonical")
     nominal_id: Mapped[words] = mapped_column(ForeignKey(Person.nominal_id), index=True)
     flag_version: Mapped[big] = mapped_column(comment="Of the flag that said so; 0 for a prison's merge")
 
@@ -198,6 +199,7 @@ class Notice(Base):
     nominal_id: Mapped[words] = mapped_column(ForeignKey(Person.nominal_id))
     type: Mapped[small] = mapped_column(comment="ppo.tracking.v1.NoticeType")
     cause: Mapped[words] = mapped_column(comment="The fact or registration that it tells of")
+    told: Mapped[words] = mapped_column(comment="What is told, as a text: another one is another revision")
     revision: Mapped[int]
     state: Mapped[small] = mapped_column(comment="ppo.tracking.v1.NoticeState")
     recorded_time: Mapped[instant]
@@ -272,7 +274,7 @@ class Closing(Base):
     area: Mapped[words]
     month: Mapped[day] = mapped_column(comment="Its first day")
     cut_off_time: Mapped[instant]
-    counts: Mapped[content] = mapped_column(comment="ppo.returns.v1.RecordReturnRequest messages, delimited")
+    counts: Mapped[content] = mapped_column(comment="A line each: measure, breakdown, category, value")
     return_id: Mapped[maybe_words] = mapped_column(comment="None until the returns have it")
     revision: Mapped[int | None]
 

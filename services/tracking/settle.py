@@ -1,6 +1,6 @@
 """Makes of all that is recorded of a person what follows: journey, owner, case, notices, what is due."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -15,6 +15,7 @@ from services.tracking.evidence import Limits
 from services.tracking.models import Person, due, outbox
 from services.tracking.store import facts as fact_store
 from services.tracking.store import persons
+from services.tracking.telling import Teller
 
 CASES = "ppo.tracking.cases.v1"
 SETTLE = "settle"
@@ -27,6 +28,7 @@ class Settler:
     """Everything that is done for a person after something has become known, or an instant has come."""
 
     reference: Reference
+    teller: Teller
     limits: Limits = LIMITS
 
     async def settle(self, session: AsyncSession, nominal_id: str, now: datetime) -> pb.Case | None:
@@ -35,7 +37,8 @@ class Settler:
         person = await persons.person(session, nominal_id)
         if person is None:
             return None
-        file = await self.file(session, person)
+        older = await persons.merged_with(session, nominal_id)
+        file = await self._file(session, person, older)
         tenures, next_time = file.tenures(now)
         await fact_store.set_stages(session, nominal_id, list(_stages(file)))
         await fact_store.set_ownership(session, nominal_id, tenures, now)
@@ -43,7 +46,9 @@ class Settler:
         cases = [("case", "case", reason) for reason in decision.reviews] if decision else []
         await fact_store.set_reviews(session, nominal_id, [*_doubts(file), *cases], now)
         ownership = decision.ownership if decision else pb.Ownership(state=pb.OWNERSHIP_STATE_NONE)
-        await self._publish(session, person, _case(file, ownership, now), now)
+        case = _case(file, ownership, now)
+        await self._publish(session, person, case, now)
+        await self.teller.tell(session, person, older, file, case, now)
         if next_time is None:
             await due.drop(session, SETTLE, nominal_id)
         else:
@@ -51,7 +56,9 @@ class Settler:
         return person.to_proto(now)
 
     async def file(self, session: AsyncSession, person: Person) -> CaseFile:
-        older = await persons.merged_with(session, person.nominal_id)
+        return await self._file(session, person, await persons.merged_with(session, person.nominal_id))
+
+    async def _file(self, session: AsyncSession, person: Person, older: Sequence[Person]) -> CaseFile:
         ids = [person.nominal_id, *(one.nominal_id for one in older)]
         entries = await fact_store.entries(session, ids)
         merges = tuple(sorted(one.to_flag().recorded_time.ToDatetime(UTC) for one in older))

@@ -22,6 +22,7 @@ from services.tracking.store import facts, persons
 Fate: TypeAlias = pb.MovementFate.ValueType
 FromCustody: TypeAlias = custody.PpoArrested | custody.PpoDrugTested | custody.PpoDisposed
 
+NUMBER = person_pb2.IDENTIFIER_KIND_PRISON_NUMBER
 # The clocks of prisons run ahead a little.
 AHEAD = timedelta(minutes=10)
 
@@ -41,18 +42,32 @@ class Taking:
             return
         concerned = {flag.nominal_id, await persons.living(session, flag.nominal_id)}
         for identifier in flag.person.identifiers:
-            if identifier.kind == person_pb2.IDENTIFIER_KIND_PRISON_NUMBER:
-                await _hold(session, identifier.value)
-                before = await persons.give(session, identifier.value, flag.nominal_id, flag.version)
-                concerned |= {before} if before else set()
-                await self._replay(session, identifier.value)
+            before = await self._give(session, identifier, flag.nominal_id, flag.version)
+            concerned |= {before} if before else set()
         for nominal_id in sorted(concerned):
             await self.settle(session, nominal_id)
+
+    async def _give(
+        self, session: AsyncSession, identifier: person_pb2.Identifier, nominal_id: str, version: int
+    ) -> str | None:
+        """Returns whose it was before."""
+        kind, value = identifier.kind, identifier.value
+        if kind == NUMBER:
+            await _hold(session, value)
+        before = await persons.give(session, kind, value, nominal_id, version)
+        if kind == NUMBER:
+            for movement, recorded in await facts.unpark(session, value):
+                await self._move(session, movement, recorded)
+        return before
 
     # ---- movements
 
     async def movement(self, session: AsyncSession, movement: movement_pb2.Movement) -> Fate:
-        return await self._move(session, canonical(movement, self._clock.now()), self._clock.now())
+        return await self._move(session, self.canonical(movement), self._clock.now())
+
+    def canonical(self, movement: movement_pb2.Movement) -> movement_pb2.Movement:
+        """Raises Invalid for what can be no movement."""
+        return canonical(movement, self._clock.now())
 
     async def _move(self, session: AsyncSession, movement: movement_pb2.Movement, recorded: datetime) -> Fate:
         if await facts.known(session, movement.movement_id):
@@ -60,7 +75,7 @@ class Taking:
         await _hold(session, movement.prison_number, movement.removed_prison_number)
         if movement.kind == movement_pb2.MOVEMENT_KIND_MERGE:
             return await self._merge(session, movement, recorded)
-        holder = await persons.holder(session, movement.prison_number)
+        holder = await persons.holder(session, NUMBER, movement.prison_number)
         if holder is None:
             new = await facts.park(session, movement, movement.prison_number, recorded)
             return pb.MOVEMENT_FATE_PARKED if new else pb.MOVEMENT_FATE_REPEATED
@@ -71,9 +86,9 @@ class Taking:
     async def _merge(
         self, session: AsyncSession, movement: movement_pb2.Movement, recorded: datetime
     ) -> Fate:
-        """The removed number is the holder's of the kept one; or the other way round, where only it is known."""
+        """The removed number is the holder's of the kept one; the other way round where only it is known."""
         numbers = (movement.prison_number, movement.removed_prison_number)
-        kept, removed = [await persons.holder(session, number) for number in numbers]
+        kept, removed = [await persons.holder(session, NUMBER, number) for number in numbers]
         holder = kept or removed
         if holder is None:
             new = [await facts.park(session, movement, number, recorded) for number in numbers]
@@ -84,14 +99,9 @@ class Taking:
                 await facts.review_merge(session, movement.movement_id, nominal_id, self._clock.now())
             return pb.MOVEMENT_FATE_RECORDED
         for number in numbers:
-            await persons.give(session, number, holder, 0)
-            await self._replay(session, number)
+            await self._give(session, person_pb2.Identifier(kind=NUMBER, value=number), holder, 0)
         await self.settle(session, holder)
         return pb.MOVEMENT_FATE_RECORDED
-
-    async def _replay(self, session: AsyncSession, number: str) -> None:
-        for movement, recorded in await facts.unpark(session, number):
-            await self._move(session, movement, recorded)
 
     # ---- custody
 
@@ -143,7 +153,7 @@ def canonical(movement: movement_pb2.Movement, now: datetime) -> movement_pb2.Mo
 
 def _number(raw: str, field: str) -> str:
     try:
-        return identifiers.canonical(person_pb2.IDENTIFIER_KIND_PRISON_NUMBER, raw)
+        return identifiers.canonical(NUMBER, raw)
     except identifiers.Malformed as malformed:
         raise Invalid(field, str(malformed)) from None
 

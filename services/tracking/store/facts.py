@@ -9,9 +9,10 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ppo.custody.v1 import events_pb2 as custody
+from ppo.person.v1 import person_pb2
 from ppo.tracking.v1 import movement_pb2
 from services.tracking.casefile import KINDS, Entry, Tenure
-from services.tracking.models import DetentionCount, Fact, Ownership, Parked, PrisonNumber, Review, Stage
+from services.tracking.models import DetentionCount, Fact, Identifier, Ownership, Parked, Review, Stage
 
 _KINDS = {kind.DESCRIPTOR.full_name: kind for kind in KINDS}
 _ARREST = (custody.PpoArrested, custody.PpoDisposed, custody.PpoDrugTested)
@@ -35,7 +36,9 @@ async def record(session: AsyncSession, entry: Entry, *, nominal_id: str = "", n
 
 async def entries(session: AsyncSession, nominal_ids: Sequence[str]) -> list[Entry]:
     """Of these nominals, and the movements under their prison numbers."""
-    numbers = select(PrisonNumber.number).where(PrisonNumber.nominal_id.in_(nominal_ids))
+    numbers = select(Identifier.value).where(
+        Identifier.kind == person_pb2.IDENTIFIER_KIND_PRISON_NUMBER, Identifier.nominal_id.in_(nominal_ids)
+    )
     theirs = or_(Fact.nominal_id.in_(nominal_ids), Fact.prison_number.in_(numbers))
     rows = await session.scalars(select(Fact).where(theirs).order_by(Fact.occurred_time, Fact.fact_id))
     return [_entry(row) for row in rows]

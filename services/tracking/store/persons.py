@@ -1,16 +1,16 @@
-"""Persons, their episodes and their prison numbers."""
+"""Persons, their episodes and their identifiers."""
 
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
-from sqlalchemy import delete, select
+from sqlalchemy import Select, delete, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ppo.flagging.v1 import events_pb2 as flagging
 from ppo.person.v1 import person_pb2, screening_pb2
 from services.tracking.casefile import span
-from services.tracking.models import Episode, Person, PrisonNumber
+from services.tracking.models import Episode, Identifier, Person
 
 
 async def person(session: AsyncSession, nominal_id: str) -> Person | None:
@@ -64,23 +64,17 @@ async def merged_with(session: AsyncSession, nominal_id: str) -> Sequence[Person
     return (await session.scalars(found.execution_options(populate_existing=True))).all()
 
 
-async def by_identifier(session: AsyncSession, kind: int, value: str) -> str | None:
-    """The nominal, by its own id or a prison number."""
-    if kind == person_pb2.IDENTIFIER_KIND_PRISON_NUMBER:
-        return await holder(session, value)
-    return await session.scalar(select(Person.nominal_id).where(Person.nominal_id == value))
-
-
-async def flags(session: AsyncSession) -> Iterable[tuple[str, bytes]]:
-    return [
-        (one.nominal_id, one.flag) for one in await session.execute(select(Person.nominal_id, Person.flag))
-    ]
-
-
-async def holder(session: AsyncSession, number: str) -> str | None:
-    """Whose number it is: the nominal that lives on."""
-    found = await session.scalar(select(PrisonNumber.nominal_id).where(PrisonNumber.number == number))
+async def holder(session: AsyncSession, kind: int, value: str) -> str | None:
+    """Whose identifier it is: the nominal that lives on."""
+    if kind == person_pb2.IDENTIFIER_KIND_NOMINAL_ID:
+        found = await session.scalar(select(Person.nominal_id).where(Person.nominal_id == value))
+    else:
+        found = await session.scalar(_holder(kind, value))
     return found if found is None else await living(session, found)
+
+
+def _holder(kind: int, value: str) -> Select[str]:
+    return select(Identifier.nominal_id).where(Identifier.kind == kind, Identifier.value == value)
 
 
 async def living(session: AsyncSession, nominal_id: str) -> str:
@@ -89,14 +83,16 @@ async def living(session: AsyncSession, nominal_id: str) -> str:
     return await living(session, known) if known else nominal_id
 
 
-async def give(session: AsyncSession, number: str, nominal_id: str, version: int) -> str | None:
-    """The number is this nominal's, unless a later flag says otherwise; returns whose it was before."""
-    before = await session.scalar(select(PrisonNumber.nominal_id).where(PrisonNumber.number == number))
+async def give(session: AsyncSession, kind: int, value: str, nominal_id: str, version: int) -> str | None:
+    """The identifier is this nominal's, unless a later flag says otherwise; returns whose it was before."""
+    before = await session.scalar(_holder(kind, value))
     values = {"nominal_id": nominal_id, "flag_version": version}
-    row = insert(PrisonNumber).values(number=number, **values)
+    row = insert(Identifier).values(kind=kind, value=value, **values)
     await session.execute(
         row.on_conflict_do_update(
-            index_elements=[PrisonNumber.number], set_=values, where=PrisonNumber.flag_version <= version
+            index_elements=[Identifier.kind, Identifier.value],
+            set_=values,
+            where=Identifier.flag_version <= version,
         )
     )
     return before

@@ -49,15 +49,16 @@ def _persons() -> None:
     )
     op.create_index("episode_nominal_id_idx", "episode", ["nominal_id"], schema=S)
     op.create_table(
-        "prison_number",
-        _words("number"),
+        "identifier",
+        _small("kind", comment="ppo.person.v1.IdentifierKind"),
+        _words("value", comment="Canonical"),
         _words("nominal_id"),
         _big("flag_version", comment="Of the flag that said so; 0 for a prison's merge"),
-        sa.PrimaryKeyConstraint("number"),
+        sa.PrimaryKeyConstraint("kind", "value"),
         sa.ForeignKeyConstraint(["nominal_id"], [f"{S}.person.nominal_id"]),
         schema=S,
     )
-    op.create_index("prison_number_nominal_id_idx", "prison_number", ["nominal_id"], schema=S)
+    op.create_index("identifier_nominal_id_idx", "identifier", ["nominal_id"], schema=S)
     op.create_table(
         "parked",
         _words("movement_id"),
@@ -137,6 +138,7 @@ def _notices() -> None:
         _words("nominal_id"),
         _small("type", comment="ppo.tracking.v1.NoticeType"),
         _words("cause", comment="The fact or registration that it tells of"),
+        _words("told", comment="What is told, as a text: another one is another revision"),
         _number("revision"),
         _small("state", comment="ppo.tracking.v1.NoticeState"),
         _instant("recorded_time"),
@@ -195,7 +197,7 @@ def _months() -> None:
         _words("area"),
         _day("month", comment="Its first day"),
         _instant("cut_off_time"),
-        _bytes("counts", comment="ppo.returns.v1.RecordReturnRequest messages, delimited"),
+        _bytes("counts", comment="A line each: measure, breakdown, category, value"),
         _words("return_id", comment="None until the returns have it", nullable=True),
         _number("revision", nullable=True),
         sa.PrimaryKeyConstraint("closing_id"),

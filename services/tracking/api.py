@@ -1,0 +1,279 @@
+"""The service's RPCs, one short method each."""
+
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime
+from typing import TypeAlias, TypeVar
+
+from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
+from google.type.date_pb2 import Date
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from ppo.person.v1 import person_pb2
+from ppo.tracking.v1 import tracking_pb2 as pb
+from ppo.tracking.v1.tracking_pb2_grpc import TrackingServiceServicer
+from services.people import identifiers
+from services.runtime import identity
+from services.runtime.clock import Clock
+from services.runtime.database import Database, lock
+from services.runtime.errors import Denied, Illegal, Invalid, NotFound
+from services.runtime.reference import Reference
+from services.runtime.rpc import Context
+from services.tracking import journey
+from services.tracking.casefile import CaseFile, Entry
+from services.tracking.models import Person, requests
+from services.tracking.months import Months
+from services.tracking.reporting import Report
+from services.tracking.settle import Settler
+from services.tracking.store import facts, notices, persons
+from services.tracking.take import Taking
+from services.tracking.watch import Board
+
+MOST_NOTICES, NOTICES = 500, 100
+MUST_AGREE = {"police", "probation"}
+
+Told: TypeAlias = (
+    pb.RecordStageRequest
+    | pb.AssignManagersRequest
+    | pb.SetResidenceRequest
+    | pb.PlanReleaseRequest
+    | pb.RaiseDisputeRequest
+    | pb.DecideDisputeRequest
+)
+Reply = TypeVar("Reply", bound=Message)
+
+
+class Tracking(TrackingServiceServicer):
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        reference: Reference,
+        settler: Settler,
+        taking: Taking,
+        board: Board,
+        months: Months,
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._reference = reference
+        self._settler = settler
+        self._taking = taking
+        self._board = board
+        self._months = months
+
+    # ---- movements
+
+    async def ReportMovement(
+        self, request: pb.ReportMovementRequest, context: Context
+    ) -> pb.ReportMovementResponse:
+        async def act(session: AsyncSession) -> pb.ReportMovementResponse:
+            return pb.ReportMovementResponse(fate=await self._taking.movement(session, request.movement))
+
+        # Its own canonical form would be another request under the same id.
+        asked = pb.ReportMovementRequest()
+        asked.CopyFrom(request)
+        return await requests.once(self._database, asked, pb.ReportMovementResponse, act, self._clock.now())
+
+    async def ReportMovements(
+        self, requests: AsyncIterator[pb.ReportMovementsRequest], _: Context
+    ) -> pb.ReportMovementsResponse:
+        return await Report(self._database, self._taking).run(requests)
+
+    # ---- what is told of a case
+
+    async def RecordStage(self, request: pb.RecordStageRequest, _: Context) -> pb.RecordStageResponse:
+        occurred = request.occurred_time.ToDatetime(UTC)
+        if occurred > self._clock.now():
+            raise Invalid("occurred_time", "lies in the future")
+
+        now = self._clock.now()
+
+        async def act(session: AsyncSession) -> pb.RecordStageResponse:
+            await self._record(session, request, occurred, now)
+            file = (await self._file(session, request.nominal_id))[1]
+            steps = file.journey(now, None)
+            return pb.RecordStageResponse(journey=journey.to_proto(request.nominal_id, steps))
+
+        return await requests.once(self._database, request, pb.RecordStageResponse, act, now)
+
+    async def AssignManagers(
+        self, request: pb.AssignManagersRequest, _: Context
+    ) -> pb.AssignManagersResponse:
+        return await self._tell(request, lambda case: pb.AssignManagersResponse(case=case))
+
+    async def SetResidence(self, request: pb.SetResidenceRequest, _: Context) -> pb.SetResidenceResponse:
+        if (request.kind == pb.RESIDENCE_KIND_NO_FIXED_ABODE) == bool(request.ocu):
+            raise Invalid("ocu", "is given unless the person has no fixed abode")
+        effective = request.effective_time.ToDatetime(UTC)
+        handover = _time(request, "handover_time", request.handover_time)
+        if handover is not None and handover < effective:
+            raise Invalid("handover_time", "lies before the move")
+        return await self._tell(request, lambda case: pb.SetResidenceResponse(case=case), effective)
+
+    async def PlanRelease(self, request: pb.PlanReleaseRequest, _: Context) -> pb.PlanReleaseResponse:
+        _refuse_partial(request.release_date, "release_date")
+        return await self._tell(request, lambda case: pb.PlanReleaseResponse(case=case))
+
+    async def RaiseDispute(self, request: pb.RaiseDisputeRequest, _: Context) -> pb.RaiseDisputeResponse:
+        self._refuse_unknown_ocu(request.ocu)
+        if identity.current().organisation != request.ocu:
+            raise Denied("an OCU disputes in its own name")
+        return await self._tell(request, lambda case: pb.RaiseDisputeResponse(case=case))
+
+    async def DecideDispute(self, request: pb.DecideDisputeRequest, _: Context) -> pb.DecideDisputeResponse:
+        self._refuse_unknown_ocu(request.ocu)
+        if self._reference.row("forums", request.forum_id, at=self._clock.now()) is None:
+            raise Invalid("forum_id", "is no forum that the reference data knows")
+        if not {agency.lower() for agency in request.agreeing_agencies} >= MUST_AGREE:
+            raise Illegal("WITHOUT_AGREEMENT", "police and probation must agree")
+
+        def disputed(file: CaseFile) -> None:
+            if file.evidence(self._clock.now()).dispute is None:
+                raise Illegal("NO_DISPUTE", "there is no open dispute about this case")
+
+        return await self._tell(request, lambda case: pb.DecideDisputeResponse(case=case), check=disputed)
+
+    # ---- what is asked
+
+    async def GetJourney(self, request: pb.GetJourneyRequest, _: Context) -> pb.GetJourneyResponse:
+        as_of = _time(request, "as_of_time", request.as_of_time) or self._clock.now()
+        known_at = _time(request, "known_at_time", request.known_at_time)
+        async with self._database.snapshot() as session:
+            nominal_id, file = await self._found(session, request.identifier)
+        steps = file.journey(as_of, known_at)
+        return pb.GetJourneyResponse(journey=journey.to_proto(nominal_id, steps))
+
+    async def ExplainOwnership(
+        self, request: pb.ExplainOwnershipRequest, _: Context
+    ) -> pb.ExplainOwnershipResponse:
+        async with self._database.snapshot() as session:
+            file = (await self._found(session, request.identifier))[1]
+        return pb.ExplainOwnershipResponse(ownership=file.ownership(self._clock.now()))
+
+    # ---- notices
+
+    async def ListNotices(self, request: pb.ListNoticesRequest, _: Context) -> pb.ListNoticesResponse:
+        size = request.page_size or NOTICES
+        if not 0 < size <= MOST_NOTICES:
+            raise Invalid("page_size", f"is at most {MOST_NOTICES}")
+        async with self._database.transaction() as session:
+            found = await notices.latest(
+                session,
+                identity.current().organisation,
+                _token(request.page_token),
+                size,
+                unacknowledged=request.unacknowledged,
+            )
+        following = str(found[-1].number) if len(found) == size else ""
+        return pb.ListNoticesResponse(notices=[one.to_sent() for one in found], next_page_token=following)
+
+    async def WatchNotices(
+        self, request: pb.WatchNoticesRequest, _: Context
+    ) -> AsyncIterator[pb.WatchNoticesResponse]:
+        if request.after_number < 0:
+            raise Invalid("after_number", "is the number of a notice, or 0")
+        async for sent in self._board.follow(identity.current().organisation, request.after_number):
+            yield sent
+
+    async def AcknowledgeNotice(
+        self, request: pb.AcknowledgeNoticeRequest, _: Context
+    ) -> pb.AcknowledgeNoticeResponse:
+        now, organisation = self._clock.now(), identity.current().organisation
+
+        async def act(session: AsyncSession) -> pb.AcknowledgeNoticeResponse:
+            acknowledged = await notices.acknowledge(session, request.notice_id, organisation, now)
+            if acknowledged is None:
+                # Whether others were sent one is not for the caller to know.
+                raise NotFound("your organisation was sent no such notice")
+            reply = pb.AcknowledgeNoticeResponse()
+            reply.acknowledged_time.FromDatetime(acknowledged)
+            return reply
+
+        return await requests.once(self._database, request, pb.AcknowledgeNoticeResponse, act, now)
+
+    async def TraceNotice(self, request: pb.TraceNoticeRequest, _: Context) -> pb.TraceNoticeResponse:
+        async with self._database.transaction() as session:
+            notice = await notices.notice(session, request.notice_id)
+            sent = await notices.deliveries(session, request.notice_id)
+        if notice is None:
+            raise NotFound("there is no such notice")
+        return pb.TraceNoticeResponse(
+            type=pb.NoticeType.ValueType(notice.type), deliveries=[one.to_proto() for one in sent]
+        )
+
+    # ---- the month
+
+    async def CloseMonth(self, request: pb.CloseMonthRequest, context: Context) -> pb.CloseMonthResponse:
+        return await self._months.close(request, context.time_remaining())
+
+    # ---- what the methods share
+
+    async def _tell(
+        self,
+        request: Told,
+        reply: Callable[[pb.Case], Reply],
+        occurred: datetime | None = None,
+        check: Callable[[CaseFile], None] = lambda file: None,
+    ) -> Reply:
+        now = self._clock.now()
+
+        async def act(session: AsyncSession) -> Reply:
+            return reply(await self._record(session, request, occurred or now, now, check))
+
+        kind = type(reply(pb.Case()))
+        return await requests.once(self._database, request, kind, act, now)
+
+    async def _record(
+        self,
+        session: AsyncSession,
+        request: Told,
+        occurred: datetime,
+        now: datetime,
+        check: Callable[[CaseFile], None] = lambda file: None,
+    ) -> pb.Case:
+        await lock(session, request.nominal_id)
+        person, file = await self._file(session, request.nominal_id)
+        check(file)
+        caller = identity.current()
+        name = f"{request.DESCRIPTOR.name}/{caller.subject}/{request.request_id}"
+        entry = Entry(name, request, occurred, now)
+        await facts.record(session, entry, nominal_id=person.nominal_id)
+        case = await self._settler.settle(session, person.nominal_id, now)
+        assert case is not None, "the person is there"
+        return case
+
+    async def _found(self, session: AsyncSession, identifier: person_pb2.Identifier) -> tuple[str, CaseFile]:
+        try:
+            value = identifiers.canonical(identifier.kind, identifier.value)
+        except identifiers.Malformed as malformed:
+            raise Invalid("identifier", str(malformed)) from None
+        nominal_id = await persons.holder(session, identifier.kind, value)
+        if nominal_id is None:
+            raise NotFound("nobody who was ever on the register has this identifier")
+        return nominal_id, (await self._file(session, nominal_id))[1]
+
+    async def _file(self, session: AsyncSession, nominal_id: str) -> tuple[Person, CaseFile]:
+        person = await persons.person(session, nominal_id)
+        if person is None:
+            raise NotFound("nobody who was ever on the register has this nominal id")
+        return person, await self._settler.file(session, person)
+
+    def _refuse_unknown_ocu(self, ocu: str) -> None:
+        if self._reference.row("ocus", ocu, at=self._clock.now()) is None:
+            raise Invalid("ocu", "is no OCU that the reference data knows")
+
+
+def _time(request: Message, field: str, time: Timestamp) -> datetime | None:
+    return time.ToDatetime(UTC) if request.HasField(field) else None
+
+
+def _refuse_partial(day: Date, field: str) -> None:
+    if not (day.year and day.month and day.day):
+        raise Invalid(field, "needs its year, month and day")
+
+
+def _token(page_token: str) -> int:
+    if page_token and not (page_token.isascii() and page_token.isdigit() and len(page_token) < 19):
+        raise Invalid("page_token", "is not one that this service has given")
+    return int(page_token or 0)

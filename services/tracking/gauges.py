@@ -1,0 +1,66 @@
+"""What operations look at, counted every few seconds: no person and no identifier."""
+
+import asyncio
+
+import structlog
+from prometheus_client import Gauge
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from ppo.tracking.v1 import tracking_pb2 as pb
+from services.runtime.clock import Clock
+from services.runtime.database import Database
+from services.runtime.errors import Unavailable
+from services.tracking.models import notice_type
+from services.tracking.store import figures
+
+NOTICES = Gauge("ppo_notices", "Notices, by type and state of the latest revision.", ["type", "state"])
+UNDELIVERED = Gauge("ppo_notices_undelivered", "Records of notices that Kafka does not have yet.")
+OVERDUE = Gauge("ppo_notices_overdue", "Records that nobody has acknowledged in time.", ["type"])
+PARKED = Gauge("ppo_movements_parked", "Movements of numbers that nobody on the register is known by.")
+PARKED_SECONDS = Gauge("ppo_movements_parked_seconds", "How long the oldest of them has waited.")
+REVIEWS = Gauge("ppo_reviews", "What waits for somebody to look at it.", ["kind"])
+OWNERS = Gauge("ppo_owners", "PPOs, by the state of the ownership of their cases.", ["state"])
+OWNERLESS = Gauge("ppo_registrations_without_owner", "PPOs who have not exactly one owner now; must be 0.")
+
+LOOK_SECONDS = 5
+
+log = structlog.get_logger()
+
+
+class Gauges:
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    async def run(self) -> None:
+        while True:
+            try:
+                async with self._database.transaction() as session:
+                    await self._look(session)
+            except Unavailable as outage:
+                log.warning("gauges wait", dependency=outage.dependency)
+            await asyncio.sleep(LOOK_SECONDS)
+
+    async def _look(self, session: AsyncSession) -> None:
+        now = self._clock.now()
+        for kind, state, count in await figures.notices(session):
+            NOTICES.labels(notice_type(kind), pb.NoticeState.Name(pb.NoticeState.ValueType(state))).set(count)
+        UNDELIVERED.set(await figures.undelivered(session))
+        OVERDUE.clear()
+        for kind, count in await figures.overdue(session, now):
+            OVERDUE.labels(notice_type(kind)).set(count)
+        parked, oldest = await figures.parked(session)
+        PARKED.set(parked)
+        PARKED_SECONDS.set((now - oldest).total_seconds() if oldest else 0)
+        REVIEWS.clear()
+        for word, count in await figures.reviews(session):
+            REVIEWS.labels(word).set(count)
+        await self._owners(session)
+
+    async def _owners(self, session: AsyncSession) -> None:
+        OWNERS.clear()
+        ownerless = 0
+        for owned, state, count in await figures.owners(session, self._clock.now()):
+            OWNERS.labels(pb.OwnershipState.Name(pb.OwnershipState.ValueType(state))).set(count)
+            ownerless += 0 if owned else count
+        OWNERLESS.set(ownerless)

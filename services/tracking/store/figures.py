@@ -1,0 +1,64 @@
+"""What operations look at, counted."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import func, select, text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.tracking.models import NOTICES, Delivery, Notice, Parked, Review, outbox
+
+# Of everybody who is on the register now: how many owners stand, and in which state.
+_OWNERS = text(
+    """
+    SELECT standing.owner <> '' AS owned, standing.state, count(*)
+    FROM (
+        SELECT DISTINCT nominal_id FROM episode
+        WHERE start_time <= :now AND (end_time IS NULL OR end_time > :now)
+    ) live
+    JOIN person ON person.nominal_id = live.nominal_id AND person.merged_into IS NULL
+    LEFT JOIN LATERAL (
+        SELECT owner, state FROM ownership
+        WHERE ownership.nominal_id = live.nominal_id AND superseded_time IS NULL AND effective_time <= :now
+        ORDER BY effective_time DESC LIMIT 1
+    ) standing ON true
+    GROUP BY 1, 2
+    """
+)
+
+
+async def notices(session: AsyncSession) -> Sequence[tuple[int, int, int]]:
+    """(type, state, how many)."""
+    rows = select(Notice.type, Notice.state, func.count()).group_by(Notice.type, Notice.state)
+    return [(row[0], row[1], row[2]) for row in await session.execute(rows)]
+
+
+async def undelivered(session: AsyncSession) -> int:
+    rows = outbox.rows
+    unsent = select(func.count()).where(rows.c.sent_time.is_(None), rows.c.topic.startswith(NOTICES))
+    return int(await session.scalar(unsent) or 0)
+
+
+async def overdue(session: AsyncSession, now: datetime) -> Sequence[tuple[int, int]]:
+    """(type, how many) of what nobody has acknowledged in time."""
+    late = select(Notice.type, func.count()).join(Delivery, Delivery.notice_id == Notice.notice_id)
+    rows = late.where(Delivery.due_time < now, Delivery.acknowledged_time.is_(None)).group_by(Notice.type)
+    return [(row[0], row[1]) for row in await session.execute(rows)]
+
+
+async def parked(session: AsyncSession) -> tuple[int, datetime | None]:
+    """How many, and since when the oldest."""
+    rows = select(func.count(func.distinct(Parked.movement_id)), func.min(Parked.recorded_time))
+    count, oldest = (await session.execute(rows)).one()
+    return count, oldest
+
+
+async def reviews(session: AsyncSession) -> Sequence[tuple[str, int]]:
+    rows = await session.execute(select(Review.kind, func.count()).group_by(Review.kind))
+    return [(row[0], row[1]) for row in rows]
+
+
+async def owners(session: AsyncSession, now: datetime) -> Sequence[tuple[bool, int, int]]:
+    """(has an owner, ppo.tracking.v1.OwnershipState, how many)."""
+    rows = await session.execute(_OWNERS, {"now": now})
+    return [(bool(row[0]), row[1] or 0, row[2]) for row in rows]

@@ -1,0 +1,76 @@
+"""Notices and their deliveries."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
+
+from services.tracking.models import Delivery, Notice, Organisation
+
+
+async def of_persons(session: AsyncSession, nominal_ids: Sequence[str]) -> Sequence[Notice]:
+    rows = select(Notice).where(Notice.nominal_id.in_(nominal_ids)).order_by(Notice.recorded_time)
+    return (await session.scalars(rows)).all()
+
+
+async def notice(session: AsyncSession, notice_id: str) -> Notice | None:
+    return await session.get(Notice, notice_id)
+
+
+async def next_number(session: AsyncSession, organisation: str) -> int:
+    """Under the organisation's row, so that its records commit in the order of their numbers."""
+    first = insert(Organisation).values(organisation=organisation, last_number=1)
+    upsert = first.on_conflict_do_update(
+        index_elements=[Organisation.organisation], set_={"last_number": Organisation.last_number + 1}
+    )
+    number: int = (await session.execute(upsert.returning(Organisation.last_number))).scalar_one()
+    return number
+
+
+async def deliveries(session: AsyncSession, notice_id: str) -> Sequence[Delivery]:
+    rows = select(Delivery).where(Delivery.notice_id == notice_id)
+    return (await session.scalars(rows.order_by(Delivery.revision, Delivery.organisation))).all()
+
+
+async def recipients(session: AsyncSession, notice_id: str) -> Sequence[Delivery]:
+    """The latest delivery to each organisation that was told any revision."""
+    rows = select(Delivery).where(Delivery.notice_id == notice_id).distinct(Delivery.organisation)
+    return (await session.scalars(rows.order_by(Delivery.organisation, Delivery.revision.desc()))).all()
+
+
+async def after(session: AsyncSession, organisation: str, number: int, limit: int) -> Sequence[Delivery]:
+    rows = select(Delivery).where(Delivery.organisation == organisation, Delivery.number > number)
+    return (await session.scalars(rows.order_by(Delivery.number).limit(limit))).all()
+
+
+async def latest(
+    session: AsyncSession, organisation: str, number: int, limit: int, *, unacknowledged: bool
+) -> Sequence[Delivery]:
+    """Each notice of an organisation in its latest revision, from after a number on."""
+    later = aliased(Delivery)
+    newer = select(later.number).where(
+        later.organisation == Delivery.organisation,
+        later.notice_id == Delivery.notice_id,
+        later.revision > Delivery.revision,
+    )
+    rows = select(Delivery).where(
+        Delivery.organisation == organisation, Delivery.number > number, ~newer.exists()
+    )
+    if unacknowledged:
+        rows = rows.where(Delivery.acknowledged_time.is_(None))
+    return (await session.scalars(rows.order_by(Delivery.number).limit(limit))).all()
+
+
+async def acknowledge(
+    session: AsyncSession, notice_id: str, organisation: str, now: datetime
+) -> datetime | None:
+    """When the organisation first said that it has the latest revision; None where it was sent none."""
+    rows = select(Delivery).where(Delivery.notice_id == notice_id, Delivery.organisation == organisation)
+    found = await session.scalar(rows.order_by(Delivery.revision.desc()).limit(1).with_for_update())
+    if found is None:
+        return None
+    found.acknowledged_time = found.acknowledged_time or now
+    return found.acknowledged_time

@@ -1,0 +1,202 @@
+"""Sends every organisation what it must be told: a row of the ledger and an event in one transaction."""
+
+import uuid
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from casework.v1 import casework_pb2 as casework
+from prometheus_client import Counter
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from ppo.custody.v1 import custody_pb2
+from ppo.custody.v1 import events_pb2 as custody
+from ppo.tracking.v1 import notice_pb2
+from ppo.tracking.v1 import tracking_pb2 as pb
+from services.runtime import policy
+from services.runtime.policy import Viewer
+from services.tracking import news
+from services.tracking.casefile import CaseFile
+from services.tracking.changes import Change
+from services.tracking.models import CASEWORK, NOTICES, Delivery, Notice, Person, notice_type, outbox
+from services.tracking.notices import BESIDES, Copy, Message, Subject, Told, notices
+from services.tracking.parties import parties
+from services.tracking.store import notices as store
+from services.tracking.watch import Board
+
+SENT = Counter("ppo_notices_sent", "Records of notices sent to organisations.", ["type", "state"])
+
+CONFIRMED, RETRACTED = pb.NOTICE_STATE_CONFIRMED, pb.NOTICE_STATE_RETRACTED
+MESSAGES: dict[str, type[Message]] = {
+    notice_pb2.Notice.DESCRIPTOR.full_name: notice_pb2.Notice,
+    casework.CaseNotice.DESCRIPTOR.full_name: casework.CaseNotice,
+}
+# Our own names of notices, made of what causes them, are the same whoever makes them.
+NAMESPACE = uuid.UUID("7c1d9a52-5b0e-4f61-9d43-0a6c2f1b8e77")
+
+
+class Teller:
+    def __init__(self, board: Board, protocol: str) -> None:
+        self._board = board
+        self._protocol = protocol
+
+    async def tell(
+        self,
+        session: AsyncSession,
+        person: Person,
+        older: Sequence[Person],
+        file: CaseFile,
+        case: pb.Case,
+        now: datetime,
+    ) -> None:
+        """What was told of a nominal that lives on in this one is not told again."""
+        known = await store.of_persons(session, [person.nominal_id, *(one.nominal_id for one in older)])
+        standing = {(row.type, row.cause): row for row in known if row.state != RETRACTED}
+        own = {key: row for key, row in standing.items() if row.nominal_id == person.nominal_id}
+        merged = bool(person.merged_into)
+        changes = news.cleared(own, now) if merged else news.news(file, standing, now)
+        for change in changes:
+            await self._tell(session, person, file, case, change, standing, now)
+        current = {key for change in changes for key in _keys(change)}
+        for key, row in own.items():
+            if key not in current and not merged:
+                await self._retract(session, row, now)
+
+    async def _tell(
+        self,
+        session: AsyncSession,
+        person: Person,
+        file: CaseFile,
+        case: pb.Case,
+        change: Change,
+        standing: dict[news.Key, Notice],
+        now: datetime,
+    ) -> None:
+        what = news.text(change)
+        known = [standing.get(key) for key in _keys(change)]
+        if all(row is not None and row.told == what for row in known):
+            return
+        subject = self._subject(person, file, case, now)
+        own_parties = parties(
+            file.reference,
+            case.ownership,
+            probation=case.probation_manager.organisation,
+            nominating_ocu=file.nominating_ocu(now),
+            at=now,
+        )
+        for told in notices(change, subject, own_parties):
+            row = standing.get((told.type, told.cause))
+            if row is None or (row.told != what and row.nominal_id == person.nominal_id):
+                await self._send(session, person.nominal_id, told, what, now)
+
+    def _subject(self, person: Person, file: CaseFile, case: pb.Case, now: datetime) -> Subject:
+        return Subject(
+            nominal_id=person.nominal_id,
+            person=file.flag.person,
+            flag_state=file.flag_state(now),
+            strand=case.strand,
+            ownership=case.ownership,
+            police=case.police_manager,
+            probation=case.probation_manager,
+            case_reference=person.case_reference,
+            protocol=self._protocol,
+            referred=any(_referred(test) for test in file.of(custody.PpoDrugTested)),
+            held_at=file.state(now).prison,
+        )
+
+    async def _send(
+        self, session: AsyncSession, nominal_id: str, told: Told, what: str, now: datetime
+    ) -> None:
+        notice = await self._revise(session, nominal_id, told, what, now)
+        copies = {copy.organisation: copy for copy in told.copies}
+        for before in await store.recipients(session, notice.notice_id):
+            copies.setdefault(before.organisation, _again(before, told.copies))
+        for copy in sorted(copies.values(), key=lambda one: one.organisation):
+            await self._deliver(session, notice, copy, told.due, now)
+
+    async def _revise(
+        self, session: AsyncSession, nominal_id: str, told: Told, what: str, now: datetime
+    ) -> Notice:
+        """The notice in its next revision; one that was retracted may come to be so after all."""
+        notice_id = str(uuid.uuid5(NAMESPACE, f"{nominal_id}/{told.type}/{told.cause}"))
+        notice = await store.notice(session, notice_id)
+        if notice is None:
+            notice = Notice(
+                notice_id=notice_id, nominal_id=nominal_id, type=told.type, cause=told.cause, revision=0
+            )
+            session.add(notice)
+        notice.told, notice.state, notice.recorded_time = what, CONFIRMED, now
+        notice.revision += 1
+        await session.flush()
+        return notice
+
+    async def _retract(self, session: AsyncSession, notice: Notice, now: datetime) -> None:
+        notice.state, notice.recorded_time = RETRACTED, now
+        notice.revision += 1
+        await session.flush()
+        for before in await store.recipients(session, notice.notice_id):
+            await self._deliver(session, notice, _again(before, ()), None, now)
+
+    async def _deliver(
+        self, session: AsyncSession, notice: Notice, copy: Copy, due: datetime | None, now: datetime
+    ) -> None:
+        message, viewer = _stamped(copy.message, notice, now), Viewer(copy.role, copy.organisation)
+        topic = _topic(copy)
+        event_id = f"{notice.notice_id}/{notice.revision}"
+        await outbox.append(session, topic, copy.key, message, time=now, audience=viewer, event_id=event_id)
+        row = {
+            "notice_id": notice.notice_id,
+            "organisation": copy.organisation,
+            "revision": notice.revision,
+            "number": await store.next_number(session, copy.organisation),
+            "role": copy.role,
+            "topic": topic,
+            "key": copy.key,
+            "message_type": message.DESCRIPTOR.full_name,
+            "message": message.SerializeToString(),
+            "record": policy.project(message, viewer).SerializeToString(),
+            "state": notice.state,
+            "recorded_time": now,
+            "due_time": due,
+        }
+        await session.execute(insert(Delivery).values(row))
+        self._board.ring(session, copy.organisation)
+        SENT.labels(
+            notice_type(notice.type), pb.NoticeState.Name(pb.NoticeState.ValueType(notice.state))
+        ).inc()
+
+
+def _keys(change: Change) -> list[news.Key]:
+    """The notices that a change is told as."""
+    besides = BESIDES.get(change.type)
+    return [(kind, change.cause) for kind in (change.type, besides) if kind is not None]
+
+
+def _topic(copy: Copy) -> str:
+    provider = isinstance(copy.message, casework.CaseNotice)
+    return f"{CASEWORK if provider else NOTICES}{copy.organisation}.v1"
+
+
+def _stamped(message: Message, notice: Notice, now: datetime) -> Message:
+    stamped = type(message).FromString(message.SerializeToString())
+    stamped.notice_id, stamped.revision = notice.notice_id, notice.revision
+    stamped.recorded_time.FromDatetime(now)
+    # The states are the same numbers in both contracts.
+    if isinstance(stamped, notice_pb2.Notice):
+        stamped.state = pb.NoticeState.ValueType(notice.state)
+    else:
+        stamped.state = casework.CaseNoticeState.ValueType(notice.state)
+    return stamped
+
+
+def _again(before: Delivery, copies: Iterable[Copy]) -> Copy:
+    """For one that was told earlier and would not be now: what it was told, with what has changed since."""
+    message = MESSAGES[before.message_type].FromString(before.message)
+    for copy in copies:
+        if isinstance(message, notice_pb2.Notice) and isinstance(copy.message, notice_pb2.Notice):
+            message.movement.CopyFrom(copy.message.movement)
+    return Copy(before.organisation, before.role, message)
+
+
+def _referred(test: custody.PpoDrugTested) -> bool:
+    return test.drug_test.route == custody_pb2.REFERRAL_ROUTE_PPO_DRUG_TEAM
