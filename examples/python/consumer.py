@@ -55,7 +55,10 @@ def main(servers: str, topic: str, descriptors: str, remembered: str) -> None:
     kinds, memory = messages(Path(descriptors)), sqlite3.connect(remembered)
     memory.execute("CREATE TABLE IF NOT EXISTS seen (key TEXT PRIMARY KEY, sequence INTEGER)")
     settings = {"group_id": "notices", "auto_offset_reset": "earliest", "enable_auto_commit": False}
-    with closing(KafkaConsumer(topic, bootstrap_servers=servers.split(","), **settings)) as consumer:
+    with closing(KafkaConsumer(bootstrap_servers=servers.split(","), **settings)) as consumer:
+        # Asked first, for the first join can otherwise idle for half a minute.
+        consumer.partitions_for_topic(topic)
+        consumer.subscribe([topic])
         while True:
             for records in consumer.poll(timeout_ms=1000).values():
                 for record in records:
