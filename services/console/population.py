@@ -22,7 +22,8 @@ SEED = 2004
 NOMINALS = 20_000
 PROGRAMME_START = date(2004, 9, 6)
 BANK_HOLIDAYS = (date(2004, 12, 27), date(2004, 12, 28))
-CAST_PPOS = ("known", "misheard")
+NOMINEE = "nominee"
+CAST_PPOS = ("known", "misheard", NOMINEE)
 
 
 class Cast(NamedTuple):
@@ -86,7 +87,7 @@ def nominals(count: int = NOMINALS, seed: int = SEED) -> Iterator[flagging.Impor
     """Rows without request, source and line. PPOs and the cast stand anywhere among them."""
     rng = Random(f"nominals {seed}")
     ppos = _ppos(seed)
-    fixed = [*(ppo.person for ppo in ppos), _cast_person("stranger"), _cast_person("nominee")]
+    fixed = [*(ppo.person for ppo in ppos), _cast_person("stranger")]
     places = dict(zip(rng.sample(range(count), len(fixed)), fixed, strict=True))
     others = _others(rng, [ppo.life for ppo in ppos if ppo.life], _issued(fixed))
     for place in range(count):
@@ -95,14 +96,20 @@ def nominals(count: int = NOMINALS, seed: int = SEED) -> Iterator[flagging.Impor
 
 
 def register(seed: int = SEED) -> Iterator[flagging.ImportRegistrationsRequest]:
-    """Rows without request, source and line."""
+    """Rows without request, source and line: the month without the nominee, whom a forum is yet to decide on."""
+    nominee = _cast_person(NOMINEE).identifiers[0]
+    return (row for row in month(seed) if row.identifier != nominee)
+
+
+def month(seed: int = SEED) -> Iterator[flagging.ImportRegistrationsRequest]:
+    """Everybody who is on the list at some time in December."""
     rng = Random(f"register {seed}")
     for place, ppo in enumerate(_ppos(seed), start=1):
         yield _registration(rng, f"ppo-{place:04}", ppo)
 
 
 def cast() -> Cast:
-    people = {role: _cast_person(role) for role in ("known", "misheard", "stranger", "nominee")}
+    people = {role: _cast_person(role) for role in ("known", "misheard", "stranger", NOMINEE)}
     return Cast(**people, heard=pb.Name(**made_up()["cast"]["misheard"]["heard"]))
 
 
