@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from textwrap import fill
 from typing import Any
 
 from casework.v1 import casework_pb2
@@ -14,7 +15,7 @@ from google.protobuf.message import Message
 
 from docs import samples
 from docs.comments import comments
-from docs.descriptors import types
+from docs.descriptors import SETS, only, types
 from docs.fields import matrix
 from ppo.policy.v1 import policy_pb2
 from ppo.tracking.v1 import movement_pb2, notice_pb2, tracking_pb2
@@ -186,16 +187,21 @@ def sample(topic_name: str, key: str, message: Message, role: str = "suite", sou
     """The record as the audience reads it: what it may not see is not there."""
     projected = policy.project(message, policy.Viewer(role))
     value = MessageToDict(projected, preserving_proto_field_name=True)
-    headers = {
+    told = headers(event_id(value), message.DESCRIPTOR.full_name, source)
+    return fenced({"topic": topic_name, "key": key, "headers": told, "value": value})
+
+
+def headers(event: str, kind: str, source: str) -> dict[str, str]:
+    """As services/runtime/relay.py gives them."""
+    return {
         "ce_specversion": "1.0",
-        "ce_id": event_id(value),
-        "ce_type": message.DESCRIPTOR.full_name,
+        "ce_id": event,
+        "ce_type": kind,
         "ce_source": source,
         "ce_time": "2004-12-07T10:15:04+00:00",
         "ce_sequence": "3",
         "content-type": "application/protobuf",
     }
-    return fenced({"topic": topic_name, "key": key, "headers": headers, "value": value})
 
 
 def event_id(value: Mapping[str, Any]) -> str:
@@ -210,13 +216,17 @@ def fenced(record: object) -> str:
 
 
 def notice_samples() -> str:
-    parts = []
-    for role, (organisation, notice) in samples.NOTICES.items():
-        name = NOTICES_TOPIC.replace("*", organisation)
-        record = sample(name, notice.nominal_id, notice, role, "/ppo/tracking")
-        kind = tracking_pb2.NoticeType.Name(notice.type)
-        parts.append(f"#### {said(role)}: `{kind}`\n\n{record}")
-    return "\n\n".join(parts)
+    """The prison's own in sight, the others folded."""
+    first, *others = [_notice_sample(role) for role in samples.NOTICES]
+    folded = [f"<details><summary>{title}</summary>\n\n{record}\n\n</details>" for title, record in others]
+    return "\n\n".join([*first, *folded])
+
+
+def _notice_sample(role: str) -> tuple[str, str]:
+    organisation, notice = samples.NOTICES[role]
+    name = NOTICES_TOPIC.replace("*", organisation)
+    title = f"To the {said(role)}: {tracking_pb2.NoticeType.Name(notice.type)}"
+    return title, sample(name, notice.nominal_id, notice, role, "/ppo/tracking")
 
 
 def case_notice_samples() -> str:
@@ -269,7 +279,7 @@ def _between(name: str) -> str:
     for kind in MESSAGES[name]:
         message: Any = samples.BETWEEN[kind]
         key = getattr(message, "nominal_id", "") or getattr(message, "detention_id", "watermark")
-        parts += [f"`{kind}`, {_words(kind)}", sample(name, key, message, source=source)]
+        parts += [f"`{kind}`: {_words(kind)}", sample(name, key, message, source=source)]
     return "\n\n".join(parts)
 
 
@@ -277,6 +287,13 @@ def _words(name: str) -> str:
     """The comment above it, with names of topics as code, or a browser would take them for tags."""
     words = re.sub(r"\S*<\w+>[\w.]*", r"`\g<0>`", comments().get(name, ""))
     return words.replace("|", "\\|")
+
+
+def compiling(name: str) -> str:
+    """How protobuf's compiler reads a descriptor set; it has the google.protobuf package of its own."""
+    files = [file.name for file in only(SETS[name]).file if file.package != "google.protobuf"]
+    words = ["protoc", f"--descriptor_set_in={name}.binpb", "--java_out=.", *files]
+    return fill(" ".join(words), 110, subsequent_indent="  ", break_on_hyphens=False).replace("\n", " \\\n")
 
 
 def dead_headers() -> str:
@@ -308,6 +325,8 @@ PARTS: Mapping[str, Callable[[], str]] = {
     "dead headers": dead_headers,
     "dead kept": dead_kept,
     "reference": lambda: reference(SUITE_ROOTS),
+    "compiling notices": lambda: compiling("notices"),
+    "compiling casework": lambda: compiling("casework"),
     "casework partitions": lambda: str(topic(CASEWORK_TOPIC).partitions),
     "casework kept": lambda: kept(topic(CASEWORK_TOPIC)),
     "casework audiences": lambda: audience_table(CASE_NOTICE),

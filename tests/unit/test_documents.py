@@ -1,6 +1,9 @@
 """The pages and descriptor sets for other people's engineers say what the contracts say, and no more."""
 
+from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from google.protobuf.descriptor import Descriptor
@@ -8,11 +11,15 @@ from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message_factory import GetMessageClass
+from grpc_tools import protoc
+from sqlalchemy import MetaData
 
 from docs import descriptors, generate, samples
 from docs.fields import ALWAYS, NEVER, OWN, full, matrix
 from ppo.custody.v1 import custody_pb2
 from services.runtime import policy
+from services.runtime.outbox import Outbox
+from services.runtime.relay import Relay
 from services.tracking.notices import KINDS
 from tests.unit.test_contracts import events
 
@@ -43,6 +50,20 @@ def test_what_a_role_sees_of_its_own_alone_is_marked_so() -> None:
     rows = matrix(custody_pb2.DrugTest.DESCRIPTOR, ["ppo_drug_team", "custody_officer", "home_office"])
 
     assert dict(rows)["result"] == [ALWAYS, OWN, NEVER]
+
+
+def test_a_sample_has_the_headers_that_the_relay_gives() -> None:
+    outbox = Outbox(MetaData(), "/ppo/tracking")
+    nothing: Any = None
+    relay = Relay(nothing, outbox, nothing, nothing, nothing, nothing)
+    row = SimpleNamespace(
+        topic="t", key="k", payload=b"", partition=-1, event_id="e", event_type="m", sequence=3,
+        event_time=datetime(2004, 12, 7, 10, 15, 4, tzinfo=UTC),
+    )  # fmt: skip
+
+    sent = relay._record(row).headers
+
+    assert list(generate.headers("e", "m", "/ppo/tracking").items()) == list(sent.items())
 
 
 @pytest.mark.parametrize("role", samples.NOTICES)
@@ -81,6 +102,19 @@ def test_a_descriptor_set_says_nothing_of_calls_and_audiences(name: str) -> None
     assert not any(
         field.HasField("options") for file in ours for message in file.message_type for field in message.field
     )
+
+
+@pytest.mark.parametrize("name", descriptors.SETS)
+def test_protoc_makes_classes_of_a_descriptor_set(name: str, tmp_path: Path) -> None:
+    descriptors.write(tmp_path)
+    file = descriptors.SETS[name].file.name
+
+    done = protoc.main(
+        ["protoc", f"--descriptor_set_in={tmp_path / name}.binpb", f"--python_out={tmp_path}", file]
+    )
+
+    assert done == 0
+    assert (tmp_path / file.replace(".proto", "_pb2.py")).exists()
 
 
 def read(path: Path) -> DescriptorPool:
