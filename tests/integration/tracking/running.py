@@ -1,0 +1,358 @@
+"""Tracking and returns as processes on servers of the test run; what others send them, what they tell whom."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from pathlib import Path
+from typing import Any
+from urllib.request import urlopen
+from uuid import uuid4
+
+from casework.v1 import casework_pb2 as casework
+from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from deploy.embedded import clock
+from deploy.embedded.keys import Keys
+from deploy.embedded.ports import HOST, free
+from deploy.embedded.services import Service, ServiceProcess, Suite
+from ppo.custody.v1 import custody_pb2
+from ppo.custody.v1 import events_pb2 as custody
+from ppo.flagging.v1 import events_pb2 as flagging
+from ppo.person.v1 import person_pb2, screening_pb2
+from ppo.policy.v1 import policy_pb2
+from ppo.tracking.v1 import movement_pb2, notice_pb2
+from ppo.tracking.v1 import tracking_pb2 as pb
+from ppo.tracking.v1.tracking_pb2_grpc import TrackingServiceStub
+from services.returns.__main__ import MIGRATIONS as RETURNS
+from services.runtime import channel, migrations
+from services.runtime.broker import Producer, Record, Tail
+from services.runtime.identity import Caller
+from services.tracking.__main__ import MIGRATIONS as TRACKING
+from tests import builders
+from tests.servers import Database, Loop, Running, Servers
+
+SECONDS = 15
+FLAGS = "ppo.flagging.flags.v1"
+ARRESTS = "ppo.custody.arrests.v1"
+MOVEMENTS = "ppo.tracking.movements.v1"
+HMPPS = "hmpps.domain-events"
+CASES = "ppo.tracking.cases.v1"
+# The suite of these tests lives here.
+NOW = datetime(2005, 1, 3, 10, tzinfo=UTC)
+REGISTERED = datetime(2004, 10, 4, 9, tzinfo=UTC)
+
+_SERIALS = count(1000)
+_VERSIONS = count(1)
+
+
+class Processes:
+    def __init__(self, servers: Servers, database: Database, kafka: str, directory: Path) -> None:
+        self.directory = directory
+        self.database = database
+        self.kafka = kafka
+        self.keys = Keys(directory / "keys")
+        self._loop = Loop()
+        clock.move(directory, NOW)
+        self._suite = Suite(
+            data=directory,
+            offset=0,
+            postgres=database.superuser,
+            redis=servers.redis.address,
+            kafka=kafka,
+            kafka_mock=False,
+            keys=self.keys,
+            services=(
+                Service("returns", free(), free()),
+                Service("tracking", free(), free(), calls=("returns",)),
+            ),
+        )
+        self.returns, self.tracking = (self._process(each) for each in self._suite.services)
+
+    def _process(self, service: Service) -> Running:
+        settings = self._suite.settings(service)
+        settings[f"PPO_{service.name.upper()}_POSTGRES"] = self.database.url(service.name)
+        home = self.directory / service.name
+        process = ServiceProcess(service, settings, self.directory / "logs", 0, home)
+        return Running(process, lambda: self._suite.address(service.name), self._loop)
+
+    def token(self, role: str, organisation: str) -> str:
+        expires = datetime.now(UTC) + timedelta(hours=1)
+        return self.keys.token(Caller(f"{role}-{organisation}", role, organisation, expires))
+
+    async def metric(self, line: str) -> float:
+        """A sample of tracking, by its name and labels as they stand on the page."""
+        url = f"http://{HOST}:{self._suite.services[1].metrics}/metrics"
+        with await asyncio.to_thread(urlopen, url, timeout=SECONDS) as page:
+            lines = page.read().decode().splitlines()
+        return next((float(one.split()[-1]) for one in lines if one.startswith(f"{line} ")), 0.0)
+
+    def close(self) -> None:
+        self.tracking.kill()
+        self.returns.kill()
+        self._loop.close()
+
+
+@contextmanager
+def migrated(servers: Servers) -> Iterator[Database]:
+    with servers.database() as template:
+        migrations.upgrade(template.url("tracking"), "tracking", TRACKING)
+        migrations.upgrade(template.url("returns"), "returns", RETURNS)
+        yield template
+
+
+@contextmanager
+def started(servers: Servers, template: Database, directory: Path) -> Iterator[Processes]:
+    with servers.database(template) as database:
+        processes = Processes(servers, database, servers.fresh_topics(), directory)
+        try:
+            processes.returns.start()
+            processes.tracking.start()
+            yield processes
+        finally:
+            processes.close()
+
+
+@dataclass
+class Ppo:
+    """Somebody whom no other test knows."""
+
+    nominal_id: str = field(default_factory=lambda: str(uuid4()))
+    number: str = field(default_factory=lambda: f"A{next(_SERIALS)}BC")
+    ocu: str = "E3"
+    registration_id: str = field(default_factory=lambda: str(uuid4()))
+    strand: screening_pb2.Strand.ValueType = screening_pb2.STRAND_CATCH_AND_CONVICT
+    start: datetime = REGISTERED
+    end: datetime | None = None
+    born: str = "1980-03-12"
+    annulled: bool = False
+    numbered: bool = True
+
+    def flag(self) -> flagging.Flag:
+        numbers = [prison_number(self.number)] if self.numbered else []
+        flag = flagging.Flag(
+            nominal_id=self.nominal_id,
+            version=next(_VERSIONS),
+            state=screening_pb2.FLAG_STATE_NOT_FLAGGED if self.annulled else screening_pb2.FLAG_STATE_FLAGGED,
+            person=builders.person("Wilfred", "Tadcaster", self.born, identifiers=numbers),
+            recorded_time=stamp(self.start),
+            epoch="one",
+        )
+        if not self.annulled:
+            flag.episodes.append(
+                flagging.Episode(
+                    registration_id=self.registration_id,
+                    strand=self.strand,
+                    nominating_ocu=self.ocu,
+                    effective_start_time=stamp(self.start),
+                    effective_end_time=stamp(self.end) if self.end else None,
+                    recorded_time=stamp(self.start),
+                )
+            )
+        return flag
+
+
+def prison_number(value: str) -> person_pb2.Identifier:
+    return person_pb2.Identifier(kind=person_pb2.IDENTIFIER_KIND_PRISON_NUMBER, value=value)
+
+
+def stamp(moment: datetime) -> Timestamp:
+    given = Timestamp()
+    given.FromDatetime(moment)
+    return given
+
+
+def december(day: int, hour: int = 9) -> datetime:
+    return datetime(2004, 12, day, hour, tzinfo=UTC)
+
+
+def hmpps(name: str, number: str, at: datetime, reason: str, prison: str, code: str = "") -> dict[str, Any]:
+    """As the prison systems publish it."""
+    details = {"nomsNumber": number, "reason": reason, "prisonId": prison, "nomisMovementReasonCode": code}
+    return {
+        "eventType": f"prison-offender-events.prisoner.{name}",
+        "version": 1,
+        "occurredAt": at.isoformat(),
+        "personReference": {"identifiers": [{"type": "NOMS", "value": number}]},
+        "additionalInformation": {key: value for key, value in details.items() if value},
+    }
+
+
+@dataclass
+class World:
+    """What police, prisons and organisations do."""
+
+    processes: Processes
+    producer: Producer
+    stack: AsyncExitStack
+    stubs: dict[str, TrackingServiceStub] = field(default_factory=dict)
+
+    async def send(self, topic: str, key: str, message: Message, event_id: str = "") -> None:
+        headers = {
+            "ce_id": event_id or str(uuid4()),
+            "ce_type": message.DESCRIPTOR.full_name,
+            "ce_source": "/test",
+        }
+        await self.raw(Record(topic, key, message.SerializeToString(), headers))
+
+    async def raw(self, record: Record) -> None:
+        assert await self.producer.send([record]) == [True]
+
+    async def publish(self, *events: dict[str, Any]) -> None:
+        for event in events:
+            number = event["additionalInformation"]["nomsNumber"]
+            await self.raw(Record(HMPPS, number, json.dumps(event).encode(), {}))
+
+    async def flag(self, ppo: Ppo) -> Ppo:
+        """Sends the person's flag as it is now, and waits until tracking has it."""
+        flag = ppo.flag()
+        await self.send(FLAGS, ppo.nominal_id, flag)
+        return ppo
+
+    async def known(self, ppo: Ppo) -> Ppo:
+        await self.flag(ppo)
+        await self.case(ppo, lambda case: True)
+        return ppo
+
+    async def arrest(self, ppo: Ppo, at: datetime, suite: str = "D3") -> str:
+        detention = str(uuid4())
+        arrested = custody.PpoArrested(
+            detention_id=detention,
+            nominal_id=ppo.nominal_id,
+            suite_id=suite,
+            arrested_time=stamp(at),
+            booked_time=stamp(at),
+            recorded_time=stamp(at),
+            offence_codes=["burglary"],
+        )
+        await self.send(ARRESTS, ppo.nominal_id, arrested)
+        return detention
+
+    async def test(self, ppo: Ppo, detention: str, at: datetime) -> None:
+        tested = custody.PpoDrugTested(
+            detention_id=detention,
+            nominal_id=ppo.nominal_id,
+            suite_id="D3",
+            drug_test=custody_pb2.DrugTest(
+                test_id=str(uuid4()),
+                suite_id="D3",
+                result=custody_pb2.TEST_RESULT_POSITIVE,
+                drug=custody_pb2.DRUG_HEROIN,
+                tested_time=stamp(at),
+                route=custody_pb2.REFERRAL_ROUTE_PPO_DRUG_TEAM,
+            ),
+            recorded_time=stamp(at),
+        )
+        await self.send(ARRESTS, ppo.nominal_id, tested)
+
+    # ---- the service
+
+    async def tracking(
+        self, role: str = "police_offender_manager", organisation: str = "E3"
+    ) -> TrackingServiceStub:
+        name = f"{role}/{organisation}"
+        if name not in self.stubs:
+            token = self.processes.token(role, organisation)
+            wire = channel.connect(self.processes.tracking.address, lambda: token)
+            self.stubs[name] = TrackingServiceStub(await self.stack.enter_async_context(wire))
+        return self.stubs[name]
+
+    async def journey(self, ppo: Ppo, **asked: Any) -> pb.Journey:
+        identifier = person_pb2.Identifier(kind=person_pb2.IDENTIFIER_KIND_NOMINAL_ID, value=ppo.nominal_id)
+        request = pb.GetJourneyRequest(
+            identifier=identifier, purpose=policy_pb2.PURPOSE_OFFENDER_MANAGEMENT, **asked
+        )
+        return (await (await self.tracking()).GetJourney(request, timeout=SECONDS)).journey
+
+    async def moved(self, ppo: Ppo, steps: int) -> pb.Journey:
+        """The journey, once it has so many steps."""
+        async with asyncio.timeout(SECONDS):
+            while len((journey := await self.journey(ppo)).steps) < steps:
+                await asyncio.sleep(0.05)
+        return journey
+
+    async def ownership(self, ppo: Ppo) -> pb.Ownership:
+        identifier = person_pb2.Identifier(kind=person_pb2.IDENTIFIER_KIND_NOMINAL_ID, value=ppo.nominal_id)
+        request = pb.ExplainOwnershipRequest(
+            identifier=identifier, purpose=policy_pb2.PURPOSE_OFFENDER_MANAGEMENT
+        )
+        return (await (await self.tracking()).ExplainOwnership(request, timeout=SECONDS)).ownership
+
+    async def lives(
+        self, ppo: Ppo, ocu: str, kind: pb.ResidenceKind.ValueType = pb.RESIDENCE_KIND_HOME
+    ) -> pb.Case:
+        request = pb.SetResidenceRequest(
+            request_id=str(uuid4()),
+            nominal_id=ppo.nominal_id,
+            kind=kind,
+            ocu=ocu,
+            effective_time=stamp(REGISTERED - timedelta(days=30)),
+        )
+        return (await (await self.tracking()).SetResidence(request, timeout=SECONDS)).case
+
+    # ---- what is told
+
+    async def records(self, topic: str, many: int, *, key: str = "") -> list[Record]:
+        """The records under a key, once there are so many."""
+        found: list[Record] = []
+        tail = Tail(self.processes.kafka, mock=False, topic=topic)
+        await tail.start({})
+        try:
+            async with asyncio.timeout(SECONDS):
+                while len(found) < many:
+                    found += [one for one in await tail.poll() if not key or one.key == key]
+        finally:
+            await tail.close()
+        return found
+
+    async def notices(self, organisation: str, ppo: Ppo, many: int) -> list[notice_pb2.Notice]:
+        topic = f"ppo.notices.{organisation}.v1"
+        records = await self.records(topic, many, key=ppo.nominal_id)
+        return [notice_pb2.Notice.FromString(one.value or b"") for one in records]
+
+    async def case(self, ppo: Ppo, holds: Any) -> pb.Case:
+        """The first published case of the person of which this holds."""
+        tail = Tail(self.processes.kafka, mock=False, topic=CASES)
+        await tail.start({})
+        try:
+            async with asyncio.timeout(SECONDS):
+                while True:
+                    for one in await tail.poll():
+                        case = pb.Case.FromString(one.value or b"")
+                        if one.key == ppo.nominal_id and holds(case):
+                            return case
+        finally:
+            await tail.close()
+
+    async def dead(self, topic: str, key: str) -> Record:
+        return (await self.records(f"{topic}.dead", 1, key=key))[0]
+
+
+def casework_notice(record: Record) -> casework.CaseNotice:
+    return casework.CaseNotice.FromString(record.value or b"")
+
+
+def movement(
+    ppo: Ppo, kind: movement_pb2.MovementKind.ValueType, at: datetime, **told: Any
+) -> movement_pb2.Movement:
+    return movement_pb2.Movement(
+        movement_id=str(uuid4()),
+        prison_number=ppo.number,
+        kind=kind,
+        occurred_time=stamp(at),
+        source="topic",
+        **told,
+    )
+
+
+async def world(processes: Processes) -> AsyncIterator[World]:
+    async with AsyncExitStack() as stack:
+        producer = Producer(processes.kafka, mock=False)
+        try:
+            yield World(processes, producer, stack)
+        finally:
+            await producer.close()

@@ -1,0 +1,203 @@
+"""A movement becomes journey, owner, case and notices, whoever sends it, in whatever form and however often."""
+
+import asyncio
+from uuid import uuid4
+
+import grpc
+import pytest
+
+from ppo.tracking.v1 import movement_pb2
+from ppo.tracking.v1 import tracking_pb2 as pb
+from tests.integration.tracking.running import (
+    MOVEMENTS,
+    SECONDS,
+    Ppo,
+    World,
+    december,
+    hmpps,
+    movement,
+    stamp,
+)
+
+RECEPTION = movement_pb2.MOVEMENT_KIND_RECEPTION
+MERGE = movement_pb2.MOVEMENT_KIND_MERGE
+
+
+async def test_a_reception_reaches_owner_probation_and_prison(world: World) -> None:
+    ppo = await world.known(Ppo())
+
+    await world.publish(hmpps("received", ppo.number, december(1), "ADMISSION", "BMI", "N"))
+
+    journey = await world.moved(ppo, 1)
+    [_, owner] = await world.notices("E3", ppo, 2)
+    [_, probation] = await world.notices("probation-5", ppo, 2)
+    [prison] = await world.notices("BMI", ppo, 1)
+    assert (journey.position, journey.prison_id) == (pb.POSITION_CUSTODY_REMAND, "BMI")
+    assert {one.type for one in (owner, probation, prison)} == {pb.NOTICE_TYPE_PRISON_RECEPTION}
+    assert owner.movement.prison_number == ppo.number
+
+
+async def test_a_transfer_as_two_events_is_one_notice_in_two_revisions(world: World) -> None:
+    ppo = await world.known(Ppo())
+
+    await world.publish(
+        hmpps("received", ppo.number, december(1), "ADMISSION", "BMI", "I"),
+        hmpps("released", ppo.number, december(3), "TRANSFERRED", "BMI", "NOTR"),
+    )
+    await world.moved(ppo, 2)
+    await world.publish(hmpps("received", ppo.number, december(3, 12), "TRANSFERRED", "FSI", "INT"))
+
+    await world.moved(ppo, 3)
+    [_, _, left, arrived] = await world.notices("E3", ppo, 4)
+    assert {left.type, arrived.type} == {pb.NOTICE_TYPE_PRISON_TRANSFER}
+    assert left.notice_id == arrived.notice_id
+    assert [left.revision, arrived.revision] == [1, 2]
+    assert (arrived.movement.from_prison_id, arrived.movement.prison_id) == ("BMI", "FSI")
+
+
+async def test_a_court_trip_is_no_release(world: World) -> None:
+    ppo = await world.known(Ppo())
+
+    await world.publish(
+        hmpps("received", ppo.number, december(1), "ADMISSION", "BMI", "N"),
+        hmpps("released", ppo.number, december(6, 8), "SENT_TO_COURT", "BMI", "CRT"),
+        hmpps("received", ppo.number, december(6, 17), "RETURN_FROM_COURT", "BMI", "CRT"),
+        hmpps("released", ppo.number, december(20), "RELEASED", "BMI", "CR"),
+    )
+
+    journey = await world.moved(ppo, 4)
+    told = await world.notices("E3", ppo, 3)
+    assert journey.position == pb.POSITION_SUPERVISED
+    assert [one.type for one in told] == [
+        pb.NOTICE_TYPE_PPO_FLAG_SET,
+        pb.NOTICE_TYPE_PRISON_RECEPTION,
+        pb.NOTICE_TYPE_RELEASED,
+    ]
+    assert told[2].movement.occurred_time == stamp(december(20))
+
+
+async def test_the_case_says_what_is_in_force(world: World) -> None:
+    ppo = await world.known(Ppo())
+
+    await world.publish(
+        hmpps("received", ppo.number, december(1), "ADMISSION", "BMI", "I"),
+        hmpps("released", ppo.number, december(20), "RELEASED", "BMI", "CR"),
+    )
+
+    case = await world.case(ppo, lambda case: list(case.legal_statuses) == ["LICENCE"])
+    assert case.ownership.owner == "E3"
+    assert case.position == pb.POSITION_SUPERVISED
+
+
+async def test_a_movement_of_an_unknown_number_waits_until_somebody_has_it(world: World) -> None:
+    ppo = Ppo()
+    request = pb.ReportMovementRequest(
+        request_id=str(uuid4()),
+        movement=movement(ppo, RECEPTION, december(2), prison_id="BMI", reason_code="N"),
+    )
+    importer = await world.tracking("importer")
+    answer = await importer.ReportMovement(request, timeout=SECONDS)
+
+    await world.known(ppo)
+
+    assert answer.fate == pb.MOVEMENT_FATE_PARKED
+    assert (await world.moved(ppo, 1)).position == pb.POSITION_CUSTODY_REMAND
+
+
+async def test_a_repeat_takes_effect_once(world: World) -> None:
+    ppo = await world.known(Ppo())
+    received = hmpps("received", ppo.number, december(1), "ADMISSION", "BMI", "N")
+
+    await world.publish(received, received, received | {"publishedAt": "2004-12-01T09:10:00Z"})
+    await world.publish(hmpps("released", ppo.number, december(20), "RELEASED", "BMI", "BL"))
+
+    journey = await world.moved(ppo, 2)
+    told = await world.notices("E3", ppo, 3)
+    assert len(journey.steps) == 2
+    assert len(told) == 3
+
+
+async def test_a_repeated_request_gets_the_first_answer(world: World) -> None:
+    ppo = await world.known(Ppo())
+    importer = await world.tracking("importer")
+    request = pb.ReportMovementRequest(
+        request_id=str(uuid4()),
+        movement=movement(ppo, RECEPTION, december(2), prison_id="BMI", reason_code="N"),
+    )
+
+    answers = [await importer.ReportMovement(request, timeout=SECONDS) for _ in range(2)]
+    request.request_id = str(uuid4())
+    again = await importer.ReportMovement(request, timeout=SECONDS)
+
+    assert [one.fate for one in answers] == [pb.MOVEMENT_FATE_RECORDED] * 2
+    assert again.fate == pb.MOVEMENT_FATE_REPEATED
+
+
+async def test_many_movements_are_taken_but_those_that_cannot_be(world: World) -> None:
+    ppo = await world.known(Ppo())
+    request_id = str(uuid4())
+    wrong = movement(ppo, RECEPTION, december(3), prison_id="BMI")
+    wrong.prison_number = "12345"
+    moved = [
+        movement(ppo, RECEPTION, december(2), prison_id="BMI", reason_code="N"),
+        wrong,
+        movement(Ppo(), RECEPTION, december(2), prison_id="BMI", reason_code="N"),
+    ]
+    rows = [
+        pb.ReportMovementsRequest(request_id=request_id, line=line, movement=one)
+        for line, one in enumerate(moved, start=1)
+    ]
+
+    answer = await (await world.tracking("importer")).ReportMovements(iter(rows), timeout=SECONDS)
+
+    assert (answer.recorded, answer.parked, answer.refused) == (1, 1, 1)
+    assert [(one.line, one.field) for one in answer.refusals] == [(2, "prison_number")]
+
+
+async def test_a_merge_of_one_persons_numbers_brings_the_other_numbers_movements(world: World) -> None:
+    ppo = await world.known(Ppo())
+    other = Ppo()
+    kept = movement(ppo, MERGE, december(5), removed_prison_number=other.number)
+
+    await world.send(MOVEMENTS, other.number, movement(other, RECEPTION, december(2), prison_id="BMI"))
+    await world.send(MOVEMENTS, ppo.number, kept)
+
+    assert (await world.moved(ppo, 1)).prison_id == "BMI"
+
+
+async def test_a_merge_of_two_peoples_numbers_changes_nothing_and_waits_for_review(world: World) -> None:
+    ppo, other = await world.known(Ppo()), await world.known(Ppo())
+    await world.send(MOVEMENTS, other.number, movement(other, RECEPTION, december(2), prison_id="BMI"))
+    await world.moved(other, 1)
+    before = await world.processes.metric('ppo_reviews{kind="merge"}')
+
+    await world.send(
+        MOVEMENTS, ppo.number, movement(ppo, MERGE, december(5), removed_prison_number=other.number)
+    )
+
+    async with asyncio.timeout(SECONDS):
+        while await world.processes.metric('ppo_reviews{kind="merge"}') != before + 2:
+            await asyncio.sleep(0.2)
+    assert len((await world.journey(ppo)).steps) == 0
+    assert len((await world.journey(other)).steps) == 1
+
+
+async def test_a_journey_is_read_as_of_any_time_as_known_at_any_time(world: World) -> None:
+    ppo = await world.known(Ppo())
+    await world.publish(hmpps("received", ppo.number, december(1), "ADMISSION", "BMI", "N"))
+    await world.moved(ppo, 1)
+
+    before = await world.journey(ppo, as_of_time=stamp(december(1, 8)))
+    unknown = await world.journey(ppo, known_at_time=stamp(december(30)))
+
+    assert before.position == pb.POSITION_OTHER_OR_NOT_KNOWN
+    assert len(unknown.steps) == 0
+
+
+async def test_a_bare_role_may_not_read_a_journey(world: World) -> None:
+    request = pb.GetJourneyRequest()
+
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await (await world.tracking("housing_provider")).GetJourney(request, timeout=SECONDS)
+
+    assert refused.value.code() == grpc.StatusCode.PERMISSION_DENIED
