@@ -13,13 +13,15 @@ from ppo.flagging.v1 import flagging_pb2
 from ppo.flagging.v1.flagging_pb2_grpc import add_FlaggingServiceServicer_to_server
 from services.flagging import changes
 from services.flagging.api import Flagging
-from services.flagging.models import SCHEMA, due, outbox
+from services.flagging.inbox import GROUP, MOVEMENTS, Inbox
+from services.flagging.models import SCHEMA, due, inbox, outbox
 from services.flagging.screening import Screening
 from services.flagging.store.flags import TOPIC
 from services.flagging.watermarks import Watermarks
 from services.runtime import migrations, process, settings, telemetry
-from services.runtime.broker import Cluster, Producer
+from services.runtime.broker import Cluster, Producer, Subscription
 from services.runtime.clock import Clock
+from services.runtime.consumer import Consumer
 from services.runtime.database import Database
 from services.runtime.due import Runner
 from services.runtime.errors import Unavailable
@@ -36,6 +38,8 @@ SERVICE = flagging_pb2.DESCRIPTOR.services_by_name["FlaggingService"]
 class Settings(settings.Settings):
     # Of people who are not PPOs, how many may be answered POSSIBLE.
     false_alarms: float = 0.01
+    # The topic on which prison systems publish.
+    hmpps: str = "hmpps.domain-events"
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -69,6 +73,24 @@ async def serve(config: Settings) -> None:
     screening = Screening(database, clock, config.false_alarms)
     relay = Relay(database, outbox, producer, cluster, config.topics, clock)
     watermarks = Watermarks(database, cluster, clock)
+    heard = Inbox(clock, config.hmpps)
+    movements = Subscription(
+        config.kafka,
+        config.kafka_mock,
+        group=GROUP,
+        instance=config.instance,
+        topics=[MOVEMENTS, config.hmpps],
+    )
+    consumer = Consumer(
+        GROUP,
+        movements,
+        heard.handlers,
+        database=database,
+        inbox=inbox,
+        producer=producer,
+        clock=clock,
+        kind=heard.kind,
+    )
 
     async def end_flag(session: AsyncSession, nominal_id: str) -> None:
         await changes.end_flag(session, nominal_id, clock.now())
@@ -80,6 +102,12 @@ async def serve(config: Settings) -> None:
         await process.patiently(lambda: cluster.refuse_other([config.topics[TOPIC]]), Unavailable)
         await relay.run()
 
+    async def hear() -> None:
+        # The prison systems' topic may be a foreign one, of which nothing is promised.
+        ours = [topic for name, topic in config.topics.by_name.items() if name in (MOVEMENTS, config.hmpps)]
+        await process.patiently(lambda: cluster.refuse_other(ours), Unavailable)
+        await consumer.run()
+
     runner = Runner(database, due, clock, {changes.FLAG_ENDS: end_flag})
     probes = {"postgres": database.probe, "kafka": find_kafka}
     server = Server(config.listen, gate, [SERVICE], probes, essential=frozenset({"postgres"}))
@@ -87,9 +115,11 @@ async def serve(config: Settings) -> None:
     # The first check finds the set in memory.
     await process.patiently(screening.refresh, Unavailable)
     await server.start(credentials(config.tls_certificate, config.tls_key))
-    async with process.tasks(server.watch, publish, watermarks.run, runner.run, screening.run) as stopped:
+    loops = (publish, hear, watermarks.run, runner.run, screening.run)
+    async with process.tasks(server.watch, *loops) as stopped:
         await stopped
         await server.stop()
+    await movements.close()
     await producer.close()
     await cluster.close()
     await database.close()

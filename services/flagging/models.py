@@ -26,6 +26,7 @@ from ppo.flagging.v1 import flagging_pb2 as pb
 from ppo.person.v1 import person_pb2, screening_pb2
 from services.flagging import fields
 from services.flagging.register import LIVE, Standing
+from services.runtime.consumer import Inbox
 from services.runtime.database import instant
 from services.runtime.due import Due
 from services.runtime.outbox import Outbox
@@ -54,6 +55,7 @@ class Base(DeclarativeBase):
 
 
 outbox = Outbox(Base.metadata, "/ppo/flagging")
+inbox = Inbox(Base.metadata)
 due = Due(Base.metadata)
 requests = Requests(Base.metadata)
 
@@ -94,6 +96,10 @@ class NominalIdentifier(Base):
     kind: Mapped[small] = mapped_column(primary_key=True, comment="ppo.person.v1.IdentifierKind")
     value: Mapped[str] = mapped_column(Text, primary_key=True, comment="Canonical")
     nominal_id: Mapped[key] = mapped_column(ForeignKey(Nominal.nominal_id), index=True)
+    learnt: Mapped[bool] = mapped_column(
+        server_default=text("false"),
+        comment="A prison number that a merge brought: an import of the person's row leaves it",
+    )
 
 
 class Registration(Base):

@@ -71,6 +71,18 @@ def keys(person: person_pb2.Person) -> list[Key]:
     return [(int(one.kind), one.value) for one in person.identifiers]
 
 
+def with_learnt(person: person_pb2.Person, learnt: Iterable[Key]) -> person_pb2.Person:
+    """A copy with these identifiers too, always in the same order: the same person is the same bytes."""
+    copy = person_pb2.Person()
+    copy.CopyFrom(person)
+    del copy.identifiers[:]
+    added = sorted(set(learnt))
+    copy.identifiers.extend(one for one in person.identifiers if (one.kind, one.value) not in added)
+    for kind, value in added:
+        copy.identifiers.add(kind=person_pb2.IdentifierKind.ValueType(kind), value=value)
+    return copy
+
+
 def born(person: person_pb2.Person) -> int | None:
     """YYYYMMDD where all of it is known."""
     date = person.birth_date

@@ -70,11 +70,15 @@ def remove(history: History, row: Registration, request: pb.RemovePpoRequest, re
     effective = _effective(request, history.now)
     if request.reason == register.DECEASED and effective > history.now:
         raise Invalid("effective_time", "nobody is known to die in the future")
-    standing = register.remove(row.standing, request, effective, _planned(row))
-    register.place(standing, history.others(row))
     step = _step(register.REMOVED, effective, votes=[readable(vote) for vote in request.votes])
-    step.forum_id, step.reason = request.forum_id, pb.RemovalReason.Name(request.reason)
-    _take(history, row, standing.at(history.now), step)
+    step.forum_id = request.forum_id
+    _remove(history, row, request, step, identity.current().subject)
+
+
+def end_by_death(history: History, row: Registration, death: datetime, by: str) -> None:
+    """Nobody decides it: `by` says who told of it."""
+    request = pb.RemovePpoRequest(reason=register.DECEASED)
+    _remove(history, row, request, _step(register.REMOVED, death), by)
 
 
 def annul(history: History, row: Registration, request: pb.AnnulRegistrationRequest, _: Reference) -> None:
@@ -95,6 +99,15 @@ def _decided(
     register.refuse_age(strand, history.person.birth_date, effective)
     register.place(standing, history.others(row))
     return standing
+
+
+def _remove(
+    history: History, row: Registration, request: pb.RemovePpoRequest, step: RegistrationStep, by: str
+) -> None:
+    standing = register.remove(row.standing, request, step.effective_time, _planned(row))
+    register.place(standing, history.others(row))
+    step.reason = pb.RemovalReason.Name(request.reason)
+    history.take(row, standing.at(history.now), step, by)
 
 
 def _step(state: register.State, effective: datetime, **recorded: Any) -> RegistrationStep:

@@ -20,7 +20,7 @@ class Service(NamedTuple):
 
 SERVICES = {
     "flagging": Service(
-        calls=set(), workers={"changes", "imports", "screening", "search", "steps", "watermarks"}
+        calls=set(), workers={"changes", "imports", "movements", "screening", "search", "steps", "watermarks"}
     ),
     "custody": Service(
         calls={"flagging"},

@@ -4,7 +4,10 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from typing import NamedTuple
 from uuid import uuid4
 
+from sqlalchemy.ext.asyncio import AsyncSession
+
 from ppo.flagging.v1 import flagging_pb2 as pb
+from ppo.person.v1 import person_pb2
 from services.flagging import changes, nominals
 from services.flagging.imports.report import Report, rows
 from services.flagging.nominals import Key
@@ -26,6 +29,7 @@ class Row(NamedTuple):
     keys: list[Key]
     born: int | None
     cues: list[str]
+    learnt: Sequence[Key] = ()
 
 
 class NominalImport:
@@ -67,6 +71,7 @@ class NominalImport:
             # One batch at a time in the whole index: who holds an identifier stays true until it is written.
             await lock(session, "nominals")
             known = await store.known(session, source, [row.reference for row in batch])
+            batch = await _complete(session, batch, known)
             news = [row for row in batch if known.get(row.reference, ("", b""))[1] != row.person]
             filed, refused = _settle(news, known, await store.holders(session, _keys(news)))
             if filed:
@@ -77,6 +82,25 @@ class NominalImport:
             self._report.refuse(row.line, refusal)
         unchanged = len(batch) - len(news)
         self._report.count(created=len(filed) - len(changed), updated=len(changed), unchanged=unchanged)
+
+
+async def _complete(
+    session: AsyncSession, batch: Sequence[Row], known: dict[str, tuple[str, bytes]]
+) -> Sequence[Row]:
+    """With the prison numbers that merges have brought, of which the police's row knows nothing."""
+    learnt = await store.learnt(session, [nominal_id for nominal_id, _ in known.values()])
+    if not learnt:
+        return batch
+    return [_with(row, learnt.get(known.get(row.reference, ("", b""))[0], ())) for row in batch]
+
+
+def _with(row: Row, learnt: Sequence[Key]) -> Row:
+    if not learnt:
+        return row
+    person = nominals.with_learnt(person_pb2.Person.FromString(row.person), learnt)
+    return row._replace(
+        person=person.SerializeToString(deterministic=True), keys=nominals.keys(person), learnt=learnt
+    )
 
 
 def _settle(
@@ -92,7 +116,9 @@ def _settle(
             refused.append((row, refusal))
         else:
             holders.update(dict.fromkeys(row.keys, nominal_id))
-            filed.append(Filed(nominal_id, row.reference, row.person, row.keys, row.born, row.cues))
+            filed.append(
+                Filed(nominal_id, row.reference, row.person, row.keys, row.born, row.cues, row.learnt)
+            )
     return filed, refused
 
 

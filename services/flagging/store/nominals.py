@@ -1,12 +1,15 @@
 """Queries on the nominal index."""
 
+from collections import defaultdict
 from collections.abc import Collection, Sequence
+from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import any_, delete, literal, or_, select, text
+from sqlalchemy import any_, delete, literal, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ppo.person.v1 import person_pb2
+from services.flagging import nominals
 from services.flagging.models import Nominal, NominalIdentifier
 from services.flagging.nominals import NOMINAL_ID, Key
 
@@ -22,8 +25,9 @@ PUT = text("""
         recorded_time = excluded.recorded_time
 """)
 PUT_IDENTIFIERS = text("""
-    INSERT INTO nominal_identifier (kind, value, nominal_id)
-    SELECT * FROM unnest(CAST(:kinds AS smallint[]), CAST(:values AS text[]), CAST(:ids AS uuid[]))
+    INSERT INTO nominal_identifier (kind, value, nominal_id, learnt)
+    SELECT * FROM unnest(CAST(:kinds AS smallint[]), CAST(:values AS text[]), CAST(:ids AS uuid[]),
+                         CAST(:learnt AS boolean[]))
 """)
 HOLDERS = text("""
     SELECT kind, value, nominal_id::text FROM nominal_identifier
@@ -41,6 +45,7 @@ class Filed(NamedTuple):
     keys: list[Key]
     born: int | None
     cues: list[str]
+    learnt: Collection[Key] = ()
 
 
 async def known(
@@ -69,6 +74,28 @@ async def holders(session: AsyncSession, keys: Collection[Key]) -> dict[Key, str
     return {(kind, value): nominal_id for kind, value, nominal_id in rows}
 
 
+async def learnt(session: AsyncSession, nominal_ids: Collection[str]) -> dict[str, list[Key]]:
+    """The identifiers that did not come with the person's row."""
+    rows = select(NominalIdentifier.nominal_id, NominalIdentifier.kind, NominalIdentifier.value)
+    held = rows.where(NominalIdentifier.learnt, NominalIdentifier.nominal_id.in_(nominal_ids))
+    found: dict[str, list[Key]] = defaultdict(list)
+    for nominal_id, kind, value in await session.execute(held):
+        found[nominal_id].append((kind, value))
+    return found
+
+
+async def learn(session: AsyncSession, nominal_id: str, key: Key, now: datetime) -> None:
+    """Gives the person an identifier that nobody holds."""
+    kind, value = key
+    session.add(NominalIdentifier(kind=kind, value=value, nominal_id=nominal_id, learnt=True))
+    await session.flush()
+    person = (await locked(session, [nominal_id]))[nominal_id]
+    complete = nominals.with_learnt(person, (await learnt(session, [nominal_id]))[nominal_id])
+    row = update(Nominal).filter_by(nominal_id=nominal_id)
+    body = complete.SerializeToString(deterministic=True)
+    await session.execute(row.values(person=body, recorded_time=now))
+
+
 async def put(session: AsyncSession, source: str, rows: Sequence[Filed], now: object) -> None:
     await session.execute(
         PUT,
@@ -86,9 +113,11 @@ async def put(session: AsyncSession, source: str, rows: Sequence[Filed], now: ob
     await session.execute(
         delete(NominalIdentifier).where(NominalIdentifier.nominal_id.in_([row.nominal_id for row in rows]))
     )
-    held = [(kind, value, row.nominal_id) for row in rows for kind, value in row.keys]
-    kinds, values, ids = zip(*held, strict=True) if held else ((), (), ())
-    await session.execute(PUT_IDENTIFIERS, {"kinds": list(kinds), "values": list(values), "ids": list(ids)})
+    held = [(*key, row.nominal_id, key in row.learnt) for row in rows for key in row.keys]
+    names = ("kinds", "values", "ids", "learnt")
+    await session.execute(
+        PUT_IDENTIFIERS, {name: [one[place] for one in held] for place, name in enumerate(names)}
+    )
 
 
 async def by_key(session: AsyncSession, key: Key) -> Nominal | None:

@@ -1,0 +1,76 @@
+"""What flagging hears of prisons: deaths and merges, in the suite's form and in that of prison systems."""
+
+from collections.abc import Mapping
+
+import structlog
+from prometheus_client import Counter
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from ppo.tracking.v1 import movement_pb2
+from services.flagging import movements
+from services.flagging.movements import Fate
+from services.prisons import hmpps
+from services.runtime import validation
+from services.runtime.broker import LARGEST_RECORD, Record
+from services.runtime.clock import Clock
+from services.runtime.consumer import Take, Unreadable, read
+
+GROUP = "flagging"
+MOVEMENTS = "ppo.tracking.movements.v1"
+HMPPS = "hmpps"
+
+TOLD = Counter(
+    "ppo_flagging_movements",
+    "Movements of prisoners, by what became of them: deaths and merges alone are used.",
+    ["fate"],
+)
+REVIEW = Counter(
+    "ppo_flagging_movements_review",
+    "Deaths and merges that changed nothing because somebody has to look at them.",
+    ["reason"],
+)
+
+log = structlog.get_logger()
+
+
+class Inbox:
+    """`foreign` is the topic of the prison systems, whose records have no header that says their type."""
+
+    def __init__(self, clock: Clock, foreign: str) -> None:
+        self._clock = clock
+        self._foreign = foreign
+
+    @property
+    def handlers(self) -> Mapping[str, Take]:
+        return {movement_pb2.Movement.DESCRIPTOR.full_name: self.movement, HMPPS: self.event}
+
+    def kind(self, record: Record) -> str:
+        return HMPPS if record.topic == self._foreign else record.headers.get("ce_type", "")
+
+    async def movement(self, session: AsyncSession, record: Record) -> None:
+        _refuse_huge(record)
+        await self._take(session, record, read(record, movement_pb2.Movement))
+
+    async def event(self, session: AsyncSession, record: Record) -> None:
+        _refuse_huge(record)
+        reading = hmpps.read(record.value or b"")
+        if isinstance(reading, hmpps.Unreadable):
+            raise Unreadable(reading.reason)
+        if isinstance(reading, hmpps.Unused):
+            TOLD.labels(Fate.NOT_USED).inc()
+            return
+        await self._take(session, record, reading)
+
+    async def _take(self, session: AsyncSession, record: Record, movement: movement_pb2.Movement) -> None:
+        validation.check(movement)
+        fate = await movements.take(session, movement, self._clock.now())
+        TOLD.labels(fate).inc()
+        if fate in movements.DOUBTFUL:
+            REVIEW.labels(fate).inc()
+            place = {"topic": record.topic, "partition": record.partition, "offset": record.offset}
+            log.warning("a prisoner's movement changes nothing until somebody looks", reason=fate, **place)
+
+
+def _refuse_huge(record: Record) -> None:
+    if len(record.value or b"") > LARGEST_RECORD:
+        raise Unreadable(f"is longer than {LARGEST_RECORD} bytes")

@@ -1,0 +1,342 @@
+"""Deaths and merged prison numbers: what the movements of prisons change in the register and in the index."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+from itertools import count
+
+import pytest
+from prometheus_client import REGISTRY
+from sqlalchemy import text
+
+from ppo.flagging.v1 import events_pb2
+from ppo.flagging.v1 import flagging_pb2 as pb
+from ppo.person.v1 import person_pb2
+from ppo.policy.v1 import policy_pb2
+from ppo.tracking.v1 import movement_pb2
+from services.flagging.fields import stamp
+from services.flagging.inbox import GROUP, MOVEMENTS, Inbox
+from services.flagging.models import inbox
+from services.prisons import hmpps
+from services.runtime.broker import Producer, Record, Subscription, Tail
+from services.runtime.clock import Clock
+from services.runtime.consumer import Consumer
+from tests.builders import person, pnc_id
+from tests.integration.flagging.service import DAY, NOON, Service
+
+EVENTS = "hmpps.domain-events"
+NUMBER, OTHER, THIRD = "A1111AA", "A2222BB", "A3333CC"
+OFFSETS = count()
+NOBODY = "127.0.0.1:1"
+
+
+def numbered(*numbers: str, serial: int = 1) -> person_pb2.Person:
+    kind = person_pb2.IDENTIFIER_KIND_PRISON_NUMBER
+    held = [person_pb2.Identifier(kind=kind, value=value) for value in numbers]
+    return person("James", "Carter", identifiers=[pnc_id(serial), *held])
+
+
+def death(number: str = NUMBER, at: datetime = NOON, code: str = "DEC") -> movement_pb2.Movement:
+    return movement_pb2.Movement(
+        movement_id=f"{number}/{at}/{code}",
+        prison_number=number,
+        kind=movement_pb2.MOVEMENT_KIND_RELEASE,
+        reason_code=code,
+        occurred_time=stamp(at),
+    )
+
+
+def merge(kept: str = NUMBER, removed: str = OTHER) -> movement_pb2.Movement:
+    return movement_pb2.Movement(
+        movement_id=f"{removed}/{kept}",
+        prison_number=kept,
+        removed_prison_number=removed,
+        kind=movement_pb2.MOVEMENT_KIND_MERGE,
+        occurred_time=stamp(NOON),
+    )
+
+
+def own(movement: movement_pb2.Movement) -> Record:
+    headers = {"ce_type": movement.DESCRIPTOR.full_name, "ce_id": f"e{next(OFFSETS)}"}
+    return Record(MOVEMENTS, movement.prison_number, movement.SerializeToString(), headers)
+
+
+def event(kind: str, **details: str) -> Record:
+    """As English prison systems publish it."""
+    document = {
+        "eventType": kind,
+        "occurredAt": NOON.isoformat(),
+        "additionalInformation": {"nomsNumber": NUMBER, **details},
+    }
+    return Record(EVENTS, NUMBER, json.dumps(document).encode(), {})
+
+
+def listener(service: Service, kafka: str = NOBODY) -> Consumer:
+    heard = Inbox(service.clock, EVENTS)
+    return Consumer(
+        GROUP,
+        Subscription(kafka, mock=False, group=GROUP, instance="0", topics=[MOVEMENTS, EVENTS]),
+        heard.handlers,
+        database=service.database,
+        inbox=inbox,
+        producer=Producer(kafka, mock=False),
+        clock=Clock(),
+        kind=heard.kind,
+    )
+
+
+async def hear(service: Service, *told: movement_pb2.Movement) -> None:
+    await listener(service).take([own(movement) for movement in told])
+
+
+async def ppo(service: Service, who: person_pb2.Person | None = None) -> pb.Registration:
+    nominal_id = await service.nominal(who or numbered(NUMBER))
+    # A registration that began yesterday.
+    service.clock.at -= DAY
+    registration = await service.active(nominal_id)
+    service.clock.at += DAY
+    return registration
+
+
+async def flag(service: Service, nominal_id: str) -> events_pb2.Flag:
+    async with service.database.transaction() as session:
+        query = text("SELECT flag FROM flag WHERE nominal_id = :id")
+        return events_pb2.Flag.FromString((await session.execute(query, {"id": nominal_id})).scalar_one())
+
+
+async def numbers(service: Service, nominal_id: str) -> list[str]:
+    """The prison numbers of the flag, which are those of the index."""
+    state = await flag(service, nominal_id)
+    kept = person_pb2.IDENTIFIER_KIND_PRISON_NUMBER
+    assert (await service.read(state.person.identifiers[0])).person == state.person
+    return [one.value for one in state.person.identifiers if one.kind == kept]
+
+
+@asynccontextmanager
+async def counted(fate: str, metric: str = "movements_total", label: str = "fate") -> AsyncIterator[None]:
+    """One movement more meets that fate."""
+    name, labels = f"ppo_flagging_{metric}", {label: fate}
+    before = REGISTRY.get_sample_value(name, labels) or 0
+    yield
+    assert REGISTRY.get_sample_value(name, labels) == before + 1
+
+
+def prison_number(value: str) -> person_pb2.Identifier:
+    return person_pb2.Identifier(kind=person_pb2.IDENTIFIER_KIND_PRISON_NUMBER, value=value)
+
+
+# ---- deaths
+
+
+async def test_a_death_in_prison_ends_the_registration_at_once_and_the_service_says_so(
+    service: Service,
+) -> None:
+    registration = await ppo(service)
+    died = NOON - timedelta(hours=1)
+
+    await hear(service, death(at=died))
+
+    ended = await service.latest(registration.nominal_id)
+    assert (ended.state, ended.removal_reason) == (
+        pb.REGISTRATION_STATE_REMOVED,
+        pb.REMOVAL_REASON_DECEASED,
+    )
+    assert ended.effective_end_time == stamp(died)
+    assert await service.outcome(numbered(NUMBER)) == "NOT_FLAGGED"
+    request = pb.GetRegistrationRequest(
+        registration_id=registration.registration_id, purpose=policy_pb2.PURPOSE_REGISTER
+    )
+    steps = (await (await service.stub("register_keeper")).GetRegistration(request, timeout=5)).steps
+    assert steps[-1].recorded_by == "flagging"
+
+
+async def test_a_death_ends_a_planned_exit_that_lies_ahead(service: Service) -> None:
+    registration = await ppo(service)
+    planned = await service.plan_exit(registration)
+    await service.remove(planned, effective_time=stamp(NOON + 7 * DAY))
+
+    await hear(service, death())
+
+    ended = await service.latest(registration.nominal_id)
+    assert (ended.removal_reason, ended.effective_end_time) == (pb.REMOVAL_REASON_DECEASED, stamp(NOON))
+
+
+async def test_a_death_told_twice_and_in_both_forms_is_one_step(service: Service) -> None:
+    registration = await ppo(service)
+    consumer = listener(service)
+    once = own(death())
+    foreign = event(hmpps.RELEASED, reason="RELEASED", nomisMovementReasonCode="DEC", prisonId="BMI")
+    await consumer.take([once])
+    version = (await flag(service, registration.nominal_id)).version
+
+    await consumer.take([once, own(death()), foreign])
+
+    assert (await flag(service, registration.nominal_id)).version == version
+
+
+@pytest.mark.parametrize("code", ["CR", "N", ""])
+async def test_another_release_changes_nothing(service: Service, code: str) -> None:
+    registration = await ppo(service)
+
+    async with counted("not_used"):
+        await hear(service, death(code=code))
+
+    assert (await service.latest(registration.nominal_id)).state == pb.REGISTRATION_STATE_ACTIVE
+
+
+async def test_the_death_of_somebody_unknown_is_passed_over(service: Service) -> None:
+    registration = await ppo(service)
+
+    async with counted("unknown_number"):
+        await hear(service, death(THIRD))
+
+    assert (await service.latest(registration.nominal_id)).state == pb.REGISTRATION_STATE_ACTIVE
+
+
+async def test_a_death_before_the_registration_began_changes_nothing_and_is_to_be_looked_at(
+    service: Service,
+) -> None:
+    registration = await ppo(service)
+
+    async with counted("does_not_fit", "movements_review_total", "reason"):
+        await hear(service, death(at=NOON - 2 * DAY))
+
+    assert (await service.latest(registration.nominal_id)).state == pb.REGISTRATION_STATE_ACTIVE
+
+
+async def test_the_death_of_somebody_only_nominated_is_the_forums(service: Service) -> None:
+    nominated = await service.nominate(await service.nominal(numbered(NUMBER)))
+
+    async with counted("only_nominated", "movements_review_total", "reason"):
+        await hear(service, death())
+
+    assert (await service.latest(nominated.nominal_id)).state == pb.REGISTRATION_STATE_NOMINATED
+
+
+# ---- merges
+
+
+async def test_a_removed_number_moves_to_the_holder_of_the_one_that_stays(service: Service) -> None:
+    registration = await ppo(service)
+    before = await flag(service, registration.nominal_id)
+
+    await hear(service, merge())
+
+    assert await numbers(service, registration.nominal_id) == [NUMBER, OTHER]
+    assert (await flag(service, registration.nominal_id)).version > before.version
+    assert await service.outcome(person_pb2.Person(identifiers=[prison_number(OTHER)])) == "FLAGGED"
+
+
+async def test_a_number_that_stays_goes_to_the_holder_of_the_removed_one(service: Service) -> None:
+    registration = await ppo(service, numbered(OTHER))
+
+    await hear(service, merge(), death(NUMBER))
+
+    assert await numbers(service, registration.nominal_id) == [OTHER, NUMBER]
+    assert (await service.latest(registration.nominal_id)).removal_reason == pb.REMOVAL_REASON_DECEASED
+
+
+async def test_a_merge_of_two_peoples_numbers_changes_nothing_and_is_to_be_looked_at(
+    service: Service,
+) -> None:
+    one, other = await ppo(service), await ppo(service, numbered(OTHER, serial=2))
+
+    async with counted("two_nominals", "movements_review_total", "reason"):
+        await hear(service, merge())
+
+    assert await numbers(service, one.nominal_id) == [NUMBER]
+    assert await numbers(service, other.nominal_id) == [OTHER]
+
+
+async def test_a_merge_told_again_changes_nothing(service: Service) -> None:
+    registration = await ppo(service)
+    await hear(service, merge())
+    before = await flag(service, registration.nominal_id)
+
+    async with counted("nothing_new"):
+        await hear(service, merge())
+
+    assert await flag(service, registration.nominal_id) == before
+
+
+async def test_an_import_of_the_persons_row_keeps_the_numbers_that_merges_brought(service: Service) -> None:
+    await service.load(numbered(NUMBER))
+    registration = await ppo_of(service, NUMBER)
+    await hear(service, merge(), merge(NUMBER, THIRD))
+
+    unchanged = await service.load(numbered(NUMBER))
+    renamed = numbered(NUMBER)
+    renamed.name.family_name = "Cartwright"
+    changed = await service.load(renamed)
+
+    assert (unchanged.unchanged, changed.updated) == (1, 1)
+    assert await numbers(service, registration.nominal_id) == [NUMBER, OTHER, THIRD]
+    assert (await flag(service, registration.nominal_id)).person.name.family_name == "Cartwright"
+
+
+async def ppo_of(service: Service, number: str) -> pb.Registration:
+    return await service.active((await service.read(prison_number(number))).nominal_id)
+
+
+# ---- from the topics
+
+
+@asynccontextmanager
+async def listening(consumer: Consumer) -> AsyncIterator[None]:
+    running = asyncio.create_task(consumer.run())
+    try:
+        yield
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        await consumer.close()
+
+
+async def first(kafka: str, topic: str) -> Record:
+    tail = Tail(kafka, mock=False, topic=topic)
+    await tail.start({})
+    try:
+        async with asyncio.timeout(30):
+            while not (found := await tail.poll()):
+                pass
+        return found[0]
+    finally:
+        await tail.close()
+
+
+async def sent(kafka: str, *records: Record) -> None:
+    producer = Producer(kafka, mock=False)
+    assert all(await producer.send(records))
+    await producer.close()
+
+
+async def removed(service: Service, registration: pb.Registration) -> pb.Registration:
+    async with asyncio.timeout(30):
+        while (now := await service.latest(registration.nominal_id)).state != pb.REGISTRATION_STATE_REMOVED:
+            await asyncio.sleep(0.1)
+    return now
+
+
+async def test_both_topics_are_heard_and_what_is_no_movement_dies_alone(
+    service: Service, topics: str
+) -> None:
+    registration = await ppo(service)
+
+    await sent(
+        topics,
+        Record(EVENTS, NUMBER, b"{", {}),
+        event("prisoner-offender-search.prisoner.updated"),
+        event(hmpps.RELEASED, reason="RELEASED", nomisMovementReasonCode="DEC", prisonId="BMI"),
+        own(death("nonsense")),
+    )
+    async with listening(listener(service, topics)):
+        ended = await removed(service, registration)
+        letters = [await first(topics, f"{topic}.dead") for topic in (EVENTS, MOVEMENTS)]
+
+    assert ended.removal_reason == pb.REMOVAL_REASON_DECEASED
+    assert [letter.headers["dead_reason"] for letter in letters] == [
+        "it is not JSON",
+        "prison_number: not a prison_number: its form is wrong",
+    ]
