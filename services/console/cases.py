@@ -113,7 +113,7 @@ def explain(
     request = tracking.ExplainOwnershipRequest(
         identifier=details.identifier(person), purpose=policy.PURPOSE_OFFENDER_MANAGEMENT
     )
-    response = asyncio.run(_explain(session.Session(data, MANAGER, ocu), request))
+    response = asyncio.run(explained(session.Session(data, MANAGER, ocu), request))
     if json:
         output.emit(response)
         return 0
@@ -122,7 +122,7 @@ def explain(
     return 0
 
 
-async def _explain(
+async def explained(
     manager: session.Session, request: tracking.ExplainOwnershipRequest
 ) -> tracking.ExplainOwnershipResponse:
     async with manager.tracking() as service:

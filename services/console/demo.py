@@ -20,28 +20,34 @@ from services.console import details, output, story
 from services.console.stage import chapter
 from services.console.stop import Stop
 
+WORKBOOK = Path("birmingham-2004-12.xlsx")
 CLOCK_START = "2004-12-31T20:00"
 
 
 def demo(
     keep: Annotated[bool, typer.Option("--keep", help="Leave the suite running, to go on by hand.")] = False,
+    workbook: Annotated[
+        Path, typer.Option(dir_okay=False, help="Where the month's return is written to.")
+    ] = WORKBOOK,
 ) -> int:
-    """Shows the main job from end to end, in a suite of its own: an arrest gets its flag.
+    """Shows the main job from end to end, in a suite of its own: an arrest gets its flag, a month its return.
 
     Starts everything on free ports and in a temporary directory, on the evening of 31 December 2004, loads
-    20,000 nominals and Birmingham's 321 PPOs, all made up, books people in, sets a flag while its person is
-    in the suite, takes the register away and gives it back. It takes a minute or two. Ctrl-C ends it.
+    20,000 nominals and Birmingham's PPOs, all made up, books people in, sets a flag while its person is in
+    the suite, takes the register away and gives it back. Then prisons send a day of movements, every agency
+    is told its part, and December is closed and written as a workbook. It takes two minutes or three.
+    Ctrl-C ends it.
 
     ```
     ppo demo
-    ppo demo --keep
+    ppo demo --keep --workbook /tmp/december.xlsx
     ```
 
     Exit code 0 when everything was as it should be, 1 when not.
     """
     began = time.monotonic()
     with _suite(keep=keep) as data:
-        asyncio.run(story.tell(data))
+        asyncio.run(story.tell(data, workbook.absolute()))
         output.show(f"\nAll of it was as it should be. The demo took {time.monotonic() - began:.0f} seconds.")
         _next(data, keep=keep)
     return 0

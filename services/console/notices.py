@@ -99,7 +99,7 @@ def ack(
     request = tracking.AcknowledgeNoticeRequest(
         request_id=session.request_id(request_id), notice_id=notice.strip()
     )
-    response = asyncio.run(_acknowledge(place(organisation, data), request))
+    response = asyncio.run(acknowledge(place(organisation, data), request))
     if json:
         output.emit(response)
     else:
@@ -107,7 +107,7 @@ def ack(
     return 0
 
 
-async def _acknowledge(
+async def acknowledge(
     whose: session.Session, request: tracking.AcknowledgeNoticeRequest
 ) -> tracking.AcknowledgeNoticeResponse:
     async with whose.tracking() as service:
@@ -122,7 +122,7 @@ def trace(notice: NoticeId, json: output.AsJson = False, data: session.Data = se
     ```
     """
     request = tracking.TraceNoticeRequest(notice_id=notice.strip())
-    response = asyncio.run(_trace(session.Session(data, "ops", "ppo"), request))
+    response = asyncio.run(traced(session.Session(data, "ops", "ppo"), request))
     if json:
         output.emit(response)
         return 0
@@ -139,7 +139,7 @@ def trace(notice: NoticeId, json: output.AsJson = False, data: session.Data = se
     return 0
 
 
-async def _trace(ops: session.Session, request: tracking.TraceNoticeRequest) -> tracking.TraceNoticeResponse:
+async def traced(ops: session.Session, request: tracking.TraceNoticeRequest) -> tracking.TraceNoticeResponse:
     async with ops.tracking() as service:
         return await service.TraceNotice(request, timeout=session.CALL_SECONDS)
 
@@ -161,9 +161,13 @@ def read(sent: tracking.SentNotice) -> pb.Notice:
 
 
 def line(notice: pb.Notice) -> str:
+    return f"{_clock(notice)}  {summary(notice)}"
+
+
+def summary(notice: pb.Notice) -> str:
     state = _STATES.get(notice.state, f"{HELD}: ")
     what = output.word(tracking.NoticeType, notice.type)
-    return f"{_clock(notice)}  {state}{what}: {', '.join(filter(None, (whom(notice), *_happened(notice))))}"
+    return f"{state}{what}: {', '.join(filter(None, (whom(notice), *_happened(notice))))}"
 
 
 def whom(notice: pb.Notice) -> str:

@@ -78,6 +78,10 @@ def table(*columns: str) -> Table:
     return made
 
 
+def indented(what: RenderableType) -> Padding:
+    return Padding(what, (0, 0, 0, 2), expand=False)
+
+
 def facts(rows: Iterable[tuple[str, str]]) -> Padding:
     """Names on the left, what they are on the right."""
     made = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
@@ -85,7 +89,7 @@ def facts(rows: Iterable[tuple[str, str]]) -> Padding:
     made.add_column(overflow="fold")
     for name, value in rows:
         made.add_row(name, Text(value))
-    return Padding(made, (0, 0, 0, 2), expand=False)
+    return indented(made)
 
 
 def word(enum: Enum, value: int) -> str:

@@ -22,6 +22,7 @@ SEED = 2004
 NOMINALS = 20_000
 PROGRAMME_START = date(2004, 9, 6)
 BANK_HOLIDAYS = (date(2004, 12, 27), date(2004, 12, 28))
+BEFORE_DECEMBER = ("2004-09", "2004-10", "2004-11")
 NOMINEE = "nominee"
 CAST_PPOS = ("known", "misheard", NOMINEE)
 
@@ -96,7 +97,7 @@ def nominals(count: int = NOMINALS, seed: int = SEED) -> Iterator[flagging.Impor
 
 
 def register(seed: int = SEED) -> Iterator[flagging.ImportRegistrationsRequest]:
-    """Rows without request, source and line: the month without the nominee, whom a forum is yet to decide on."""
+    """Rows without request, source and line. On the nominee a forum is yet to decide."""
     nominee = _cast_person(NOMINEE).identifiers[0]
     return (row for row in month(seed) if row.identifier != nominee)
 
@@ -106,6 +107,11 @@ def month(seed: int = SEED) -> Iterator[flagging.ImportRegistrationsRequest]:
     rng = Random(f"register {seed}")
     for place, ppo in enumerate(_ppos(seed), start=1):
         yield _registration(rng, f"ppo-{place:04}", ppo)
+
+
+def regulars(seed: int = SEED) -> list[Ppo]:
+    """On the list since before December, and still; without the cast."""
+    return [ppo for ppo in _ppos(seed) if ppo.life and ppo.profile["term"] in BEFORE_DECEMBER]
 
 
 def cast() -> Cast:

@@ -16,6 +16,7 @@ from services.console.promises import Promise, Reading, promises, remarks
 
 BROKEN = 1
 METRICS_SECONDS = 2
+TAKEN = "ppo_events_taken_total"
 UP, SINCE = "ppo_dependency_up", "ppo_dependency_since_seconds"
 
 
@@ -75,6 +76,17 @@ def measured(text: str) -> tuple[dict[str, float], dict[str, datetime | None]]:
             dependencies[dependency][sample.name] = sample.value
     down = {name: _began(values) for name, values in dependencies.items() if values.get(UP) == 0}
     return dict(sums), down
+
+
+def events_taken(data: Path, service: str) -> dict[str, int]:
+    """By the type of the event, all consumer groups together."""
+    running, sums = state.read(data), defaultdict[str, int](int)
+    entry = running.processes.get(service) if running else None
+    text = _metrics(entry.ports[f"{service}'s metrics"]) if entry else ""
+    for sample in (sample for family in text_string_to_metric_families(text) for sample in family.samples):
+        if sample.name == TAKEN:
+            sums[sample.labels["type"]] += int(sample.value)
+    return dict(sums)
 
 
 def _began(values: dict[str, float]) -> datetime | None:

@@ -15,7 +15,7 @@ from ppo.flagging.v1 import flagging_pb2 as flagging
 from ppo.person.v1 import person_pb2 as pb
 from ppo.person.v1 import screening_pb2 as screening
 from ppo.policy.v1 import policy_pb2 as policy
-from services.console import answer, imports, output, population, register, rows, status
+from services.console import agencies, answer, imports, output, population, register, rows, status
 from services.console.custody import referral
 from services.console.promises import Promise, promises
 from services.console.screen import PATIENCE
@@ -40,7 +40,8 @@ from services.runtime.reference import LONDON
 
 OCU, FORUM = "E3", "forum-e3-east"
 SOURCE = "demo"
-ON_THE_LIST, IN_THE_MONTH, TAKEN_OFF = 300, 321, 21
+# One more is to come this evening: published are 321 in the month.
+ON_THE_LIST, IN_THE_MONTH, TAKEN_OFF = 299, 320, 21
 FIRST_OF_DECEMBER = datetime(2004, 12, 1, tzinfo=LONDON)
 
 FLAGGED, POSSIBLE = screening.OUTCOME_FLAGGED, screening.OUTCOME_POSSIBLE
@@ -49,7 +50,7 @@ PPO_DRUG_TEAM, DIP_TEAM = custody.REFERRAL_ROUTE_PPO_DRUG_TEAM, custody.REFERRAL
 REGISTER, REPLICA = custody.BASIS_REGISTER, custody.BASIS_REPLICA
 
 
-async def tell(data: Path) -> None:
+async def tell(data: Path, workbook: Path) -> None:
     async with on_stage(data) as stage:
         await _load(stage)
         await _list(stage)
@@ -60,6 +61,7 @@ async def tell(data: Path) -> None:
         nominee = await _late_flag(stage)
         await _drug_tests(stage, nominee, stranger)
         await _outage(stage)
+        await agencies.tell(stage, nominee, stranger, workbook)
 
 
 # ---- the register
@@ -80,13 +82,13 @@ async def _load(stage: Stage) -> None:
 
 
 async def _list(stage: Stage) -> None:
-    chapter("The list on the evening of 31 December 2004, as published for Birmingham")
+    chapter("The list on the evening of 31 December 2004")
     now = await _on_the_list(stage, stage.clock.now())
     month: set[str] = set(now)
     for day in range(31):
         month |= await _on_the_list(stage, FIRST_OF_DECEMBER + timedelta(days=day))
     expect(
-        (len(now), len(month)) == (ON_THE_LIST, IN_THE_MONTH), f"300 and 321, not {len(now)} and {len(month)}"
+        (len(now), len(month)) == (ON_THE_LIST, IN_THE_MONTH), f"299 and 320, not {len(now)} and {len(month)}"
     )
     expect(len(month - now) == TAKEN_OFF, f"21 taken off, not {len(month - now)}")
     say(f"{len(now)} people are on the list now. {len(month)} were on it at some time in December, of whom")

@@ -1,0 +1,333 @@
+"""The demo's second half: what every agency is told and what it is not, whose case it is, and the month."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import NamedTuple, TypeAlias, TypeVar
+
+from casework.v1 import casework_pb2 as casework
+from google.protobuf.message import Message
+from google.type.date_pb2 import Date
+
+from deploy.embedded import clock
+from deploy.embedded.services import REFERENCE
+from ppo.custody.v1 import custody_pb2 as custody
+from ppo.custody.v1 import events_pb2 as custody_events
+from ppo.person.v1 import person_pb2 as pb
+from ppo.policy.v1 import policy_pb2 as policy
+from ppo.returns.v1 import returns_pb2 as contract
+from ppo.tracking.v1 import notice_pb2 as notice
+from ppo.tracking.v1 import tracking_pb2 as tracking
+from services.console import (
+    cases,
+    december,
+    movements,
+    notices,
+    output,
+    prison_day,
+    published,
+    register,
+    returns,
+    status,
+)
+from services.console.nominals import FORCE
+from services.console.screen import PATIENCE
+from services.console.session import CALL_SECONDS, Session, kafka, request_id
+from services.console.stage import Stage, chapter, expect, named, say, timestamp
+from services.runtime import broker
+from services.runtime.reference import LONDON, Reference
+
+T = TypeVar("T")
+Kind: TypeAlias = tracking.NoticeType.ValueType
+CaseKind: TypeAlias = casework.CaseNoticeKind.ValueType
+
+PROVIDERS = ("housing_providers", "training_providers")
+HOUSING = "birmingham-housing"
+AREA, MONTH = "birmingham", Date(year=2004, month=12)
+NEW_YEAR = datetime(2005, 1, 1, 9, tzinfo=LONDON)
+HOME_SINCE = datetime(2004, 9, 1, tzinfo=LONDON)
+AGAIN_SECONDS = 0.3
+
+RECEPTION, TRANSFER = tracking.NOTICE_TYPE_PRISON_RECEPTION, tracking.NOTICE_TYPE_PRISON_TRANSFER
+RELEASED = tracking.NOTICE_TYPE_RELEASED
+OF_PRISON = (RECEPTION, TRANSFER, RELEASED, tracking.NOTICE_TYPE_HOUSING_FAST_TRACK)
+
+
+TESTED, COUNTED = custody_events.PpoDrugTested.DESCRIPTOR, custody_events.DetentionCounted.DESCRIPTOR
+NOT_PPOS = december.TESTS - december.PPOS
+STAGES = ("M10", "M11", "M12", "M13", "M14")
+# As published; what was printed without a category or as a share besides stands in the return all the same.
+COUNTS = {("M1", ""): 321, ("M5", ""): 21, ("M7", ""): 408, ("M8", ""): 13, ("M9", ""): 9}
+SHARES = {("M2", "male"): 98, ("M3", "18-25"): 53, ("M4", "non-White"): 25, ("M4", "not recorded"): 26}
+
+
+class Inmate(NamedTuple):
+    person: pb.Person
+    nominal_id: str
+
+
+async def tell(stage: Stage, nominee: custody.Detention, stranger: custody.Detention, workbook: Path) -> None:
+    people = december.people()
+    await _tests(stage, (nominee, stranger))
+    await _prisons(stage, prison_day.inmates(people))
+    await _ownership(stage, people.between)
+    await _month(stage, workbook)
+
+
+# ---- December's drug tests
+
+
+async def _tests(stage: Stage, still_here: Sequence[custody.Detention]) -> None:
+    chapter("The drug tests of December are made up for, at the desks of all eleven suites")
+    began, planned = time.monotonic(), december.visits()
+    await december.carry_out(stage.data, planned)
+    for detention in still_here:
+        request = custody.RecordDisposalRequest(
+            request_id=request_id(),
+            detention_id=detention.detention_id,
+            disposal=custody.DISPOSAL_BAILED,
+            disposed_time=timestamp(stage.clock.now()),
+        )
+        await stage.desk.RecordDisposal(request, timeout=CALL_SECONDS)
+    say(
+        f"{len(planned)} people were booked in, tested and sent on, by three calls of their suite's desk each,"
+    )
+    say(f"in {time.monotonic() - began:.0f} seconds. With this evening's two that makes {december.TESTS}.")
+
+
+# ---- a day in the prisons
+
+
+async def _prisons(stage: Stage, those: prison_day.Inmates) -> None:
+    chapter("The prisons send their day: seven events, in the JSON that they really publish")
+    inside, day = stage.data / "inside.jsonl", stage.data / "day.jsonl"
+    prison_day.write_earlier(inside, those)
+    events = prison_day.write_day(day, those)
+    earlier = await movements.report(inside, stage.data)
+    expect(earlier.recorded == 3, f"3 receptions to be recorded, of {earlier}")
+    told = await movements.publish(day, movements.TOPIC, stage.data)
+    expect((told.published, len(told.unreadable)) == (events, 0), f"{events} to be published, of {told}")
+    remanded, at_court, moved, released = [await _inmate(stage, one) for one in those]
+    needed, available = casework.CASE_NOTICE_KIND_HOUSING_NEEDED, casework.CASE_NOTICE_KIND_AVAILABLE_FROM
+    await _shown(stage, f"{named(remanded.person)} has come in on remand", remanded, RECEPTION, needed)
+    await _shown(stage, f"{named(moved.person)} was moved, which is two events", moved, TRANSFER, None)
+    await _shown(stage, f"{named(released.person)} was released on licence", released, RELEASED, available)
+    await _court_trip(stage, at_court)
+    await _unknown(stage, those)
+
+
+async def _heard(stage: Stage, inmate: Inmate, steps: int) -> tracking.Journey:
+    request = tracking.GetJourneyRequest(
+        identifier=_nominal(inmate), purpose=policy.PURPOSE_OFFENDER_MANAGEMENT
+    )
+    async with Session(stage.data, cases.MANAGER, december.LIVES_IN).tracking() as service:
+
+        async def journey() -> tracking.Journey | None:
+            found = (await service.GetJourney(request, timeout=CALL_SECONDS)).journey
+            return found if len(found.steps) >= steps else None
+
+        return await _until(f"{steps} movements of {named(inmate.person)} to be heard", journey)
+
+
+async def _shown(stage: Stage, what: str, inmate: Inmate, kind: Kind, also: CaseKind | None) -> None:
+    """Who was told, and what of it reached whom."""
+    owner = (await _owned(stage, inmate)).owner
+
+    async def sent() -> notice.Notice | None:
+        ours = await _notices(stage, owner, inmate)
+        return next((one for one in ours if one.type == kind and _complete(one)), None)
+
+    first = await _until(f"{owner} to be told that {what}", sent)
+    say(f"{what}. Told are:")
+    made = output.table("Whom", "Of what", "With")
+    for organisation in _organisations():
+        for one in await _notices(stage, organisation, inmate):
+            if one.type == kind:
+                made.add_row(organisation, notices.summary(one), _fields(one))
+    for provider, told in (await _casework(stage, also)).items() if also else ():
+        made.add_row(provider, output.word(casework.CaseNoticeKind, told.kind), _fields(told))
+    output.show(output.indented(made))
+    if kind == RECEPTION:
+        await _acknowledged(stage, owner, first)
+
+
+def _complete(one: notice.Notice) -> bool:
+    """A transfer is told when the person leaves, and again with where they have arrived."""
+    return one.type != TRANSFER or bool(one.movement.prison_id)
+
+
+def _fields(message: Message) -> str:
+    """What stands in the record itself, but for its own numbers and times."""
+    names = [field.name.replace("_", " ") for field, _ in message.ListFields()]
+    return ", ".join(name for name in names if name not in _ENVELOPE)
+
+
+_ENVELOPE = ("notice id", "revision", "state", "type", "kind", "recorded time", "purpose", "protocol version")
+
+
+async def _acknowledged(stage: Stage, owner: str, told: notice.Notice) -> None:
+    await notices.acknowledge(
+        notices.place(owner, stage.data),
+        tracking.AcknowledgeNoticeRequest(request_id=request_id(), notice_id=told.notice_id),
+    )
+    traced = await notices.traced(
+        Session(stage.data, "ops", "ppo"), tracking.TraceNoticeRequest(notice_id=told.notice_id)
+    )
+    have = [one.organisation for one in traced.deliveries if one.HasField("acknowledged_time")]
+    expect(have == [owner], f"{owner} alone to have acknowledged, not {have}")
+    others = [one.organisation for one in traced.deliveries if one.organisation not in have]
+    say(f"{owner} says that it has it. The trace of the notice: {', '.join(others)} not yet.")
+
+
+async def _court_trip(stage: Stage, inmate: Inmate) -> None:
+    journey = await _heard(stage, inmate, 3)
+    told = {
+        organisation: found
+        for organisation in _organisations()
+        if (found := [one for one in await _notices(stage, organisation, inmate) if one.type in OF_PRISON])
+    }
+    expect(not told, f"nobody to be told of a court trip, not {', '.join(told)}")
+    say("")
+    say(f"{named(inmate.person)} was “released” to court and is back. Nobody was told: that is no release.")
+    say(f"His journey says: {cases.position(journey)}.")
+
+
+async def _unknown(stage: Stage, those: prison_day.Inmates) -> None:
+    """The same event once more, which says what became of it the first time."""
+    unknown = prison_day.of_nobody(those)
+    request = tracking.ReportMovementRequest(request_id=request_id(), movement=unknown)
+    async with Session(stage.data, "importer", FORCE).tracking() as service:
+        fate = (await service.ReportMovement(request, timeout=CALL_SECONDS)).fate
+    expect(fate == tracking.MOVEMENT_FATE_REPEATED, "the event of an unknown number to be known already")
+    say("")
+    say(
+        f"{prison_day.UNKNOWN_NUMBER} is nobody on the list. Nobody was told, and the event is kept: should a"
+    )
+    say("flag ever carry that number, it is replayed.")
+
+
+# ---- whose case it is
+
+
+async def _ownership(stage: Stage, person: pb.Person) -> None:
+    chapter(f"{named(person)}, arrested in {december.OFFENDED_IN}, turns out to live in {december.LIVES_IN}")
+    inmate = await _inmate(stage, person)
+    request = tracking.SetResidenceRequest(
+        request_id=request_id(),
+        nominal_id=inmate.nominal_id,
+        kind=tracking.RESIDENCE_KIND_HOME,
+        ocu=december.LIVES_IN,
+        effective_time=timestamp(HOME_SINCE),
+    )
+    async with Session(stage.data, cases.MANAGER, december.LIVES_IN).tracking() as service:
+        await service.SetResidence(request, timeout=CALL_SECONDS)
+
+    async def decided() -> tracking.Ownership | None:
+        found = await _owned(stage, inmate)
+        return found if list(found.interested_ocus) == [december.OFFENDED_IN] else None
+
+    ownership = await _until(f"{december.OFFENDED_IN} to have an interest", decided)
+    expect(
+        (ownership.owner, ownership.rule) == (december.LIVES_IN, "O6"),
+        f"the case to be {december.LIVES_IN}'s by rule O6, not {ownership.owner}'s by {ownership.rule}",
+    )
+    for text in cases.sentences(ownership):
+        say(text)
+
+
+async def _owned(stage: Stage, inmate: Inmate) -> tracking.Ownership:
+    request = tracking.ExplainOwnershipRequest(
+        identifier=_nominal(inmate), purpose=policy.PURPOSE_OFFENDER_MANAGEMENT
+    )
+    return (await cases.explained(Session(stage.data, cases.MANAGER, december.LIVES_IN), request)).ownership
+
+
+# ---- the month
+
+
+async def _month(stage: Stage, workbook: Path) -> None:
+    chapter("It is the first of January: December is closed")
+    await _until("tracking to have heard of every test", lambda: _all_heard(stage.data))
+    clock.move(stage.data, NEW_YEAR)
+    officer = Session(stage.data, returns.ROLE, AREA)
+    request = tracking.CloseMonthRequest(request_id=request_id(), area=AREA, month=MONTH)
+    closed = await returns.closed(officer, request)
+    say(f"Revision {closed.revision}, of {closed.counts_sent} counts. It balances, or it would not be there.")
+    async with officer.returns() as service:
+        measures = await returns.measured(service, AREA, MONTH)
+        exported = await returns.workbook(service, contract.ExportReturnRequest(area=AREA, month=MONTH))
+    figures = published.figures(AREA, MONTH)
+    told = [one for one in measures if (one.measure, one.category) in figures or one.measure in STAGES]
+    output.show(output.indented(returns.headlines(told, figures)))
+    _compare({(one.measure, one.category): one for one in measures})
+    returns.write(workbook, exported)
+    say(f"The workbook of the return is {workbook}")
+
+
+def _compare(measures: Mapping[tuple[str, str], contract.StreamHeadlineMeasuresResponse]) -> None:
+    counts = {place: measures[place].value for place in COUNTS}
+    expect(counts == COUNTS, f"the published counts {COUNTS}, not {counts}")
+    shares = {place: measures[place].per_cent for place in SHARES}
+    expect(shares == SHARES, f"the published shares {SHARES}, not {shares}")
+
+
+async def _all_heard(data: Path) -> bool | None:
+    """By tracking's own metrics: everybody tested, and everything of those who are PPOs."""
+    counted = await asyncio.to_thread(status.events_taken, data, "tracking")
+    tests, others = counted.get(TESTED.full_name, 0), counted.get(COUNTED.full_name, 0)
+    return True if tests >= december.PPOS and others >= NOT_PPOS else None
+
+
+# ---- what the scenes share
+
+
+async def _inmate(stage: Stage, person: pb.Person) -> Inmate:
+    return Inmate(person, (await register.find(stage.keeper, person.identifiers[0].value)).nominal_id)
+
+
+def _nominal(inmate: Inmate) -> pb.Identifier:
+    return pb.Identifier(kind=pb.IDENTIFIER_KIND_NOMINAL_ID, value=inmate.nominal_id)
+
+
+def _organisations() -> list[str]:
+    """All that can read their own list of notices; a provider gets nothing but its topic."""
+    known = Reference.load(REFERENCE)
+    return [one for table in notices.ROLES if table not in PROVIDERS for one in known.ids(table)]
+
+
+async def _notices(stage: Stage, organisation: str, inmate: Inmate) -> list[notice.Notice]:
+    request = tracking.ListNoticesRequest(purpose=policy.PURPOSE_OFFENDER_MANAGEMENT, page_size=500)
+    async with notices.place(organisation, stage.data).tracking() as service:
+        sent = (await service.ListNotices(request, timeout=CALL_SECONDS)).notices
+    return [one for one in map(notices.read, sent) if one.nominal_id == inmate.nominal_id]
+
+
+async def _casework(stage: Stage, kind: CaseKind) -> dict[str, casework.CaseNotice]:
+    """What providers find in their topics."""
+    known = Reference.load(REFERENCE)
+    found = {}
+    for provider in (one for table in PROVIDERS for one in known.ids(table)):
+        for one in await _topic(stage.data, f"casework.{provider}.v1"):
+            if one.kind == kind:
+                found[provider] = one
+    expect(HOUSING in found, f"{HOUSING} to be told")
+    return found
+
+
+async def _topic(data: Path, name: str) -> list[casework.CaseNotice]:
+    tail = broker.Tail(*kafka(data), name)
+    try:
+        await tail.start({})
+        return [casework.CaseNotice.FromString(record.value or b"") for record in await tail.poll()]
+    finally:
+        await tail.close()
+
+
+async def _until(what: str, ask: Callable[[], Awaitable[T | None]]) -> T:
+    deadline = time.monotonic() + PATIENCE
+    while (found := await ask()) is None:
+        expect(time.monotonic() < deadline, what)
+        await asyncio.sleep(AGAIN_SECONDS)
+    return found
