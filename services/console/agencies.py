@@ -91,9 +91,7 @@ async def _tests(stage: Stage, still_here: Sequence[custody.Detention]) -> None:
             disposed_time=timestamp(stage.clock.now()),
         )
         await stage.desk.RecordDisposal(request, timeout=CALL_SECONDS)
-    say(
-        f"{len(planned)} people were booked in, tested and sent on, by three calls of their suite's desk each,"
-    )
+    say(f"{len(planned)} people were booked in, tested and sent on, three calls of a suite's desk for each,")
     say(f"in {time.monotonic() - began:.0f} seconds. With this evening's two that makes {december.TESTS}.")
 
 

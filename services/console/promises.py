@@ -1,8 +1,9 @@
 """Which promise of the suite is broken, since when and for how many, as its health and metrics tell."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import NamedTuple
 
 from services.runtime.reference import LONDON
 
@@ -20,6 +21,8 @@ class Reading:
     down: Mapping[str, datetime | None] = field(default_factory=dict)
     # The metrics without labels.
     gauges: Mapping[str, float] = field(default_factory=dict)
+    # In how many days the return of an area is due.
+    due: Mapping[str, float] = field(default_factory=dict)
 
     def count(self, gauge: str) -> int:
         return int(self.gauges.get(gauge, 0))
@@ -42,11 +45,15 @@ class Promise:
 
 
 def promises(readings: Readings) -> list[Promise]:
-    """Those that can be measured so far; the others come with the services that keep them."""
-    silent = tuple(service for service, reading in readings.items() if not reading.gauges)
+    """Those that metrics tell of; the others are kept by tests."""
     return [
-        Promise(number, text, tuple(faults(readings)), silent) for number, (text, faults) in _PROMISES.items()
+        Promise(number, kept.text, tuple(kept.faults(readings)), _silent(readings, kept.by))
+        for number, kept in _PROMISES.items()
     ]
+
+
+def _silent(readings: Readings, services: Iterable[str]) -> tuple[str, ...]:
+    return tuple(service for service in services if not readings[service].gauges)
 
 
 def _unanswered(readings: Readings) -> Iterator[str]:
@@ -79,12 +86,39 @@ def _unsent(readings: Readings) -> Iterator[str]:
             yield f"what {service} had to do by now is {late:.0f} seconds late"
         if spooled := reading.count("ppo_custody_decisions_spooled"):
             yield f"{spooled:,} decisions wait on disk for the database"
+    tracking = readings["tracking"]
+    if not tracking.answers:
+        yield f"tracking does not answer{_since(tracking.since)}: what happens waits in Kafka, nobody is told"
 
 
-_PROMISES: dict[int, tuple[str, Callable[[Readings], Iterator[str]]]] = {
-    1: ("the check answers", _unanswered),
-    2: ("a flag that is committed is seen by the next check", _unseen),
-    3: ("no notice is lost", _unsent),
+def _unowned(readings: Readings) -> Iterator[str]:
+    tracking = readings["tracking"]
+    if not tracking.answers:
+        yield f"tracking does not answer{_since(tracking.since)}: nobody can ask whose case it is"
+    if wrong := tracking.count("ppo_registrations_without_owner"):
+        yield f"{wrong:,} {'PPO has' if wrong == 1 else 'PPOs have'} not exactly one owner"
+
+
+def _uncounted(readings: Readings) -> Iterator[str]:
+    returns = readings["returns"]
+    if not returns.answers:
+        yield f"returns does not answer{_since(returns.since)}: no month can be closed or sent"
+    if "postgres" in returns.down:
+        yield f"postgres does not answer returns{_since(returns.down['postgres'])}: no month can be closed"
+
+
+class Kept(NamedTuple):
+    text: str
+    by: tuple[str, ...]
+    faults: Callable[[Readings], Iterator[str]]
+
+
+_PROMISES = {
+    1: Kept("the check answers", ("flagging", "custody"), _unanswered),
+    2: Kept("a flag that is committed is seen by the next check", ("flagging", "custody"), _unseen),
+    3: Kept("no notice is lost", ("flagging", "custody", "tracking"), _unsent),
+    4: Kept("every PPO has exactly one owner", ("tracking",), _unowned),
+    7: Kept("a return balances or does not leave", ("tracking", "returns"), _uncounted),
 }
 
 
@@ -95,6 +129,20 @@ def remarks(readings: Readings) -> Iterator[str]:
             yield f"redis does not answer {service}{_since(reading.down['redis'])}: screens may lag a second"
         if dead := reading.count("ppo_events_dead_total"):
             yield f"{service} has put {dead:,} records on a dead-letter topic since it started"
+    tracking = readings["tracking"]
+    for gauge, text in _TO_DO.items():
+        if waiting := tracking.count(gauge):
+            yield f"{waiting:,} {text}"
+    for area, days in readings["returns"].due.items():
+        if days < 0:
+            yield f"{area} has not sent a return that was due {-days:.0f} days ago"
+
+
+_TO_DO = {
+    "ppo_notices_overdue": "notices were not acknowledged in time: see ppo notices trace",
+    "ppo_movements_parked": "movements wait for somebody who has their prison number",
+    "ppo_reviews": "facts or cases wait for somebody to look at them",
+}
 
 
 def _since(began: datetime | None) -> str:

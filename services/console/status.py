@@ -16,7 +16,7 @@ from services.console.promises import Promise, Reading, promises, remarks
 
 BROKEN = 1
 METRICS_SECONDS = 2
-TAKEN = "ppo_events_taken_total"
+TAKEN, DAYS = "ppo_events_taken_total", "ppo_return_days_to_due"
 UP, SINCE = "ppo_dependency_up", "ppo_dependency_since_seconds"
 
 
@@ -51,10 +51,11 @@ def read(data: Path, service: str, running: state.State | None) -> Reading:
     answers = bool(entry or session.named(service)) and asyncio.run(session.serving(data, service))
     if entry is None:
         return Reading(answers)
-    gauges, down = measured(_metrics(entry.ports[f"{service}'s metrics"]))
+    text = _metrics(entry.ports[f"{service}'s metrics"])
+    gauges, down = measured(text)
     # A process that is up and does not answer says nothing of since when.
     since = None if entry.state == state.READY else datetime.fromisoformat(entry.since)
-    return Reading(answers, since, down, gauges)
+    return Reading(answers, since, down, gauges, by_label(text, DAYS, "area"))
 
 
 def _metrics(port: int) -> str:
@@ -78,14 +79,18 @@ def measured(text: str) -> tuple[dict[str, float], dict[str, datetime | None]]:
     return dict(sums), down
 
 
-def events_taken(data: Path, service: str) -> dict[str, int]:
+def events_taken(data: Path, service: str) -> dict[str, float]:
     """By the type of the event, all consumer groups together."""
-    running, sums = state.read(data), defaultdict[str, int](int)
+    running = state.read(data)
     entry = running.processes.get(service) if running else None
-    text = _metrics(entry.ports[f"{service}'s metrics"]) if entry else ""
+    return by_label(_metrics(entry.ports[f"{service}'s metrics"]), TAKEN, "type") if entry else {}
+
+
+def by_label(text: str, metric: str, label: str) -> dict[str, float]:
+    sums: defaultdict[str, float] = defaultdict(float)
     for sample in (sample for family in text_string_to_metric_families(text) for sample in family.samples):
-        if sample.name == TAKEN:
-            sums[sample.labels["type"]] += int(sample.value)
+        if sample.name == metric:
+            sums[sample.labels[label]] += sample.value
     return dict(sums)
 
 

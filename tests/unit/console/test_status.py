@@ -4,19 +4,20 @@ import json
 from datetime import UTC, datetime
 
 from services.console.promises import Promise, Reading, promises, remarks
-from services.console.status import measured
+from services.console.status import by_label, measured
 from tests.unit.console.conftest import Run
 
 WELL = Reading(answers=True, gauges={"ppo_custody_rechecks_open": 0})
+SUITE = dict.fromkeys(("flagging", "custody", "tracking", "returns"), WELL)
 NOON = datetime(2026, 1, 8, 12, 0, 5, tzinfo=UTC)
 
 
 def kept(**changed: Reading) -> dict[int, Promise]:
-    return {one.number: one for one in promises({"flagging": WELL, "custody": WELL, **changed})}
+    return {one.number: one for one in promises({**SUITE, **changed})}
 
 
 def test_a_suite_that_is_well_keeps_every_promise() -> None:
-    assert [one.holds for one in kept().values()] == [True, True, True]
+    assert {number for number, one in kept().items() if one.holds} == {1, 2, 3, 4, 7}
 
 
 def test_an_outage_of_flagging_says_since_when_and_for_how_many() -> None:
@@ -79,8 +80,44 @@ def test_what_is_late_or_spooled_breaks_the_third_promise() -> None:
 def test_dead_letters_and_redis_are_remarks() -> None:
     custody = Reading(True, down={"redis": None}, gauges={"ppo_events_dead_total": 1})
 
-    assert len(list(remarks({"flagging": WELL, "custody": custody}))) == 2
+    assert len(list(remarks({**SUITE, "custody": custody}))) == 2
     assert all(one.holds for one in kept(custody=custody).values())
+
+
+def test_without_tracking_nobody_is_told_and_nobody_can_say_whose_case_it_is() -> None:
+    broken = kept(tracking=Reading(False, since=NOON))
+
+    assert broken[3].faults == (
+        "tracking does not answer since 12:00:05 (8 January): what happens waits in Kafka, nobody is told",
+    )
+    assert broken[4].faults == (
+        "tracking does not answer since 12:00:05 (8 January): nobody can ask whose case it is",
+    )
+    assert broken[1].holds
+
+
+def test_a_ppo_without_an_owner_breaks_the_fourth_promise() -> None:
+    fourth = kept(tracking=Reading(True, gauges={"ppo_registrations_without_owner": 1}))[4]
+
+    assert fourth.faults == ("1 PPO has not exactly one owner",)
+
+
+def test_without_returns_no_month_is_closed_and_the_rest_holds() -> None:
+    broken = kept(returns=Reading(False))
+
+    assert broken[7].faults == ("returns does not answer: no month can be closed or sent",)
+    assert [broken[number].holds for number in (1, 2, 3, 4)] == [True, True, True, True]
+
+
+def test_what_people_have_to_see_to_is_a_remark() -> None:
+    tracking = Reading(True, gauges={"ppo_notices_overdue": 2, "ppo_movements_parked": 1, "ppo_reviews": 3})
+    returns = Reading(True, gauges=WELL.gauges, due={"birmingham": -3, "elsewhere": 4})
+
+    said = list(remarks({**SUITE, "tracking": tracking, "returns": returns}))
+
+    assert len(said) == 4
+    assert said[-1] == "birmingham has not sent a return that was due 3 days ago"
+    assert all(one.holds for one in kept(tracking=tracking, returns=returns).values())
 
 
 def test_metrics_are_summed_and_dependencies_read() -> None:
@@ -110,4 +147,14 @@ def test_where_nothing_runs_the_first_promise_is_broken(ppo: Run) -> None:
 def test_each_promise_is_a_json_object(ppo: Run) -> None:
     ran = ppo("status", "--json")
 
-    assert [json.loads(line)["number"] for line in ran.out.splitlines()] == [1, 2, 3]
+    assert [json.loads(line)["number"] for line in ran.out.splitlines()] == [1, 2, 3, 4, 7]
+
+
+def test_a_metric_is_told_apart_by_a_label() -> None:
+    text = (
+        "# TYPE ppo_return_days_to_due gauge\n"
+        'ppo_return_days_to_due{area="birmingham"} -3.0\n'
+        'ppo_return_days_to_due{area="elsewhere"} 4.0\n'
+    )
+
+    assert by_label(text, "ppo_return_days_to_due", "area") == {"birmingham": -3, "elsewhere": 4}
