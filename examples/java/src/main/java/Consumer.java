@@ -1,5 +1,3 @@
-import static ppo.tracking.v1.Tracking.NoticeState;
-
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -9,10 +7,10 @@ import java.util.Map;
 import java.util.Properties;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
-import org.apache.kafka.common.errors.WakeupException;
 import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 import org.apache.kafka.common.serialization.StringDeserializer;
 import ppo.tracking.v1.NoticeOuterClass.Notice;
+import ppo.tracking.v1.Tracking.NoticeState;
 
 /** Prints what an organisation's notices ask for. Arguments: servers, topic, a file that remembers what was seen. */
 public class Consumer {
@@ -20,33 +18,16 @@ public class Consumer {
 
   public static void main(String[] arguments) throws IOException {
     Path memory = Path.of(arguments[2]);
-    if (Files.exists(memory)) {
-      try (var reader = Files.newBufferedReader(memory)) {
-        seen.load(reader);
-      }
-    }
-    Map<String, Object> settings = Map.of("bootstrap.servers", arguments[0], "group.id", "notices",
-        "auto.offset.reset", "earliest", "enable.auto.commit", "false");
-    var consumer = new KafkaConsumer<>(settings, new StringDeserializer(), new ByteArrayDeserializer());
-    var main = Thread.currentThread();
-    Runtime.getRuntime().addShutdownHook(new Thread(() -> stop(consumer, main)));
-    try (consumer) {
+    if (Files.exists(memory)) seen.load(Files.newBufferedReader(memory));
+    // The instance has a name, so that after a stop or a crash it takes its place in the group at once.
+    Map<String, Object> settings = Map.of("bootstrap.servers", arguments[0], "group.id", arguments[1],
+        "group.instance.id", "1", "auto.offset.reset", "earliest", "enable.auto.commit", "false");
+    try (var consumer = new KafkaConsumer<>(settings, new StringDeserializer(), new ByteArrayDeserializer())) {
       consumer.subscribe(List.of(arguments[1]));
       while (true) {
         for (var record : consumer.poll(Duration.ofSeconds(1))) take(record, memory);
         consumer.commitSync();
       }
-    } catch (WakeupException stopped) {
-      // Asked to stop: what is not committed comes again, and is known again.
-    }
-  }
-
-  private static void stop(KafkaConsumer<?, ?> consumer, Thread main) {
-    consumer.wakeup();
-    try {
-      main.join();
-    } catch (InterruptedException hurried) {
-      Thread.currentThread().interrupt();
     }
   }
 
@@ -76,7 +57,7 @@ public class Consumer {
       case NOTICE_STATE_PROVISIONAL -> "prepare";
       case NOTICE_STATE_CONFIRMED -> "act";
       case NOTICE_STATE_RETRACTED -> "undo";
-      default -> "hold";
+      case NOTICE_STATE_UNSPECIFIED, UNRECOGNIZED -> "hold";
     };
   }
 
