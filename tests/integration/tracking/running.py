@@ -1,4 +1,4 @@
-"""Tracking and returns as processes on servers of the test run; what others send them, what they tell whom."""
+"""Tracking and returns as processes of the test run; what others send them, and what they tell whom."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""A movement becomes journey, owner, case and notices, whoever sends it, in whatever form and however often."""
+"""A movement becomes journey, owner, case and notices, in whatever form it comes and however often."""
 
 import asyncio
 from uuid import uuid4

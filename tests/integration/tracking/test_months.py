@@ -1,0 +1,136 @@
+"""A month is closed: its counts balance with the month before, and the returns service has them."""
+
+import asyncio
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from uuid import uuid4
+
+import grpc
+import pytest
+from google.type.date_pb2 import Date
+
+from ppo.custody.v1 import custody_pb2
+from ppo.custody.v1 import events_pb2 as custody
+from ppo.returns.v1 import returns_pb2 as returns
+from ppo.returns.v1.returns_pb2_grpc import ReturnsServiceStub
+from ppo.tracking.v1 import tracking_pb2 as pb
+from services.runtime import channel
+from tests.integration.tracking.running import ARRESTS, SECONDS, Ppo, World, december, hmpps
+
+NOVEMBER, DECEMBER = Date(year=2004, month=11), Date(year=2004, month=12)
+
+
+async def close(world: World, month: Date, request_id: str = "") -> pb.CloseMonthResponse:
+    officer = await world.tracking("returns_officer", "birmingham")
+    request = pb.CloseMonthRequest(request_id=request_id or str(uuid4()), area="birmingham", month=month)
+    return await officer.CloseMonth(request, timeout=SECONDS)
+
+
+async def counts(world: World, month: Date) -> Mapping[tuple[str, str, str], int]:
+    token = world.processes.token("returns_officer", "birmingham")
+    async with channel.connect(world.processes.returns.address, lambda: token) as wire:
+        request = returns.GetReturnRequest(area="birmingham", month=month)
+        answer = await ReturnsServiceStub(wire).GetReturn(request, timeout=SECONDS)
+    return {(one.measure, one.breakdown, one.category): one.value for one in answer.counts}
+
+
+def total(found: Mapping[tuple[str, str, str], int], *measures: str) -> list[int]:
+    return [found[measure, "total", ""] for measure in measures]
+
+
+async def somebody_else(world: World, suite: str, result: custody_pb2.TestResult.ValueType) -> None:
+    detention = str(uuid4())
+    counted = custody.DetentionCounted(
+        detention_id=detention,
+        suite_id=suite,
+        disposal_date=Date(year=2004, month=12, day=9),
+        test_result=result,
+    )
+    await world.send(ARRESTS, detention, counted)
+
+
+async def test_two_months_balance_and_each_person_counts_once(world: World) -> None:
+    there = await world.known(Ppo())
+    await world.known(Ppo(ocu="F1", start=december(6)))
+    await world.known(Ppo(ocu="D3", end=december(20)))
+    await world.known(Ppo(ocu="D1", end=datetime(2004, 11, 20, tzinfo=UTC)))
+    await world.publish(hmpps("received", there.number, december(1), "ADMISSION", "BMI", "I"))
+    detention = await world.arrest(there, december(10), suite="E3")
+    await world.test(there, detention, december(10, 12))
+    for result in (custody_pb2.TEST_RESULT_NEGATIVE, custody_pb2.TEST_RESULT_POSITIVE):
+        await somebody_else(world, "D3-2", result)
+    await somebody_else(world, "D1", custody_pb2.TEST_RESULT_UNSPECIFIED)
+    await world.notices("drug-solutions-birmingham", there, 1)
+
+    first, second = await close(world, NOVEMBER), await close(world, DECEMBER)
+
+    november, found = await counts(world, NOVEMBER), await counts(world, DECEMBER)
+    assert (first.revision, second.revision) == (1, 1)
+    assert second.counts_sent == len(found)
+    assert total(november, "M0", "M1", "M5", "M6") == [2, 3, 1, 0]
+    assert total(found, "M0", "M1", "M5", "M6", "NEW_PERSONS") == [2, 3, 1, 1, 1]
+    assert total(found, "M7", "M8", "M9") == [3, 1, 1]
+    assert total(found, "M10", "M11", "M12", "M13", "M14") == [1, 0, 0, 0, 2]
+    assert found["M7", "ocu", "D3"] == 3
+    assert {ocu: found["M1", "ocu", ocu] for ocu in ("E3", "F1", "D3", "D1")} == {
+        "E3": 1,
+        "F1": 1,
+        "D3": 1,
+        "D1": 0,
+    }
+
+
+async def test_a_repeat_is_the_first_return_and_a_late_fact_makes_a_revision(world: World) -> None:
+    request_id = str(uuid4())
+    first = await close(world, NOVEMBER, request_id)
+    before = total(await counts(world, NOVEMBER), "M1")[0]
+
+    await world.known(Ppo(ocu="E1"))
+    again = await close(world, NOVEMBER, request_id)
+    later = await close(world, NOVEMBER)
+
+    assert again == first
+    assert (later.return_id, later.revision) == (first.return_id, first.revision + 1)
+    assert total(await counts(world, NOVEMBER), "M1") == [before + 1]
+
+
+async def test_a_month_that_does_not_balance_is_refused(world: World) -> None:
+    await close(world, NOVEMBER)
+    await world.known(Ppo(ocu="E1"))
+
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await close(world, DECEMBER)
+
+    assert refused.value.code() == grpc.StatusCode.FAILED_PRECONDITION
+    assert channel.reason(refused.value) == "DOES_NOT_BALANCE"
+
+
+async def test_a_month_that_is_not_over_is_not_closed(world: World) -> None:
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await close(world, Date(year=2005, month=1))
+
+    assert channel.reason(refused.value) == "MONTH_NOT_OVER"
+
+
+async def test_returns_that_are_away_are_said_to_be_and_the_same_request_succeeds_later(world: World) -> None:
+    request_id = str(uuid4())
+    world.processes.returns.stop()
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await close(world, NOVEMBER, request_id)
+
+    world.processes.returns.start()
+
+    assert refused.value.code() == grpc.StatusCode.UNAVAILABLE
+    async with asyncio.timeout(SECONDS):
+        while (answer := await close_or_none(world, request_id)) is None:
+            await asyncio.sleep(0.1)
+    assert answer.revision > 1
+
+
+async def close_or_none(world: World, request_id: str) -> pb.CloseMonthResponse | None:
+    """Tracking looks for the others once a second."""
+    try:
+        return await close(world, NOVEMBER, request_id)
+    except grpc.aio.AioRpcError as error:
+        assert error.code() == grpc.StatusCode.UNAVAILABLE
+        return None
