@@ -10,6 +10,7 @@ from rich.text import Text
 
 from ppo.custody.v1 import custody_pb2 as custody
 from ppo.person.v1 import screening_pb2 as screening
+from ppo.tracking.v1 import tracking_pb2 as tracking
 from services.console import output
 
 FLAGGED, POSSIBLE, UNKNOWN, NOT_FLAGGED_ON_DETAILS = 10, 11, 12, 13
@@ -138,6 +139,34 @@ def _facts(answer: custody.Answer) -> Iterator[tuple[str, str]]:
     if answer.HasField("contact"):
         yield "Ring", ", ".join(filter(None, (answer.contact.title, answer.contact.organisation)))
         yield "", answer.contact.telephone
+    yield from _case(answer)
+
+
+def _case(answer: custody.Answer) -> Iterator[tuple[str, str]]:
+    """Whose case it is; of several people who it may be, the first one's."""
+    if not answer.HasField("ownership"):
+        return
+    several = len(answer.screening.candidates) > 1
+    yield "Owner", _owner(answer.ownership) + (" (of the first person below)" if several else "")
+    if answer.ownership.interested_ocus:
+        yield "Interested", ", ".join(answer.ownership.interested_ocus)
+    for label, manager in (("Police", answer.police_manager), ("Probation", answer.probation_manager)):
+        if manager.name or manager.telephone:
+            reached = (manager.name, manager.telephone, manager.organisation)
+            yield label, ", ".join(filter(None, reached))
+
+
+def _owner(ownership: tracking.Ownership) -> str:
+    known = [ownership.owner]
+    if ownership.state != tracking.OWNERSHIP_STATE_ASSIGNED:
+        known.append(output.word(tracking.OwnershipState, ownership.state))
+    if ownership.proposed_owner:
+        known.append(f"then {ownership.proposed_owner}")
+    if ownership.HasField("handover_time"):
+        known.append(f"from {output.moment(ownership.handover_time)}")
+    if ownership.rule:
+        known.append(f"by {ownership.rule}")
+    return ", ".join(filter(None, known))
 
 
 _SOURCES = {

@@ -13,9 +13,10 @@ from sqlalchemy.exc import OperationalError
 from ppo.custody.v1 import custody_pb2
 from ppo.custody.v1.custody_pb2_grpc import add_CustodyServiceServicer_to_server
 from services.custody.api import Custody
+from services.custody.cases import Cases
 from services.custody.check import Checker, Register
 from services.custody.follow import FLAGS, Follower
-from services.custody.inbox import GROUP, Inbox
+from services.custody.inbox import CASES, GROUP, Inbox
 from services.custody.ledger import Ledger
 from services.custody.models import due, inbox, outbox
 from services.custody.recheck import Rechecks
@@ -83,7 +84,7 @@ class Clients:
         self.cluster = Cluster(kafka, mock)
         self.producer = Producer(kafka, mock)
         self.tail = Tail(kafka, mock, FLAGS)
-        self.flags = Subscription(kafka, mock, group=GROUP, instance=config.instance, topics=[FLAGS])
+        self.heard = Subscription(kafka, mock, group=GROUP, instance=config.instance, topics=[FLAGS, CASES])
         self.flagging = channel.connect(config.flagging, TokenFile(config.token).token, config.flagging_ca)
 
     async def find_kafka(self) -> None:
@@ -91,7 +92,7 @@ class Clients:
 
     async def close(self) -> None:
         await self.flagging.close()
-        for client in (self.flags, self.tail, self.producer, self.cluster, self.bell, self.database):
+        for client in (self.heard, self.tail, self.producer, self.cluster, self.bell, self.database):
             await client.close()
 
 
@@ -113,7 +114,9 @@ async def serve(config: Settings) -> None:
     follower.load()
     register = Register(clients.flagging)
     ledger = Ledger(database, spool, seal, clock)
-    checker = Checker(register, replica, ledger, reference, clock, config.false_alarms)
+    checker = Checker(
+        register, replica, Cases(database, spool), ledger, reference, clock, config.false_alarms
+    )
     board = Board(database, clients.bell)
     records = Records(board, replica)
     rechecks = Rechecks(database, checker, register, ledger, records, board, clock, ITSELF)
@@ -121,7 +124,7 @@ async def serve(config: Settings) -> None:
     relay = Relay(database, outbox, clients.producer, cluster, topics, clock)
     consumer = Consumer(
         GROUP,
-        clients.flags,
+        clients.heard,
         Inbox(clock).handlers,
         database=database,
         inbox=inbox,
@@ -130,7 +133,7 @@ async def serve(config: Settings) -> None:
     )
 
     async def hear() -> None:
-        await process.patiently(lambda: cluster.refuse_other([topics[FLAGS]]), Unavailable)
+        await process.patiently(lambda: cluster.refuse_other([topics[FLAGS], topics[CASES]]), Unavailable)
         await consumer.run()
 
     async def publish() -> None:

@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable
 
 from ppo.custody.v1 import custody_pb2 as pb
 from ppo.person.v1 import person_pb2, screening_pb2
+from ppo.tracking.v1 import tracking_pb2 as tracking
 from services.people import identifiers
 
 # As many candidates as a screening names at most: behind that many there may be more.
@@ -84,16 +85,46 @@ def differ(one: pb.Answer, other: pb.Answer) -> bool:
     return one.screening.outcome != other.screening.outcome or {*nominals(one)} != {*nominals(other)}
 
 
+def entrusted(case: tracking.Case | None) -> pb.Answer:
+    """What an answer says of a case; nothing where it is nobody's."""
+    if case is None or not case.ownership.owner:
+        return pb.Answer()
+    return pb.Answer(
+        ownership=case.ownership,
+        police_manager=case.police_manager if case.HasField("police_manager") else None,
+        probation_manager=case.probation_manager if case.HasField("probation_manager") else None,
+    )
+
+
+def owners(answer: pb.Answer) -> list[str]:
+    """Whose duty contact is rung, the first first: the owner's, else that of the OCU that nominated."""
+    nominating = [each.nominating_ocu for each in answer.screening.candidates[:1]]
+    return [one for one in (answer.ownership.owner, *nominating) if one]
+
+
+def changed_hands(earlier: pb.Answer, answer: pb.Answer) -> bool:
+    """Whether who was told of the one owner must be told of another. That it cannot be read is no news."""
+    return answer.HasField("ownership") and owners(earlier)[:1] != owners(answer)[:1]
+
+
 def supersedes(new: pb.Answer, latest: pb.Answer) -> bool:
     """Whether `new` takes the place of `latest`. The replica overrules the register by news only."""
     if settled(new):
-        return differ(new, latest) or not settled(latest)
+        return differ(new, latest) or not settled(latest) or _news_of_case(new, latest)
     if not differ(new, latest):
-        return False
+        return not settled(latest) and _news_of_case(new, latest)
     if not settled(latest):
         return True
     newest = max((each.version for each in new.screening.candidates), default=0)
     return new.screening.outcome in _SOMEBODY and newest > latest.screening.register_version
+
+
+def _news_of_case(new: pb.Answer, latest: pb.Answer) -> bool:
+    return new.HasField("ownership") and _case(new) != _case(latest)
+
+
+def _case(answer: pb.Answer) -> tuple[tracking.Ownership, tracking.Manager, tracking.Manager]:
+    return answer.ownership, answer.police_manager, answer.probation_manager
 
 
 def _said(

@@ -5,6 +5,7 @@ import uuid
 from typing import Any, NamedTuple
 
 from prometheus_client import Counter
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from ppo.custody.v1 import custody_pb2 as pb
 from ppo.flagging.v1 import flagging_pb2
@@ -12,6 +13,7 @@ from ppo.flagging.v1.flagging_pb2_grpc import FlaggingServiceStub
 from ppo.person.v1 import screening_pb2
 from ppo.policy.v1 import policy_pb2
 from services.custody import answers, duty
+from services.custody.cases import Cases
 from services.custody.ledger import Ledger, Question
 from services.custody.models import timestamp
 from services.custody.replica import Replica
@@ -101,6 +103,7 @@ class Checker:
         self,
         register: Register,
         replica: Replica,
+        cases: Cases,
         ledger: Ledger,
         reference: Reference,
         clock: Clock,
@@ -108,13 +111,19 @@ class Checker:
     ) -> None:
         self._register = register
         self._replica = replica
+        self._cases = cases
         self._ledger = ledger
         self._reference = reference
         self._clock = clock
         self._false_alarms = false_alarms
 
-    async def decide(self, question: Question, seconds: float | None = None) -> Decided:
-        """`seconds`: what is left to the caller. Raises Invalid where what was given is refused."""
+    async def decide(
+        self, question: Question, seconds: float | None = None, session: AsyncSession | None = None
+    ) -> Decided:
+        """`seconds`: what is left to the caller; `session`: the transaction of one who can wait.
+
+        Raises Invalid where what was given is refused.
+        """
         suite = self.suite(question.suite_id)
         within = (
             REGISTER_SECONDS if seconds is None else min(REGISTER_SECONDS, max(0, seconds - MARGIN_SECONDS))
@@ -124,11 +133,12 @@ class Checker:
             decision_id=str(uuid.uuid4()),
             screening=found.screening,
             basis=found.basis,
-            contact=self._contact(found.screening, suite),
             answered_time=timestamp(self._clock.now()),
             incomplete=found.basis == pb.BASIS_REPLICA and not self._replica.whole,
             check_after_fingerprints=answers.check_after_fingerprints(found.screening),
         )
+        answer.MergeFrom(await self._entrusted(found.screening, session))
+        answer.contact.CopyFrom(self._contact(answer, suite))
         if found.screening.outcome == screening_pb2.OUTCOME_UNKNOWN:
             last_known = await self._ledger.last_known(question.asked.person)
             if last_known is not None:
@@ -165,9 +175,14 @@ class Checker:
             )
             return Found(screening, pb.BASIS_REPLICA)
 
-    def _contact(self, screening: screening_pb2.Screening, suite: Row) -> pb.Contact:
-        ocu = next((each.nominating_ocu for each in screening.candidates), "")
-        row = duty.contact(self._reference, ocu=ocu, suite=suite, at=self._clock.now())
+    async def _entrusted(self, screening: screening_pb2.Screening, session: AsyncSession | None) -> pb.Answer:
+        if not screening.candidates:
+            return pb.Answer()
+        return answers.entrusted(await self._cases.of(screening.candidates[0].nominal_id, session))
+
+    def _contact(self, answer: pb.Answer, suite: Row) -> pb.Contact:
+        at = self._clock.now()
+        row = duty.contact(self._reference, owners=answers.owners(answer), suite=suite, at=at)
         return pb.Contact(
             title=row.text("title"), telephone=row.text("telephone"), organisation=row.text("organisation")
         )

@@ -8,14 +8,14 @@ from services.runtime.reference import LONDON, Reference, Row
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 
-def contact(reference: Reference, *, ocu: str, suite: Row, at: datetime) -> Row:
-    """The OCU's first contact on duty, else the suite's force control room: always somebody."""
-    rota = [
-        row for row in reference.rows("duty_contacts", at=at) if row.text("ocu") == ocu and on_duty(row, at)
-    ]
-    if not rota:
-        return reference.follow(suite, "control_room", at=at)
-    return min(rota, key=lambda row: row.number("rank"))
+def contact(reference: Reference, *, owners: Iterable[str], suite: Row, at: datetime) -> Row:
+    """The contact on duty of the first owner who has one, else the force control room: always somebody."""
+    on_rota = [row for row in reference.rows("duty_contacts", at=at) if on_duty(row, at)]
+    for owner in owners:
+        rota = [row for row in on_rota if row.text("ocu") == owner]
+        if rota:
+            return min(rota, key=lambda row: row.number("rank"))
+    return reference.follow(suite, "control_room", at=at)
 
 
 def on_duty(row: Row, at: datetime) -> bool:

@@ -1,19 +1,21 @@
-"""What custody hears of flags that change: who in the suites may be concerned is asked about again."""
+"""What custody hears of flags and cases that change: who in the suites is concerned is asked about again."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ppo.flagging.v1 import events_pb2 as events
-from services.custody import store
+from ppo.tracking.v1 import tracking_pb2 as tracking
+from services.custody import answers, store
 from services.custody.models import Detention, due
 from services.people.matching import Index
 from services.runtime.clock import Clock
-from services.runtime.consumer import Handler
+from services.runtime.consumer import Handler, Unreadable
 
 GROUP = "custody"
+CASES = "ppo.tracking.cases.v1"
 # More open custody records than this are not looked like one person.
 MOST_MATCHES = 1_000
 
@@ -47,10 +49,26 @@ class Inbox:
 
     @property
     def handlers(self) -> dict[str, Handler[Any]]:
-        return {events.Flag.DESCRIPTOR.full_name: Handler(events.Flag, self.flag)}
+        return {
+            events.Flag.DESCRIPTOR.full_name: Handler(events.Flag, self.flag),
+            tracking.Case.DESCRIPTOR.full_name: Handler(tracking.Case, self.case),
+        }
 
     async def flag(self, session: AsyncSession, flag: events.Flag) -> None:
-        for detention_id in sorted((await _suites(session)).concerned(flag)):
+        await self._recheck(session, (await _suites(session)).concerned(flag))
+
+    async def case(self, session: AsyncSession, case: tracking.Case) -> None:
+        if not case.nominal_id or not case.version:
+            raise Unreadable("is nobody's case, or has no version")
+        before = await store.case(session, case.nominal_id)
+        if before is not None and before.version >= case.version:
+            return
+        await store.put_case(session, case)
+        if answers.entrusted(before) != answers.entrusted(case):
+            await self._recheck(session, (await _suites(session)).by_nominal.get(case.nominal_id, ()))
+
+    async def _recheck(self, session: AsyncSession, detention_ids: Iterable[str]) -> None:
+        for detention_id in sorted(detention_ids):
             await due.put(session, store.RECHECK, detention_id, self._clock.now())
 
 

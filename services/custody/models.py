@@ -1,4 +1,4 @@
-"""The tables of custody: decisions, custody records, verdicts, drug tests and the events of each suite."""
+"""The tables of custody: decisions, custody records, verdicts, drug tests, suites' events, and cases."""
 
 from datetime import datetime
 
@@ -218,6 +218,16 @@ class SuiteEvent(Base):
             detention=pb.Detention.FromString(self.detention),
             earlier_outcome=screening_pb2.Outcome.Value(self.earlier_outcome),
         )
+
+
+class CaseState(Base):
+    """Whose case a person is, as tracking last told."""
+
+    __tablename__ = "case_state"
+
+    nominal_id: Mapped[str] = mapped_column(Text, primary_key=True)
+    version: Mapped[int] = mapped_column(BigInteger, comment="A state applies over a lower one only")
+    message: Mapped[bytes] = mapped_column(LargeBinary, comment="ppo.tracking.v1.Case")
 
 
 def timestamp(instant: datetime) -> Timestamp:

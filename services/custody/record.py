@@ -54,6 +54,8 @@ class Records:
         if answers.differ(earlier, answer):
             told = earlier.screening.outcome
             await self.tell(session, pb.SUITE_EVENT_KIND_ANSWER_CHANGED, detention, now, told)
+        elif detention.open and answers.changed_hands(earlier, answer):
+            await self.tell(session, pb.SUITE_EVENT_KIND_OWNER_CHANGED, detention, now)
         if rerouted:
             await self.tell(session, pb.SUITE_EVENT_KIND_REFERRAL_ROUTED, detention, now)
 

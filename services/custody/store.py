@@ -8,7 +8,8 @@ from sqlalchemy import Row, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.custody.models import Decision, Detention, DrugTest, Suite, SuiteEvent, due
+from ppo.tracking.v1 import tracking_pb2 as tracking
+from services.custody.models import CaseState, Decision, Detention, DrugTest, Suite, SuiteEvent, due
 from services.runtime.database import lock
 from services.runtime.errors import NotFound
 
@@ -99,3 +100,18 @@ async def open_rechecks(session: AsyncSession) -> int:
 async def hasten_rechecks(session: AsyncSession, now: datetime) -> None:
     rows = due.table.update().where(due.table.c.kind.in_((RECHECK, ASK_AGAIN)), due.table.c.due_time > now)
     await session.execute(rows.values(due_time=now))
+
+
+async def case(session: AsyncSession, nominal_id: str) -> tracking.Case | None:
+    held = await session.scalar(select(CaseState.message).filter_by(nominal_id=nominal_id))
+    return None if held is None else tracking.Case.FromString(held)
+
+
+async def put_case(session: AsyncSession, case: tracking.Case) -> None:
+    """Over a lower version only."""
+    row = insert(CaseState).values(
+        nominal_id=case.nominal_id, version=case.version, message=case.SerializeToString()
+    )
+    changed = {"version": row.excluded.version, "message": row.excluded.message}
+    newer = CaseState.version < row.excluded.version
+    await session.execute(row.on_conflict_do_update(index_elements=["nominal_id"], set_=changed, where=newer))

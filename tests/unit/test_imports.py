@@ -24,7 +24,18 @@ SERVICES = {
     ),
     "custody": Service(
         calls={"flagging"},
-        workers={"check", "follow", "ledger", "recheck", "record", "seal", "snapshot", "spool", "watch"},
+        workers={
+            "cases",
+            "check",
+            "follow",
+            "ledger",
+            "recheck",
+            "record",
+            "seal",
+            "snapshot",
+            "spool",
+            "watch",
+        },
     ),
     "tracking": Service(
         calls={"returns"}, workers={"gauges", "months", "reporting", "settle", "take", "telling", "watch"}

@@ -4,6 +4,7 @@ import pytest
 
 from ppo.custody.v1 import custody_pb2 as pb
 from ppo.person.v1 import person_pb2, screening_pb2
+from ppo.tracking.v1 import tracking_pb2 as tracking
 from services.custody import answers
 from tests import builders
 
@@ -35,6 +36,17 @@ def by_replica(said: screening_pb2.Screening) -> pb.Answer:
 NO = by_register(screening(NOT_FLAGGED, register=5))
 YES = by_register(screening(FLAGGED, "n1", register=5))
 UNREACHED = by_replica(screening(UNKNOWN))
+COPIED = by_replica(screening(FLAGGED, "n1", register=5))
+
+
+def owned(answer: pb.Answer, owner: str, police: str = "PC Shah") -> pb.Answer:
+    case = tracking.Case(
+        ownership=tracking.Ownership(owner=owner), police_manager=tracking.Manager(name=police)
+    )
+    copy = pb.Answer()
+    copy.CopyFrom(answer)
+    copy.MergeFrom(answers.entrusted(case))
+    return copy
 
 
 def test_an_outcome_that_nobody_here_knows_is_unknown() -> None:
@@ -107,6 +119,14 @@ def test_the_identifier_of_somebody_ruled_out_is_not_asked_about_again() -> None
         (by_replica(screening(FLAGGED, "n1")), UNREACHED, True),
         (UNREACHED, by_replica(screening(FLAGGED, "n1")), True),
         (UNREACHED, UNREACHED, False),
+        # Another owner or manager is news; that none could be read is not.
+        (owned(YES, "E3"), YES, True),
+        (owned(YES, "E3"), owned(YES, "D3"), True),
+        (owned(YES, "E3"), owned(YES, "E3", police="PC Bell"), True),
+        (owned(YES, "E3"), owned(YES, "E3"), False),
+        (YES, owned(YES, "E3"), False),
+        (owned(COPIED, "E3"), COPIED, True),
+        (owned(COPIED, "E3"), YES, False),
     ],
 )
 def test_which_answer_takes_the_place_of_another(new: pb.Answer, latest: pb.Answer, takes_over: bool) -> None:
@@ -143,3 +163,41 @@ def test_without_mistaken_leaves_what_was_given_as_it_is() -> None:
     answers.without_mistaken(given, said, {"n1"})
 
     assert given == before
+
+
+# ---- whose case it is
+
+
+def nominated(ocu: str, owner: str = "") -> pb.Answer:
+    candidate = screening_pb2.Candidate(nominal_id="n1", nominating_ocu=ocu)
+    answer = pb.Answer(screening=screening_pb2.Screening(outcome=FLAGGED, candidates=[candidate]))
+    return owned(answer, owner) if owner else answer
+
+
+def test_the_owner_is_rung_before_the_ocu_that_nominated() -> None:
+    assert answers.owners(nominated("D3", "E3")) == ["E3", "D3"]
+    assert answers.owners(nominated("D3")) == ["D3"]
+    assert answers.owners(NO) == []
+
+
+def test_a_case_that_is_nobodys_says_nothing() -> None:
+    nobodys = tracking.Case(ownership=tracking.Ownership(state=tracking.OWNERSHIP_STATE_NONE))
+
+    assert answers.entrusted(None) == answers.entrusted(nobodys) == pb.Answer()
+
+
+@pytest.mark.parametrize(
+    ("earlier", "now", "changed"),
+    [
+        (nominated("D3", "E3"), nominated("D3", "F2"), True),
+        (nominated("D3"), nominated("D3", "E3"), True),
+        # Until the first decision the case is that of the OCU that nominated.
+        (nominated("D3"), nominated("D3", "D3"), False),
+        (nominated("D3", "E3"), nominated("D3", "E3"), False),
+        (nominated("D3", "E3"), nominated("D3"), False),
+    ],
+)
+def test_an_owner_has_changed_only_where_another_is_known(
+    earlier: pb.Answer, now: pb.Answer, changed: bool
+) -> None:
+    assert answers.changed_hands(earlier, now) is changed

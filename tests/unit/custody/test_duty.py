@@ -20,7 +20,7 @@ def on_duty(reference: Reference, ocu: str, london: str, suite: str = "D1") -> R
     at = datetime.fromisoformat(london).astimezone(UTC)
     row = reference.row("suites", suite, at=at)
     assert row is not None
-    return contact(reference, ocu=ocu, suite=row, at=at)
+    return contact(reference, owners=[ocu], suite=row, at=at)
 
 
 @pytest.mark.parametrize(
@@ -57,6 +57,27 @@ def test_at_three_on_a_sunday_morning_somebody_is_on_duty(
     assert on_duty(birmingham, ocu, "2005-01-02T03:00:00+00:00").text("title") == title
 
 
+@pytest.mark.parametrize(
+    ("owners", "title"),
+    [
+        (["E3", "D3"], "Night duty offender manager, E3"),
+        # Nobody of the owner's is on duty, or it is no OCU.
+        (["F1", "D3"], "Night duty offender manager, D3"),
+        (["birmingham-yot", "D3"], "Night duty offender manager, D3"),
+        (["F1", "D2"], "Force control room"),
+        ([], "Force control room"),
+    ],
+)
+def test_where_the_owner_has_nobody_on_duty_the_next_is_rung(
+    birmingham: Reference, owners: list[str], title: str
+) -> None:
+    at = datetime(2005, 1, 2, 3, tzinfo=UTC)
+    suite = birmingham.row("suites", "D1", at=at)
+    assert suite is not None
+
+    assert contact(birmingham, owners=owners, suite=suite, at=at).text("title") == title
+
+
 def test_a_night_shift_ends_the_next_morning(birmingham: Reference) -> None:
     # It begins on Saturday night, so Sunday's 05:59 is its end and Monday's is nobody's.
     assert on_duty(birmingham, "D3", "2005-01-02T05:59:59+00:00").id == "D3-night"
@@ -79,7 +100,7 @@ def test_there_is_a_telephone_to_ring_at_every_half_hour_of_a_year(area: str) ->
     for half_hour in range(365 * 48):
         day = half_hour // 48
         at = start + timedelta(minutes=30 * half_hour)
-        row = contact(reference, ocu=ocus[day % len(ocus)], suite=suites[day % len(suites)], at=at)
+        row = contact(reference, owners=ocus[day % len(ocus)], suite=suites[day % len(suites)], at=at)
         assert row.text("telephone")
 
 
