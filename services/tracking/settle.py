@@ -31,14 +31,21 @@ class Settler:
     teller: Teller
     limits: Limits = LIMITS
 
-    async def settle(self, session: AsyncSession, nominal_id: str, now: datetime) -> pb.Case | None:
-        """The case as it is now; None for somebody whom the flags topic has not brought yet."""
+    async def settle(
+        self, session: AsyncSession, nominal_id: str, now: datetime, occurred: datetime | None = None
+    ) -> pb.Case | None:
+        """The case as it is now; None for somebody whom the flags topic has not brought yet.
+
+        `occurred` is when the fact happened that has just become known.
+        """
         await lock(session, nominal_id)
         person = await persons.person(session, nominal_id)
         if person is None:
             return None
         older = await persons.merged_with(session, nominal_id)
         file = await self._file(session, person, older)
+        if occurred is not None and any(entry.occurred > occurred for entry in file.entries):
+            OUT_OF_ORDER.inc()
         tenures, next_time = file.tenures(now)
         await fact_store.set_stages(session, nominal_id, list(_stages(file)))
         await fact_store.set_ownership(session, nominal_id, tenures, now)

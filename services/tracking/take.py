@@ -32,8 +32,10 @@ class Taking:
         self._settler = settler
         self._clock = clock
 
-    async def settle(self, session: AsyncSession, nominal_id: str) -> pb.Case | None:
-        return await self._settler.settle(session, nominal_id, self._clock.now())
+    async def settle(
+        self, session: AsyncSession, nominal_id: str, occurred: datetime | None = None
+    ) -> pb.Case | None:
+        return await self._settler.settle(session, nominal_id, self._clock.now(), occurred)
 
     # ---- flags
 
@@ -79,8 +81,9 @@ class Taking:
         if holder is None:
             new = await facts.park(session, movement, movement.prison_number, recorded)
             return pb.MOVEMENT_FATE_PARKED if new else pb.MOVEMENT_FATE_REPEATED
-        await facts.record(session, _entry(movement, recorded), number=movement.prison_number)
-        await self.settle(session, holder)
+        entry = _entry(movement, recorded)
+        await facts.record(session, entry, number=movement.prison_number)
+        await self.settle(session, holder, entry.occurred)
         return pb.MOVEMENT_FATE_RECORDED
 
     async def _merge(
@@ -110,7 +113,7 @@ class Taking:
         withdrawn = await facts.withdrawal(session, told.detention_id, told.nominal_id, recorded)
         entry = Entry(_custody_id(told), told, _occurred(told), recorded, withdrawn)
         if await facts.record(session, entry, nominal_id=told.nominal_id):
-            await self.settle(session, await persons.living(session, told.nominal_id))
+            await self.settle(session, await persons.living(session, told.nominal_id), entry.occurred)
 
     async def withdrawn(self, session: AsyncSession, told: custody.PpoArrestWithdrawn) -> None:
         at = told.recorded_time.ToDatetime(UTC)
