@@ -15,7 +15,7 @@ from services.runtime import policy
 
 PROTO = Path(__file__).parents[2] / "proto"
 # The rule that says which RPCs only read; every other one changes something and can be repeated.
-READS = ("Get", "List", "Search", "Check", "Screen", "Watch", "Explain", "Stream", "Export")
+READS = ("Get", "List", "Search", "Check", "Screen", "Watch", "Explain", "Stream", "Export", "Trace")
 AUDIENCES = {name.removeprefix("ROLE_").lower() for name in policy_pb2.Role.DESCRIPTOR.values_by_name} - {
     "unspecified"
 }

@@ -23,14 +23,14 @@ CUSTODY = ("IDENTITY PPO_LABEL OWNER_CONTACT WHEREABOUTS OFFENCES ADDRESS LEGAL_
 DRUGS = ("IDENTITY PPO_LABEL OWNER_CONTACT WHEREABOUTS MOVEMENTS ATTENDANCE DRUG_TEST", "TREATMENT")
 MANAGER = (
     "IDENTITY PPO_LABEL OWNER_CONTACT ATTENDANCE WHEREABOUTS MOVEMENTS INDEX_OFFENCE OFFENCES DRUG_TEST"
-    " NEEDS PRISON_WORK RELEASE_ADDRESS ADDRESS"
+    " NEEDS PRISON_WORK RELEASE_ADDRESS ADDRESS COUNTS"
 )
 PRISON = "IDENTITY PPO_LABEL OWNER_CONTACT WHEREABOUTS MOVEMENTS INDEX_OFFENCE PRISON_WORK RELEASE_ADDRESS"
 SEES = {
     "custody_officer": CUSTODY,
     "arresting_officer": CUSTODY,
     "arrest_referral_worker": ("IDENTITY PPO_LABEL OWNER_CONTACT WHEREABOUTS DRUG_TEST", "TREATMENT"),
-    "police_offender_manager": (f"{MANAGER} LEGAL_STATUS INTELLIGENCE COUNTS", ""),
+    "police_offender_manager": (f"{MANAGER} LEGAL_STATUS INTELLIGENCE", ""),
     "interested_ocu": ("IDENTITY PPO_LABEL OWNER_CONTACT WHEREABOUTS MOVEMENTS OFFENCES LEGAL_STATUS", ""),
     "probation_offender_manager": (f"{MANAGER} LEGAL_STATUS", ""),
     "prison_offender_management_unit": (PRISON, "LEGAL_STATUS"),
@@ -49,7 +49,7 @@ SEES = {
     "register_keeper": ("IDENTITY PPO_LABEL OWNER_CONTACT OFFENCES INTELLIGENCE COUNTS", ""),
     # Topics between our own services: no treatment and no intelligence travels on them. EVENT is no class but
     # that an event of theirs exists.
-    "suite": (f"{MANAGER} LEGAL_STATUS COUNTS EVENT", ""),
+    "suite": (f"{MANAGER} LEGAL_STATUS EVENT", ""),
 }
 SERVICES = {f"service_{name}": SEES["suite"] for name in ("flagging", "custody", "tracking", "returns")}
 PROTOCOL = {
