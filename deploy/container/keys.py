@@ -28,7 +28,7 @@ SECRETS = Path("/secrets")
 # The user of the images.
 OWNER = 10001
 # Each with what it has besides a certificate and the key that verifies tokens.
-SERVICES = {"flagging": (), "custody": ("token", "input.key"), "returns": ()}
+SERVICES = {"flagging": (), "custody": ("token", "input.key"), "tracking": ("token",), "returns": ()}
 LIFE = timedelta(days=365)
 TOKEN_LIFE = timedelta(hours=12)
 INPUT_KEY_BYTES = 64

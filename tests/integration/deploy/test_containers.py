@@ -13,7 +13,7 @@ from services.runtime import settings
 
 ROOT = Path(__file__).parents[3]
 COMPOSE = ROOT / "deploy" / "compose.yaml"
-SERVICES = ("flagging", "custody", "returns")
+SERVICES = ("flagging", "custody", "tracking", "returns")
 
 
 def environment(service: str) -> dict[str, str]:
@@ -61,6 +61,14 @@ def test_an_image_is_made_of_what_is_there_and_not_ignored(service: str) -> None
         assert any(source == one or source.startswith(one + "/") for one in let_in)
 
 
+@pytest.mark.parametrize("service", SERVICES)
+def test_an_image_holds_what_its_service_imports(service: str) -> None:
+    code = [path.read_text() for path in (ROOT / "services" / service).rglob("*.py")]
+    imported = set(re.findall(r"^ *(?:from|import) services\.(\w+)", "\n".join(code), re.MULTILINE))
+
+    assert {f"services/{package}" for package in imported} <= set(copied(service))
+
+
 def test_an_image_holds_no_other_service() -> None:
     assert "services/flagging" in copied("flagging")
     assert "services/custody" not in copied("flagging")
@@ -72,4 +80,5 @@ def test_roles_and_secrets_are_made_for_every_service() -> None:
 
     for service in SERVICES:
         assert f'"{service}"' in made
+        assert f"{service}-secrets:/secrets/{service}\n" in COMPOSE.read_text()
         assert f"{service.upper()}_PASSWORD: ${{{service.upper()}_PASSWORD:-" in COMPOSE.read_text()

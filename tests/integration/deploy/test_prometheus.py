@@ -22,7 +22,7 @@ promtool = pytest.mark.skipif(
 
 def metrics() -> set[str]:
     """Every series that the services' modules define."""
-    for service in ("runtime", "flagging", "custody", "returns"):
+    for service in ("runtime", "flagging", "custody", "tracking", "returns"):
         for path in (ROOT / "services" / service).rglob("*.py"):
             if "migrations" not in path.parts:
                 importlib.import_module(".".join(path.relative_to(ROOT).with_suffix("").parts))
