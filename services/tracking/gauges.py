@@ -43,24 +43,27 @@ class Gauges:
 
     async def _look(self, session: AsyncSession) -> None:
         now = self._clock.now()
-        for kind, state, count in await figures.notices(session):
+        # Read before the old ones go: who scrapes in between would find none.
+        notices, overdue = await figures.notices(session), await figures.overdue(session, now)
+        reviews = await figures.reviews(session)
+        NOTICES.clear()
+        for kind, state, count in notices:
             NOTICES.labels(notice_type(kind), pb.NoticeState.Name(pb.NoticeState.ValueType(state))).set(count)
         UNDELIVERED.set(await figures.undelivered(session))
         OVERDUE.clear()
-        for kind, count in await figures.overdue(session, now):
+        for kind, count in overdue:
             OVERDUE.labels(notice_type(kind)).set(count)
         parked, oldest = await figures.parked(session)
         PARKED.set(parked)
         PARKED_SECONDS.set((now - oldest).total_seconds() if oldest else 0)
         REVIEWS.clear()
-        for word, count in await figures.reviews(session):
+        for word, count in reviews:
             REVIEWS.labels(word).set(count)
         await self._owners(session)
 
     async def _owners(self, session: AsyncSession) -> None:
+        owners = await figures.owners(session, self._clock.now())
         OWNERS.clear()
-        ownerless = 0
-        for owned, state, count in await figures.owners(session, self._clock.now()):
+        for _, state, count in owners:
             OWNERS.labels(pb.OwnershipState.Name(pb.OwnershipState.ValueType(state))).set(count)
-            ownerless += 0 if owned else count
-        OWNERLESS.set(ownerless)
+        OWNERLESS.set(sum(count for owned, _, count in owners if not owned))

@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.tracking.models import NOTICES, Delivery, Notice, Parked, Review, outbox
+from services.tracking.models import CASEWORK, NOTICES, Delivery, Notice, Parked, Review, outbox
 
 # Of everybody who is on the register now: how many owners stand, and in which state.
 _OWNERS = text(
@@ -35,7 +35,8 @@ async def notices(session: AsyncSession) -> Sequence[tuple[int, int, int]]:
 
 async def undelivered(session: AsyncSession) -> int:
     rows = outbox.rows
-    unsent = select(func.count()).where(rows.c.sent_time.is_(None), rows.c.topic.startswith(NOTICES))
+    notices = rows.c.topic.startswith(NOTICES) | rows.c.topic.startswith(CASEWORK)
+    unsent = select(func.count()).where(rows.c.sent_time.is_(None), notices)
     return int(await session.scalar(unsent) or 0)
 
 
