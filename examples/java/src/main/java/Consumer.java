@@ -1,6 +1,7 @@
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
@@ -46,9 +47,11 @@ public class Consumer {
     System.out.println(step(notice.getState()) + " " + header(record, "ce_id"));
     // A real recipient stores this in the transaction of what the notice causes.
     seen.setProperty(record.key(), Long.toString(sequence));
-    try (var writer = Files.newBufferedWriter(memory)) {
+    Path whole = Path.of(memory + ".new");
+    try (var writer = Files.newBufferedWriter(whole)) {
       seen.store(writer, null);
     }
+    Files.move(whole, memory, StandardCopyOption.ATOMIC_MOVE);
   }
 
   /** A state of a later contract reads as UNRECOGNIZED: such a notice waits until somebody has asked. */
