@@ -3,16 +3,14 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple, TypeAlias, TypeVar
 
 from casework.v1 import casework_pb2 as casework
-from google.protobuf.message import Message
 from google.type.date_pb2 import Date
 
 from deploy.embedded import clock
-from deploy.embedded.services import REFERENCE
 from ppo.custody.v1 import custody_pb2 as custody
 from ppo.custody.v1 import events_pb2 as custody_events
 from ppo.person.v1 import person_pb2 as pb
@@ -37,13 +35,13 @@ from services.console.screen import PATIENCE
 from services.console.session import CALL_SECONDS, Session, kafka, request_id
 from services.console.stage import Stage, chapter, expect, named, say, timestamp
 from services.runtime import broker
-from services.runtime.reference import LONDON, Reference
+from services.runtime.reference import LONDON
 
 T = TypeVar("T")
 Kind: TypeAlias = tracking.NoticeType.ValueType
 CaseKind: TypeAlias = casework.CaseNoticeKind.ValueType
 
-PROVIDERS = ("housing_providers", "training_providers")
+PROVIDERS = ("housing_provider", "training_provider")
 HOUSING = "birmingham-housing"
 AREA, MONTH = "birmingham", Date(year=2004, month=12)
 NEW_YEAR = datetime(2005, 1, 1, 9, tzinfo=LONDON)
@@ -99,7 +97,7 @@ async def _tests(stage: Stage, still_here: Sequence[custody.Detention]) -> None:
 
 
 async def _prisons(stage: Stage, those: prison_day.Inmates) -> None:
-    chapter("The prisons send their day: seven events, in the JSON that they really publish")
+    chapter("The prisons send their day: seven events, in the JSON that prison systems really publish")
     inside, day = stage.data / "inside.jsonl", stage.data / "day.jsonl"
     prison_day.write_earlier(inside, those)
     events = prison_day.write_day(day, those)
@@ -130,7 +128,7 @@ async def _heard(stage: Stage, inmate: Inmate, steps: int) -> tracking.Journey:
 
 
 async def _shown(stage: Stage, what: str, inmate: Inmate, kind: Kind, also: CaseKind | None) -> None:
-    """Who was told, and what of it reached whom."""
+    """Who was told what, and that nobody else was."""
     owner = (await _owned(stage, inmate)).owner
 
     async def sent() -> notice.Notice | None:
@@ -138,15 +136,18 @@ async def _shown(stage: Stage, what: str, inmate: Inmate, kind: Kind, also: Case
         return next((one for one in ours if one.type == kind and _complete(one)), None)
 
     first = await _until(f"{owner} to be told that {what}", sent)
-    say(f"{what}. Told are:")
-    made = output.table("Whom", "Of what", "With")
-    for organisation in _organisations():
-        for one in await _notices(stage, organisation, inmate):
+    told = {organisation: await _notices(stage, organisation, inmate) for organisation in _readers()}
+    made = output.table("Whom", "As", "Told")
+    for organisation, found in told.items():
+        for one in found:
             if one.type == kind:
-                made.add_row(organisation, notices.summary(one), _fields(one))
-    for provider, told in (await _casework(stage, also)).items() if also else ():
-        made.add_row(provider, output.word(casework.CaseNoticeKind, told.kind), _fields(told))
+                made.add_row(organisation, _role(organisation), notices.summary(one))
+    for provider, case in (await _casework(stage, also, inmate)).items() if also else ():
+        made.add_row(provider, _role(provider), _case_line(case))
+    say(f"{what}.")
     output.show(output.indented(made))
+    have = sum(any(one.type == kind for one in found) for found in told.values())
+    say(f"The other {len(told) - have} organisations that could be told of somebody were not told of this.\n")
     if kind == RECEPTION:
         await _acknowledged(stage, owner, first)
 
@@ -156,13 +157,16 @@ def _complete(one: notice.Notice) -> bool:
     return one.type != TRANSFER or bool(one.movement.prison_id)
 
 
-def _fields(message: Message) -> str:
-    """What stands in the record itself, but for its own numbers and times."""
-    names = [field.name.replace("_", " ") for field, _ in message.ListFields()]
-    return ", ".join(name for name in names if name not in _ENVELOPE)
+def _role(organisation: str) -> str:
+    return notices.roles()[organisation].replace("_", " ")
 
 
-_ENVELOPE = ("notice id", "revision", "state", "type", "kind", "recorded time", "purpose", "protocol version")
+def _case_line(case: casework.CaseNotice) -> str:
+    """All that a provider gets."""
+    needed = case.needed_time.ToDatetime(UTC).astimezone(LONDON)
+    what = output.word(casework.CaseNoticeKind, case.kind)
+    asked = f"ask {case.referrer_desk}, {case.referrer_telephone}"
+    return f"case {case.case_reference}: {what}, {needed:%-d %b %H:%M}; {asked}"
 
 
 async def _acknowledged(stage: Stage, owner: str, told: notice.Notice) -> None:
@@ -176,20 +180,19 @@ async def _acknowledged(stage: Stage, owner: str, told: notice.Notice) -> None:
     have = [one.organisation for one in traced.deliveries if one.HasField("acknowledged_time")]
     expect(have == [owner], f"{owner} alone to have acknowledged, not {have}")
     others = [one.organisation for one in traced.deliveries if one.organisation not in have]
-    say(f"{owner} says that it has it. The trace of the notice: {', '.join(others)} not yet.")
+    say(f"{owner} says that it has it. The trace of the notice: {', '.join(others)} not yet.\n")
 
 
 async def _court_trip(stage: Stage, inmate: Inmate) -> None:
     journey = await _heard(stage, inmate, 3)
     told = {
         organisation: found
-        for organisation in _organisations()
+        for organisation in _readers()
         if (found := [one for one in await _notices(stage, organisation, inmate) if one.type in OF_PRISON])
     }
     expect(not told, f"nobody to be told of a court trip, not {', '.join(told)}")
-    say("")
     say(f"{named(inmate.person)} was “released” to court and is back. Nobody was told: that is no release.")
-    say(f"His journey says: {cases.position(journey)}.")
+    say(f"His journey says: {cases.position(journey)}.\n")
 
 
 async def _unknown(stage: Stage, those: prison_day.Inmates) -> None:
@@ -199,7 +202,6 @@ async def _unknown(stage: Stage, those: prison_day.Inmates) -> None:
     async with Session(stage.data, "importer", FORCE).tracking() as service:
         fate = (await service.ReportMovement(request, timeout=CALL_SECONDS)).fate
     expect(fate == tracking.MOVEMENT_FATE_REPEATED, "the event of an unknown number to be known already")
-    say("")
     say(
         f"{prison_day.UNKNOWN_NUMBER} is nobody on the list. Nobody was told, and the event is kept: should a"
     )
@@ -257,11 +259,16 @@ async def _month(stage: Stage, workbook: Path) -> None:
         measures = await returns.measured(service, AREA, MONTH)
         exported = await returns.workbook(service, contract.ExportReturnRequest(area=AREA, month=MONTH))
     figures = published.figures(AREA, MONTH)
-    told = [one for one in measures if (one.measure, one.category) in figures or one.measure in STAGES]
+    told = [one for one in measures if (one.measure, one.category) in figures or _stage(one)]
     output.show(output.indented(returns.headlines(told, figures)))
     _compare({(one.measure, one.category): one for one in measures})
     returns.write(workbook, exported)
+    say("Where most of them are in the justice process nobody has told this suite, and it does not guess.")
     say(f"The workbook of the return is {workbook}")
+
+
+def _stage(one: contract.StreamHeadlineMeasuresResponse) -> bool:
+    return one.measure in STAGES and not one.category
 
 
 def _compare(measures: Mapping[tuple[str, str], contract.StreamHeadlineMeasuresResponse]) -> None:
@@ -269,6 +276,8 @@ def _compare(measures: Mapping[tuple[str, str], contract.StreamHeadlineMeasuresR
     expect(counts == COUNTS, f"the published counts {COUNTS}, not {counts}")
     shares = {place: measures[place].per_cent for place in SHARES}
     expect(shares == SHARES, f"the published shares {SHARES}, not {shares}")
+    stages = sum(measures[stage, ""].value for stage in STAGES)
+    expect(stages == COUNTS["M1", ""], f"every PPO to be in one stage, not {stages}")
 
 
 async def _all_heard(data: Path) -> bool | None:
@@ -289,10 +298,9 @@ def _nominal(inmate: Inmate) -> pb.Identifier:
     return pb.Identifier(kind=pb.IDENTIFIER_KIND_NOMINAL_ID, value=inmate.nominal_id)
 
 
-def _organisations() -> list[str]:
-    """All that can read their own list of notices; a provider gets nothing but its topic."""
-    known = Reference.load(REFERENCE)
-    return [one for table in notices.ROLES if table not in PROVIDERS for one in known.ids(table)]
+def _readers() -> list[str]:
+    """All that read a list of their own; a provider has nothing but its topic."""
+    return [one for one, role in notices.roles().items() if role not in PROVIDERS]
 
 
 async def _notices(stage: Stage, organisation: str, inmate: Inmate) -> list[notice.Notice]:
@@ -302,16 +310,22 @@ async def _notices(stage: Stage, organisation: str, inmate: Inmate) -> list[noti
     return [one for one in map(notices.read, sent) if one.nominal_id == inmate.nominal_id]
 
 
-async def _casework(stage: Stage, kind: CaseKind) -> dict[str, casework.CaseNotice]:
-    """What providers find in their topics."""
-    known = Reference.load(REFERENCE)
+async def _casework(stage: Stage, kind: CaseKind, inmate: Inmate) -> dict[str, casework.CaseNotice]:
+    """What providers find in their topics, which names nobody."""
     found = {}
-    for provider in (one for table in PROVIDERS for one in known.ids(table)):
-        for one in await _topic(stage.data, f"casework.{provider}.v1"):
-            if one.kind == kind:
-                found[provider] = one
+    for provider in (one for one, role in notices.roles().items() if role in PROVIDERS):
+        for case in await _topic(stage.data, f"casework.{provider}.v1"):
+            _refuse_names(case, inmate)
+            if case.kind == kind:
+                found[provider] = case
     expect(HOUSING in found, f"{HOUSING} to be told")
     return found
+
+
+def _refuse_names(case: casework.CaseNotice, inmate: Inmate) -> None:
+    said = case.SerializeToString().decode(errors="replace").lower()
+    names = (inmate.person.name.family_name, inmate.nominal_id, "ppo", prison_day.number(inmate.person))
+    expect(not any(name.lower() in said for name in names), "a provider to be told of nobody by name")
 
 
 async def _topic(data: Path, name: str) -> list[casework.CaseNotice]:

@@ -1,8 +1,9 @@
 """`ppo notices`: what an organisation is told, that it has it, and where a notice has got to."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
+from functools import cache
 from typing import Annotated
 
 import typer
@@ -146,11 +147,17 @@ async def traced(ops: session.Session, request: tracking.TraceNoticeRequest) -> 
 
 def place(organisation: str, data: session.Data) -> session.Session:
     """Somebody of the organisation, in the role that it has by the reference data."""
+    role = roles().get(organisation)
+    if role is None:
+        raise Stop(f"{organisation!r} is no organisation of the reference data", 2)
+    return session.Session(data, role, organisation)
+
+
+@cache
+def roles() -> Mapping[str, str]:
+    """By organisation."""
     known = Reference.load(REFERENCE)
-    for table, role in ROLES.items():
-        if organisation in known.ids(table):
-            return session.Session(data, role, organisation)
-    raise Stop(f"{organisation!r} is no organisation of the reference data", 2)
+    return {one: role for table, role in ROLES.items() for one in known.ids(table)}
 
 
 def read(sent: tracking.SentNotice) -> pb.Notice:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from deploy.embedded.services import SERVICES
 from tests.unit.test_requirements import COMMANDS
 
 ROOT = Path(__file__).parents[2]
@@ -33,17 +34,18 @@ def test_every_command_is_in_the_table_and_no_other() -> None:
 def test_every_setting_of_a_service_is_in_the_table_and_no_other() -> None:
     told = set(re.findall(r"`([A-Z_]+)(?:=true)?`", section("Settings").split("Each service reads")[1]))
     settings: set[str] = set()
-    for service in ("flagging", "custody"):
-        kind: Any = importlib.import_module(f"services.{service}.__main__").Settings
+    for service in SERVICES:
+        kind: Any = importlib.import_module(f"services.{service.name}.__main__").Settings
         settings |= {field.name.upper() for field in fields(kind)}
 
-    assert told - {"PPO_FLAGGING_", "PPO_CUSTODY_"} == settings
+    assert told - {f"PPO_{service.name.upper()}_" for service in SERVICES} == settings
 
 
 def test_every_variable_of_the_command_is_one_that_it_reads() -> None:
     told = set(re.findall(r"`(PPO_[A-Z_]+)`", section("Settings").split("Each service reads")[0]))
     code = [path.read_text() for part in ("services/console", "deploy/embedded") for path in source(part)]
-    read = set(re.findall(r"\bPPO_[A-Z]+\b", "\n".join(code))) | {"PPO_FLAGGING_TARGET", "PPO_CUSTODY_TARGET"}
+    read = set(re.findall(r"\bPPO_[A-Z]+\b", "\n".join(code)))
+    read |= {f"PPO_{service.name.upper()}_TARGET" for service in SERVICES}
 
     assert told <= read
 

@@ -17,6 +17,12 @@ from ppo.custody.v1 import custody_pb2 as custody
 from ppo.custody.v1 import custody_pb2_grpc
 from ppo.flagging.v1 import flagging_pb2 as flagging
 from ppo.flagging.v1 import flagging_pb2_grpc
+from ppo.returns.v1 import returns_pb2 as returns
+from ppo.returns.v1 import returns_pb2_grpc
+from ppo.tracking.v1 import movement_pb2 as movement
+from ppo.tracking.v1 import tracking_pb2 as tracking
+from ppo.tracking.v1 import tracking_pb2_grpc
+from services.console import session
 from services.console.__main__ import main
 from services.runtime import identity, rpc, validation
 from services.runtime.errors import Invalid, Refusal
@@ -147,15 +153,140 @@ class Flagging(flagging_pb2_grpc.FlaggingServiceServicer):
             yield one
 
 
+class Tracking(tracking_pb2_grpc.TrackingServiceServicer):
+    """Answers with what it holds, and takes every movement that its contract allows."""
+
+    def __init__(self) -> None:
+        self.asked: list[Any] = []
+        self.callers: list[identity.Caller] = []
+        self.moved: list[movement.Movement] = []
+        self.notices: list[tracking.SentNotice] = []
+        self.deliveries: list[tracking.NoticeDelivery] = []
+        self.journey = tracking.Journey()
+        self.ownership = tracking.Ownership()
+        self.refusal: Refusal | None = None
+
+    async def ReportMovements(
+        self, request: AsyncIterator[tracking.ReportMovementsRequest], context: object
+    ) -> tracking.ReportMovementsResponse:
+        response = tracking.ReportMovementsResponse()
+        async for row in request:
+            try:
+                validation.check(row)
+            except Invalid as refusal:
+                response.refused += 1
+                response.refusals.add(line=row.line, field=refusal.field, rule=refusal.rule)
+            else:
+                self.moved.append(row.movement)
+                response.recorded += 1
+        return response
+
+    async def GetJourney(
+        self, request: tracking.GetJourneyRequest, context: object
+    ) -> tracking.GetJourneyResponse:
+        self._ask(request)
+        return tracking.GetJourneyResponse(journey=self.journey)
+
+    async def ExplainOwnership(
+        self, request: tracking.ExplainOwnershipRequest, context: object
+    ) -> tracking.ExplainOwnershipResponse:
+        self._ask(request)
+        return tracking.ExplainOwnershipResponse(ownership=self.ownership)
+
+    async def WatchNotices(
+        self, request: tracking.WatchNoticesRequest, context: object
+    ) -> AsyncIterator[tracking.WatchNoticesResponse]:
+        self._ask(request)
+        for sent in self.notices:
+            if sent.number > request.after_number:
+                yield tracking.WatchNoticesResponse(notice=sent)
+        raise Invalid("after_number", "the test's watch has an end")
+
+    async def AcknowledgeNotice(
+        self, request: tracking.AcknowledgeNoticeRequest, context: object
+    ) -> tracking.AcknowledgeNoticeResponse:
+        self._ask(request)
+        response = tracking.AcknowledgeNoticeResponse()
+        response.acknowledged_time.FromJsonString("2004-12-31T21:00:00Z")
+        return response
+
+    async def TraceNotice(
+        self, request: tracking.TraceNoticeRequest, context: object
+    ) -> tracking.TraceNoticeResponse:
+        self._ask(request)
+        return tracking.TraceNoticeResponse(
+            type=tracking.NOTICE_TYPE_PRISON_RECEPTION, deliveries=self.deliveries
+        )
+
+    async def CloseMonth(
+        self, request: tracking.CloseMonthRequest, context: object
+    ) -> tracking.CloseMonthResponse:
+        self._ask(request)
+        return tracking.CloseMonthResponse(return_id="return-1", revision=2, counts_sent=88)
+
+    def _ask(self, request: Message) -> None:
+        self.asked.append(request)
+        self.callers.append(identity.current())
+        if self.refusal is not None:
+            raise self.refusal
+
+
+class Returns(returns_pb2_grpc.ReturnsServiceServicer):
+    """Has one return, of whatever month is asked for."""
+
+    def __init__(self) -> None:
+        self.asked: list[Any] = []
+        self.measures: list[returns.StreamHeadlineMeasuresResponse] = []
+        self.parts: list[bytes] = []
+        self.refusal: Refusal | None = None
+
+    async def GetReturn(
+        self, request: returns.GetReturnRequest, context: object
+    ) -> returns.GetReturnResponse:
+        self.asked.append(request)
+        if self.refusal is not None:
+            raise self.refusal
+        return returns.GetReturnResponse(monthly_return=_return(request, returns.RETURN_STATE_CHECKED))
+
+    async def SubmitReturn(
+        self, request: returns.SubmitReturnRequest, context: object
+    ) -> returns.SubmitReturnResponse:
+        looked_at = self.asked[-1]
+        self.asked.append(request)
+        return returns.SubmitReturnResponse(monthly_return=_return(looked_at, returns.RETURN_STATE_SUBMITTED))
+
+    async def StreamHeadlineMeasures(
+        self, request: returns.StreamHeadlineMeasuresRequest, context: object
+    ) -> AsyncIterator[returns.StreamHeadlineMeasuresResponse]:
+        self.asked.append(request)
+        for measure in self.measures:
+            yield measure
+
+    async def ExportReturn(
+        self, request: returns.ExportReturnRequest, context: object
+    ) -> AsyncIterator[returns.ExportReturnResponse]:
+        self.asked.append(request)
+        for part in self.parts:
+            yield returns.ExportReturnResponse(part=part)
+
+
+def _return(of: returns.GetReturnRequest, state: returns.ReturnState.ValueType) -> returns.Return:
+    heading = returns.Heading(area=of.area, month=of.month)
+    return returns.Return(return_id="return-1", revision=of.revision or 2, heading=heading, state=state)
+
+
 class Served(NamedTuple):
     custody: Custody
     flagging: Flagging
+    tracking: Tracking
+    returns: Returns
 
 
 @pytest.fixture
 def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A data directory in which nothing was started; the environment names nothing else."""
-    for name in ("PPO_TOKEN", "PPO_FLAGGING_TARGET", "PPO_CUSTODY_TARGET", "PPO_CA", "PPO_SUITE"):
+    targets = [f"PPO_{service.upper()}_TARGET" for service in session.PORTS]
+    for name in ("PPO_TOKEN", "PPO_CA", "PPO_SUITE", "PPO_OCU", *targets):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("PPO_DATA", str(tmp_path))
     return tmp_path
@@ -163,9 +294,9 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def served(data: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
-    """Both contracts behind the real gate; callers' tokens are signed with the key in the data directory."""
+    """All contracts behind the real gate; callers' tokens are signed with the key in the data directory."""
     # What a test does not call is not answered.
-    servants = Served(Custody(), Flagging())  # type: ignore[abstract]
+    servants = Served(Custody(), Flagging(), Tracking(), Returns())  # type: ignore[abstract]
     port: SimpleQueue[int] = SimpleQueue()
     verifier = identity.Verifier(Keys(data / "secrets").verifying_key.read_bytes())
     stop, loop = asyncio.Event(), asyncio.new_event_loop()
@@ -174,8 +305,8 @@ def served(data: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
     )
     thread.start()
     target = f"127.0.0.1:{port.get(timeout=10)}"
-    for service in ("FLAGGING", "CUSTODY"):
-        monkeypatch.setenv(f"PPO_{service}_TARGET", target)
+    for service in session.PORTS:
+        monkeypatch.setenv(f"PPO_{service.upper()}_TARGET", target)
     # The services' log is not what the command writes.
     with structlog.testing.capture_logs():
         yield servants
@@ -190,11 +321,15 @@ async def _serve(
     contracts = [
         custody.DESCRIPTOR.services_by_name["CustodyService"],
         flagging.DESCRIPTOR.services_by_name["FlaggingService"],
+        tracking.DESCRIPTOR.services_by_name["TrackingService"],
+        returns.DESCRIPTOR.services_by_name["ReturnsService"],
     ]
     gate = rpc.Gate(verifier, contracts)
     server = rpc.Server(Address("127.0.0.1", 0), gate, contracts, {}, frozenset())
     custody_pb2_grpc.add_CustodyServiceServicer_to_server(servants.custody, server.grpc)
     flagging_pb2_grpc.add_FlaggingServiceServicer_to_server(servants.flagging, server.grpc)
+    tracking_pb2_grpc.add_TrackingServiceServicer_to_server(servants.tracking, server.grpc)
+    returns_pb2_grpc.add_ReturnsServiceServicer_to_server(servants.returns, server.grpc)
     await server.start(None)
     port.put(server.port)
     await stop.wait()

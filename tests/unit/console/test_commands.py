@@ -20,6 +20,9 @@ COMMANDS = [
     *("up", "down", "status", "token", "check", "desk", "demo"),
     *(f"custody {name}" for name in ("book-in", "identify", "confirm", "test", "dispose", "list", "watch")),
     *("custody referrals", "nominals import", "nominals find", "register import", "register show"),
+    *("movements send", "journey show", "owner explain"),
+    *(f"notices {name}" for name in ("watch", "ack", "trace")),
+    *(f"return {name}" for name in ("close", "show", "submit", "export")),
     *(f"register {name}" for name in ("nominate", "decide", "plan-exit", "cancel-exit", "remove", "annul")),
 ]
 NOMINAL = "e9ab78e1-0aeb-40b7-be35-3d21488eb20b"

@@ -1,0 +1,192 @@
+"""`ppo journey`, `owner`, `notices`: what each asks for, as whom, and what a person reads."""
+
+import json
+
+import pytest
+
+from ppo.person.v1 import person_pb2 as pb
+from ppo.tracking.v1 import notice_pb2 as notice
+from ppo.tracking.v1 import tracking_pb2 as tracking
+from services.console import cases, notices
+from services.runtime.errors import NotFound
+from tests.unit.console.conftest import Run, Served
+
+KELLY = pb.Person(name=pb.Name(family_name="Kelly", given_name="Shane"))
+
+
+def sent(number: int, **fields: object) -> tracking.SentNotice:
+    told = notice.Notice(notice_id=f"notice-{number}", person=KELLY, **fields)  # type: ignore[arg-type]
+    told.recorded_time.FromJsonString("2004-12-31T20:14:05Z")
+    return tracking.SentNotice(number=number, record=told.SerializeToString())
+
+
+# ---- a journey
+
+
+@pytest.mark.parametrize(
+    ("typed", "kind"),
+    [
+        ("79/163001B", pb.IDENTIFIER_KIND_PNC_ID),
+        ("A1234BC", pb.IDENTIFIER_KIND_PRISON_NUMBER),
+        ("e9ab78e1-0aeb-40b7-be35-3d21488eb20b", pb.IDENTIFIER_KIND_NOMINAL_ID),
+    ],
+)
+def test_a_person_is_named_by_any_number(
+    ppo: Run, served: Served, typed: str, kind: pb.IdentifierKind.ValueType
+) -> None:
+    ppo("journey", "show", typed, "--ocu", "E3")
+
+    [asked], [caller] = served.tracking.asked, served.tracking.callers
+    assert asked.identifier == pb.Identifier(kind=kind, value=typed)
+    assert (caller.role, caller.organisation) == ("police_offender_manager", "E3")
+
+
+def test_a_journey_is_asked_for_as_of_a_time_as_known_at_another(ppo: Run, served: Served) -> None:
+    ppo("journey", "show", "A1234BC", "--at", "2004-12-31T12:00", "--known-at", "2004-12-31T18:00")
+
+    [asked] = served.tracking.asked
+    assert asked.as_of_time.ToJsonString() == "2004-12-31T12:00:00Z"
+    assert asked.known_at_time.ToJsonString() == "2004-12-31T18:00:00Z"
+
+
+def test_a_journey_says_where_the_person_is_and_how_that_came_about(ppo: Run, served: Served) -> None:
+    held = tracking.POSITION_CUSTODY_REMAND
+    served.tracking.journey = tracking.Journey(position=held, prison_id="BMI", detail="AT_COURT")
+    served.tracking.journey.since_time.FromJsonString("2004-12-31T16:45:00Z")
+    served.tracking.journey.steps.add(event="RECEPTION N", position=held, prison_id="BMI")
+
+    ran = ppo("journey", "show", "A1234BC")
+
+    assert ran.code == 0
+    assert ran.out.startswith("custody remand, at court, at BMI, since 31 Dec 2004 16:45:00\n")
+    assert "RECEPTION N" in ran.out
+
+
+def test_somebody_who_was_never_on_the_list_is_one_line(ppo: Run, served: Served) -> None:
+    served.tracking.refusal = NotFound("nobody who was ever on the register has this identifier")
+
+    ran = ppo("journey", "show", "A1234BC")
+
+    assert ran.code == 1
+    assert ran.err == "ppo: tracking: nobody who was ever on the register has this identifier\n"
+
+
+# ---- whose case it is
+
+
+def test_an_ownership_is_said_with_its_rule_and_facts(ppo: Run, served: Served) -> None:
+    served.tracking.ownership = tracking.Ownership(
+        owner="E3",
+        state=tracking.OWNERSHIP_STATE_ASSIGNED,
+        rule="O6",
+        facts=["Lives in E3 since 1 September 2004.", "1 offence in D3 in the last 12 months."],
+        interested_ocus=["D3"],
+    )
+    served.tracking.ownership.effective_time.FromJsonString("2004-11-23T14:00:00Z")
+
+    ran = ppo("owner", "explain", "79/163001B")
+
+    assert ran.out.splitlines() == [
+        "The case is E3's since 23 Nov 2004 14:00:00.",
+        "  Lives in E3 since 1 September 2004.",
+        "  1 offence in D3 in the last 12 months.",
+        "  Told of everything as well: D3.",
+        "  Rule O6: lives in one OCU and offends in another: where one lives decides.",
+    ]
+
+
+def test_a_hand_over_ahead_says_to_whom_and_when() -> None:
+    ownership = tracking.Ownership(
+        owner="D3", proposed_owner="E3", state=tracking.OWNERSHIP_STATE_PROPOSED, rule="O10"
+    )
+
+    said = list(cases.sentences(ownership))
+
+    assert said[0] == "The case is D3's, and a hand-over is ahead."
+    assert said[1] == "  It is to go to E3; when is not agreed yet."
+
+
+def test_without_a_registration_nobody_has_a_case() -> None:
+    said = list(cases.sentences(tracking.Ownership(state=tracking.OWNERSHIP_STATE_NONE, rule="O12")))
+
+    assert said == ["Nobody has a case.", "  Rule O12: is no PPO, so nobody owns a case."]
+
+
+# ---- notices
+
+
+def test_a_watch_shows_notices_from_the_last_seen_on(ppo: Run, served: Served) -> None:
+    movement = notice.PrisonMovement(prison_id="BMI", basis="REMAND")
+    kind, state = tracking.NOTICE_TYPE_PRISON_RECEPTION, tracking.NOTICE_STATE_CONFIRMED
+    served.tracking.notices = [sent(number, type=kind, state=state, movement=movement) for number in (17, 18)]
+
+    ran = ppo("notices", "watch", "BMI", "--after", "17")
+
+    assert ran.out.splitlines() == [
+        "  18  31 Dec 20:14:05  prison reception: KELLY, Shane, at BMI, remand",
+        "      notice notice-18",
+    ]
+
+
+def test_each_organisation_watches_in_its_own_role(ppo: Run, served: Served) -> None:
+    for organisation in ("E3", "BMI", "probation-2", "drug-solutions-birmingham"):
+        ppo("notices", "watch", organisation)
+
+    assert [(caller.organisation, caller.role) for caller in served.tracking.callers] == [
+        ("E3", "police_offender_manager"),
+        ("BMI", "prison_offender_management_unit"),
+        ("probation-2", "probation_offender_manager"),
+        ("drug-solutions-birmingham", "ppo_drug_team"),
+    ]
+
+
+def test_a_notice_as_json_is_the_record_itself(ppo: Run, served: Served) -> None:
+    served.tracking.notices = [sent(1, type=tracking.NOTICE_TYPE_RELEASED)]
+
+    ran = ppo("notices", "watch", "E3", "--json")
+
+    assert json.loads(ran.out)["notice_id"] == "notice-1"
+
+
+@pytest.mark.parametrize(
+    ("state", "said"),
+    [
+        (tracking.NOTICE_STATE_RETRACTED, "RETRACTED, undo what it caused: released: KELLY, Shane"),
+        (tracking.NOTICE_STATE_PROVISIONAL, "provisional: released: KELLY, Shane"),
+        (99, f"{notices.HELD}: released: KELLY, Shane"),
+    ],
+)
+def test_a_state_is_said_first_and_an_unknown_one_is_to_be_held(
+    state: tracking.NoticeState.ValueType, said: str
+) -> None:
+    told = notice.Notice(type=tracking.NOTICE_TYPE_RELEASED, state=state, person=KELLY)
+
+    assert notices.summary(told) == said
+
+
+def test_an_organisation_that_nobody_knows_is_one_line(ppo: Run, served: Served) -> None:
+    ran = ppo("notices", "watch", "Z9")
+
+    assert (ran.code, ran.err) == (2, "ppo: 'Z9' is no organisation of the reference data\n")
+
+
+def test_a_provider_acknowledges_what_it_cannot_list(ppo: Run, served: Served) -> None:
+    ran = ppo("notices", "ack", "notice-1", "--as", "birmingham-housing")
+
+    [asked], [caller] = served.tracking.asked, served.tracking.callers
+    assert (asked.notice_id, caller.role) == ("notice-1", "housing_provider")
+    assert ran.out == "birmingham-housing has it since 31 Dec 2004 21:00:00\n"
+
+
+def test_a_trace_says_who_has_it_and_nothing_of_the_person(ppo: Run, served: Served) -> None:
+    has, has_not = tracking.NoticeDelivery(organisation="E3"), tracking.NoticeDelivery(organisation="BMI")
+    has.acknowledged_time.FromJsonString("2004-12-31T21:00:00Z")
+    served.tracking.deliveries = [has, has_not]
+
+    ran = ppo("notices", "trace", "notice-1")
+
+    [caller] = served.tracking.callers
+    first, second = (line for line in ran.out.splitlines() if line.startswith(("E3", "BMI")))
+    assert caller.role == "ops"
+    assert "31 Dec 2004 21:00:00" in first
+    assert "not yet" in second
