@@ -104,7 +104,9 @@ def owners(answer: pb.Answer) -> list[str]:
 
 def changed_hands(earlier: pb.Answer, answer: pb.Answer) -> bool:
     """Whether who was told of the one owner must be told of another. That it cannot be read is no news."""
-    return answer.HasField("ownership") and owners(earlier)[:1] != owners(answer)[:1]
+    if not answer.HasField("ownership") or nominals(earlier)[:1] != nominals(answer)[:1]:
+        return False
+    return owners(earlier)[:1] != owners(answer)[:1]
 
 
 def supersedes(new: pb.Answer, latest: pb.Answer) -> bool:

@@ -73,24 +73,7 @@ async def serve(config: Settings) -> None:
     screening = Screening(database, clock, config.false_alarms)
     relay = Relay(database, outbox, producer, cluster, config.topics, clock)
     watermarks = Watermarks(database, cluster, clock)
-    heard = Inbox(clock, config.hmpps)
-    movements = Subscription(
-        config.kafka,
-        config.kafka_mock,
-        group=GROUP,
-        instance=config.instance,
-        topics=[MOVEMENTS, config.hmpps],
-    )
-    consumer = Consumer(
-        GROUP,
-        movements,
-        heard.handlers,
-        database=database,
-        inbox=inbox,
-        producer=producer,
-        clock=clock,
-        kind=heard.kind,
-    )
+    consumer = _consumer(config, database, producer, clock)
 
     async def end_flag(session: AsyncSession, nominal_id: str) -> None:
         await changes.end_flag(session, nominal_id, clock.now())
@@ -119,10 +102,24 @@ async def serve(config: Settings) -> None:
     async with process.tasks(server.watch, *loops) as stopped:
         await stopped
         await server.stop()
-    await movements.close()
+    await consumer.close()
     await producer.close()
     await cluster.close()
     await database.close()
+
+
+def _consumer(config: Settings, database: Database, producer: Producer, clock: Clock) -> Consumer:
+    kafka, mock, told = config.kafka, config.kafka_mock, Inbox(clock, config.hmpps)
+    return Consumer(
+        GROUP,
+        Subscription(kafka, mock, group=GROUP, instance=config.instance, topics=[MOVEMENTS, config.hmpps]),
+        told.handlers,
+        database=database,
+        inbox=inbox,
+        producer=producer,
+        clock=clock,
+        kind=told.kind,
+    )
 
 
 if __name__ == "__main__":

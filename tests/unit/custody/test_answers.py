@@ -174,6 +174,9 @@ def nominated(ocu: str, owner: str = "") -> pb.Answer:
     return owned(answer, owner) if owner else answer
 
 
+TURNED_ROUND = owned(by_register(screening(POSSIBLE, "n2", "n1")), "F3")
+
+
 def test_the_owner_is_rung_before_the_ocu_that_nominated() -> None:
     assert answers.owners(nominated("D3", "E3")) == ["E3", "D3"]
     assert answers.owners(nominated("D3")) == ["D3"]
@@ -195,6 +198,8 @@ def test_a_case_that_is_nobodys_says_nothing() -> None:
         (nominated("D3"), nominated("D3", "D3"), False),
         (nominated("D3", "E3"), nominated("D3", "E3"), False),
         (nominated("D3", "E3"), nominated("D3"), False),
+        # Somebody else comes first now: nobody's case has changed.
+        (owned(by_register(screening(POSSIBLE, "n1", "n2")), "E3"), TURNED_ROUND, False),
     ],
 )
 def test_an_owner_has_changed_only_where_another_is_known(
