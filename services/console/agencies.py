@@ -19,6 +19,7 @@ from ppo.returns.v1 import returns_pb2 as contract
 from ppo.tracking.v1 import notice_pb2 as notice
 from ppo.tracking.v1 import tracking_pb2 as tracking
 from services.console import (
+    answer,
     cases,
     december,
     movements,
@@ -44,6 +45,9 @@ CaseKind: TypeAlias = casework.CaseNoticeKind.ValueType
 PROVIDERS = ("housing_provider", "training_provider")
 HOUSING = "birmingham-housing"
 AREA, MONTH = "birmingham", Date(year=2004, month=12)
+# Made up.
+POLICE = tracking.Manager(name="PC J. Hollis", telephone="0121 496 0311", organisation="E3")
+PROBATION = tracking.Manager(name="R. Achterberg", telephone="0121 496 0325", organisation="probation-5")
 NEW_YEAR = datetime(2005, 1, 1, 9, tzinfo=LONDON)
 HOME_SINCE = datetime(2004, 9, 1, tzinfo=LONDON)
 AGAIN_SECONDS = 0.3
@@ -235,6 +239,31 @@ async def _ownership(stage: Stage, person: pb.Person) -> None:
     )
     for text in cases.sentences(ownership):
         say(text)
+    await _at_the_desk(stage, inmate)
+
+
+async def _at_the_desk(stage: Stage, inmate: Inmate) -> None:
+    """Where the next arrest may be, the answer names the owner and the managers."""
+    request = tracking.AssignManagersRequest(
+        request_id=request_id(), nominal_id=inmate.nominal_id, police=POLICE, probation=PROBATION
+    )
+    async with Session(stage.data, cases.MANAGER, december.LIVES_IN).tracking() as service:
+        await service.AssignManagers(request, timeout=CALL_SECONDS)
+    checked = custody.CheckPersonRequest(
+        person=pb.Person(identifiers=inmate.person.identifiers),
+        suite_id=december.OFFENDED_IN,
+        purpose=policy.PURPOSE_ARREST,
+    )
+    async with Session(stage.data, "custody_officer", december.OFFENDED_IN).custody() as desk:
+
+        async def answered() -> custody.Answer | None:
+            said = (await desk.CheckPerson(checked, timeout=CALL_SECONDS)).answer
+            known = said.ownership.owner == december.LIVES_IN and said.police_manager == POLICE
+            return said if known else None
+
+        said = await _until(f"the desk in {december.OFFENDED_IN} to know whose case it is", answered)
+    say(f"The police and the probation manager are named. The next desk in {december.OFFENDED_IN} will read:")
+    output.show(answer.brief(said))
 
 
 async def _owned(stage: Stage, inmate: Inmate) -> tracking.Ownership:

@@ -147,6 +147,9 @@ def _happened(event: custody.WatchSuiteResponse) -> str:
         case custody.SUITE_EVENT_KIND_DRUG_TESTED | custody.SUITE_EVENT_KIND_REFERRAL_ROUTED:
             taken = event.detention.drug_test
             return f"drug test {output.word(custody.TestResult, taken.result)}: {referral(taken.route)}"
+        case custody.SUITE_EVENT_KIND_OWNER_CHANGED:
+            owner = event.detention.answer.ownership.owner
+            return f"the case is {owner}'s now" if owner else "nobody has the case now"
         case custody.SUITE_EVENT_KIND_DISPOSED:
             return "has left the suite"
     return output.word(custody.SuiteEventKind, event.kind)
