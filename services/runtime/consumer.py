@@ -14,7 +14,7 @@ from sqlalchemy import Column, DateTime, MetaData, Table, Text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.runtime.broker import Producer, Record, Subscription, dead_letter
+from services.runtime.broker import BATCH, Producer, Record, Subscription, dead_letter
 from services.runtime.clock import Clock
 from services.runtime.database import Database
 from services.runtime.errors import Refusal, Unavailable
@@ -97,8 +97,12 @@ class Consumer:
         producer: Producer,
         clock: Clock,
         kind: Callable[[Record], str] = lambda record: record.headers.get("ce_type", ""),
+        batch: int = BATCH,
     ) -> None:
-        """`kind` names the handler of a record; those of a foreign topic have no header that says it."""
+        """`kind` names the handler of a record; those of a foreign topic have no header that says it.
+
+        `batch` is how many share a transaction: fewer, where each takes locks that others wait for.
+        """
         self._group = group
         self._subscription = subscription
         self._handlers = handlers
@@ -107,13 +111,14 @@ class Consumer:
         self._producer = producer
         self._clock = clock
         self._kind = kind
+        self._batch = batch
 
     async def run(self) -> None:
         while True:
             try:
                 records = await self._subscription.poll()
-                if records:
-                    await self._finish(records)
+                for start in range(0, len(records), self._batch):
+                    await self._finish(records[start : start + self._batch])
             except Unavailable as outage:
                 log.warning("consumer waits", group=self._group, dependency=outage.dependency)
                 await asyncio.sleep(RETRY_SECONDS)
@@ -122,7 +127,7 @@ class Consumer:
         await self._subscription.close()
 
     async def _finish(self, records: Sequence[Record]) -> None:
-        """Takes a polled batch, however long what it depends on is away, then commits its offsets."""
+        """Takes a batch, however long what it depends on is away, then commits its offsets."""
         while True:
             try:
                 await self.take(records)

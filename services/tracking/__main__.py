@@ -36,6 +36,8 @@ from services.tracking.watch import Board
 
 SERVICE = tracking_pb2.DESCRIPTOR.services_by_name["TrackingService"]
 MIGRATIONS = Path(__file__).parent / "migrations"
+# Each holds the rows of several organisations until they commit, and a call waits 3 seconds for those.
+TOGETHER = 20
 PRISONS = ("prisons", *reasons.TABLES)
 POLICE = ("areas", "ocus", "suites", "forums", "youth_offending_teams", "probation_offices", "drug_teams")
 PROVIDERS = ("housing_providers", "training_providers", "referral_desks")
@@ -105,6 +107,7 @@ async def serve(config: Settings) -> None:
         producer=producer,
         clock=clock,
         kind=kind,
+        batch=TOGETHER,
     )
 
     async def settle(session: AsyncSession, nominal_id: str) -> None:

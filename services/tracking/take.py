@@ -42,7 +42,9 @@ class Taking:
     async def flag(self, session: AsyncSession, flag: flagging.Flag) -> None:
         if not await persons.take(session, flag):
             return
-        concerned = {flag.nominal_id, await persons.living(session, flag.nominal_id)}
+        concerned = {flag.nominal_id}
+        if flag.merged_into:
+            concerned.add(await persons.living(session, flag.nominal_id))
         for identifier in flag.person.identifiers:
             before = await self._give(session, identifier, flag.nominal_id, flag.version)
             concerned |= {before} if before else set()

@@ -3,6 +3,7 @@
 import uuid
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from typing import Any
 
 from casework.v1 import casework_pb2 as casework
 from prometheus_client import Counter
@@ -108,11 +109,12 @@ class Teller:
         self, session: AsyncSession, nominal_id: str, told: Told, what: str, now: datetime
     ) -> None:
         notice = await self._revise(session, nominal_id, told, what, now)
-        copies = {copy.organisation: copy for copy in told.copies}
-        for before in await store.recipients(session, notice.notice_id):
-            copies.setdefault(before.organisation, _again(before, told.copies))
-        for copy in sorted(copies.values(), key=lambda one: one.organisation):
-            await self._deliver(session, notice, copy, told.due, now)
+        # An organisation in two roles is told as the first of them.
+        copies = {copy.organisation: copy for copy in reversed(told.copies)}
+        if notice.revision > 1:
+            for before in await store.recipients(session, notice.notice_id):
+                copies.setdefault(before.organisation, _again(before, told.copies))
+        await self._deliver(session, notice, list(copies.values()), told.due, now)
 
     async def _revise(
         self, session: AsyncSession, nominal_id: str, told: Told, what: str, now: datetime
@@ -134,17 +136,31 @@ class Teller:
         notice.state, notice.recorded_time = RETRACTED, now
         notice.revision += 1
         await session.flush()
-        for before in await store.recipients(session, notice.notice_id):
-            await self._deliver(session, notice, _again(before, ()), None, now)
+        told = await store.recipients(session, notice.notice_id)
+        await self._deliver(session, notice, [_again(before, ()) for before in told], None, now)
 
     async def _deliver(
-        self, session: AsyncSession, notice: Notice, copy: Copy, due: datetime | None, now: datetime
+        self,
+        session: AsyncSession,
+        notice: Notice,
+        copies: Sequence[Copy],
+        due: datetime | None,
+        now: datetime,
     ) -> None:
+        # In one order everywhere, for each takes its organisation's row.
+        in_order = sorted(copies, key=lambda copy: copy.organisation)
+        rows = [await self._row(session, notice, copy, now) | {"due_time": due} for copy in in_order]
+        await session.execute(insert(Delivery).values(rows))
+        state = pb.NoticeState.Name(pb.NoticeState.ValueType(notice.state))
+        SENT.labels(notice_type(notice.type), state).inc(len(rows))
+
+    async def _row(self, session: AsyncSession, notice: Notice, copy: Copy, now: datetime) -> dict[str, Any]:
+        """Hands the record to the outbox; returns how it stands in the ledger."""
         message, viewer = _stamped(copy.message, notice, now), Viewer(copy.role, copy.organisation)
-        topic = _topic(copy)
-        event_id = f"{notice.notice_id}/{notice.revision}"
+        topic, event_id = _topic(copy), f"{notice.notice_id}/{notice.revision}"
         await outbox.append(session, topic, copy.key, message, time=now, audience=viewer, event_id=event_id)
-        row = {
+        self._board.ring(session, copy.organisation)
+        return {
             "notice_id": notice.notice_id,
             "organisation": copy.organisation,
             "revision": notice.revision,
@@ -157,13 +173,7 @@ class Teller:
             "record": policy.project(message, viewer).SerializeToString(),
             "state": notice.state,
             "recorded_time": now,
-            "due_time": due,
         }
-        await session.execute(insert(Delivery).values(row))
-        self._board.ring(session, copy.organisation)
-        SENT.labels(
-            notice_type(notice.type), pb.NoticeState.Name(pb.NoticeState.ValueType(notice.state))
-        ).inc()
 
 
 def _keys(change: Change) -> list[news.Key]:
