@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from itertools import count
+from pathlib import Path
 
 import pytest
 from prometheus_client import REGISTRY
@@ -18,13 +19,15 @@ from ppo.policy.v1 import policy_pb2
 from ppo.tracking.v1 import movement_pb2
 from services.flagging.fields import stamp
 from services.flagging.inbox import GROUP, MOVEMENTS, Inbox
-from services.flagging.models import inbox
+from services.flagging.models import SCHEMA, inbox
 from services.prisons import hmpps
 from services.runtime.broker import Producer, Record, Subscription, Tail
 from services.runtime.clock import Clock
 from services.runtime.consumer import Consumer
+from tests import servers
 from tests.builders import person, pnc_id
 from tests.integration.flagging.service import DAY, NOON, Service
+from tests.integration.flagging.test_process import running, settings
 
 EVENTS = "hmpps.domain-events"
 NUMBER, OTHER, THIRD = "A1111AA", "A2222BB", "A3333CC"
@@ -58,7 +61,7 @@ def merge(kept: str = NUMBER, removed: str = OTHER) -> movement_pb2.Movement:
     )
 
 
-def own(movement: movement_pb2.Movement) -> Record:
+def ours(movement: movement_pb2.Movement) -> Record:
     headers = {"ce_type": movement.DESCRIPTOR.full_name, "ce_id": f"e{next(OFFSETS)}"}
     return Record(MOVEMENTS, movement.prison_number, movement.SerializeToString(), headers)
 
@@ -88,7 +91,7 @@ def listener(service: Service, kafka: str = NOBODY) -> Consumer:
 
 
 async def hear(service: Service, *told: movement_pb2.Movement) -> None:
-    await listener(service).take([own(movement) for movement in told])
+    await listener(service).take([ours(movement) for movement in told])
 
 
 async def ppo(service: Service, who: person_pb2.Person | None = None) -> pb.Registration:
@@ -166,12 +169,12 @@ async def test_a_death_ends_a_planned_exit_that_lies_ahead(service: Service) -> 
 async def test_a_death_told_twice_and_in_both_forms_is_one_step(service: Service) -> None:
     registration = await ppo(service)
     consumer = listener(service)
-    once = own(death())
+    once = ours(death())
     foreign = event(hmpps.RELEASED, reason="RELEASED", nomisMovementReasonCode="DEC", prisonId="BMI")
     await consumer.take([once])
     version = (await flag(service, registration.nominal_id)).version
 
-    await consumer.take([once, own(death()), foreign])
+    await consumer.take([once, ours(death()), foreign])
 
     assert (await flag(service, registration.nominal_id)).version == version
 
@@ -329,7 +332,7 @@ async def test_both_topics_are_heard_and_what_is_no_movement_dies_alone(
         Record(EVENTS, NUMBER, b"{", {}),
         event("prisoner-offender-search.prisoner.updated"),
         event(hmpps.RELEASED, reason="RELEASED", nomisMovementReasonCode="DEC", prisonId="BMI"),
-        own(death("nonsense")),
+        ours(death("nonsense")),
     )
     async with listening(listener(service, topics)):
         ended = await removed(service, registration)
@@ -340,3 +343,30 @@ async def test_both_topics_are_heard_and_what_is_no_movement_dies_alone(
         "it is not JSON",
         "prison_number: not a prison_number: its form is wrong",
     ]
+
+
+async def test_a_hostile_record_dies_as_its_head_and_those_beside_it_are_taken(
+    service: Service, topics: str
+) -> None:
+    registration = await ppo(service)
+    huge = Record(EVENTS, NUMBER, b" " * 10_000_000, {}, partition=0, offset=0)
+    consumer = listener(service, topics)
+
+    await consumer.take([huge, ours(death())])
+    await consumer.close()
+
+    assert (await service.latest(registration.nominal_id)).state == pb.REGISTRATION_STATE_REMOVED
+    assert len((await first(topics, f"{EVENTS}.dead")).value or b"") == 64 * 1024
+
+
+async def test_the_process_itself_hears_of_a_death(
+    service: Service, own: servers.Database, topics: str, tmp_path: Path
+) -> None:
+    registration = await ppo(service)
+    died = event(hmpps.RELEASED, reason="RELEASED", nomisMovementReasonCode="DEC", prisonId="BMI")
+
+    with running(settings(own.url(SCHEMA), tmp_path, KAFKA=topics)):
+        await sent(topics, died)
+        ended = await removed(service, registration)
+
+    assert ended.effective_end_time == stamp(NOON)
