@@ -64,7 +64,7 @@ class Listed:
 
 
 @dataclass(frozen=True)
-class Tested:
+class DrugTest:
     """A detention with a drug test; `drug` is given with a positive one of a PPO."""
 
     ocu: str
@@ -84,7 +84,7 @@ class Area:
         return (owner or nominating_ocu) in self.owners
 
 
-def counted(listed: Iterable[Listed], tests: Iterable[Tested], area: Area) -> dict[Cell, int]:
+def counted(listed: Iterable[Listed], tests: Iterable[DrugTest], area: Area) -> dict[Cell, int]:
     cells: Counter[Cell] = Counter(dict.fromkeys(map(Cell, (*MEASURED, *STAGES.values())), 0))
     for measure in ("M1", "M5", "M6", "M7"):
         cells.update({Cell(measure, "ocu", ocu): 0 for ocu in area.ocus})
@@ -124,7 +124,7 @@ def _person(cells: Counter[Cell], one: Listed, area: Area) -> None:
     cells[Cell("NEW_PERSONS")] += not one.before
 
 
-def _test(cells: Counter[Cell], test: Tested, area: Area) -> None:
+def _test(cells: Counter[Cell], test: DrugTest, area: Area) -> None:
     if test.ocu not in area.ocus:
         return
     _add(cells, "M7", [("ocu", test.ocu)])

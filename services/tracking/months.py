@@ -21,7 +21,7 @@ from services.runtime.database import Database
 from services.runtime.errors import Conflict, Illegal, Invalid, Unavailable
 from services.runtime.reference import Reference
 from services.tracking import counting, days
-from services.tracking.counting import Area, Cell, Listed, Tested
+from services.tracking.counting import Area, Cell, DrugTest, Listed
 from services.tracking.models import Closing
 from services.tracking.store import months as store
 
@@ -82,12 +82,12 @@ class Months:
         last = days.shift(month, 1) - timedelta(days=1)
         listed = [_listed(row) for row in await store.listed(session, start, end)]
         others = [
-            Tested(self._ocu(one.suite_id, end), False, one.test_result)
+            DrugTest(self._ocu(one.suite_id, end), False, one.test_result)
             for one in await store.detentions(session, month, last)
             if one.test_result in TAKEN
         ]
         ppos = [
-            Tested(self._ocu(one.suite_id, end), True, one.drug_test.result, one.drug_test.drug)
+            DrugTest(self._ocu(one.suite_id, end), True, one.drug_test.result, one.drug_test.drug)
             for one in await store.tests(session, start, end)
             if one.drug_test.result in TAKEN
         ]
