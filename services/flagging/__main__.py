@@ -33,6 +33,9 @@ from services.runtime.rpc import Gate, Server, credentials
 MIGRATIONS = Path(__file__).parent / "migrations"
 SERVICE = flagging_pb2.DESCRIPTOR.services_by_name["FlaggingService"]
 
+# Every change of the register waits for the end of a transaction that has changed it.
+TOGETHER = 20
+
 
 @dataclass(frozen=True, kw_only=True)
 class Settings(settings.Settings):
@@ -119,6 +122,7 @@ def _consumer(config: Settings, database: Database, producer: Producer, clock: C
         producer=producer,
         clock=clock,
         kind=told.kind,
+        batch=TOGETHER,
     )
 
 
