@@ -81,12 +81,15 @@ class Processes:
             kafka=kafka,
             kafka_mock=False,
             keys=self.keys,
-            services=(
-                Service("flagging", free(), free()),
-                Service("custody", free(), free(), calls=("flagging",), keeps=True),
-            ),
+            services=self._services(),
         )
-        self.flagging, self.custody = (self._process(each) for each in self._suite.services)
+        self.flagging, self.custody = (self._process(each) for each in self._suite.services[:2])
+
+    def _services(self) -> tuple[Service, ...]:
+        return (
+            Service("flagging", free(), free()),
+            Service("custody", free(), free(), calls=("flagging",), keeps=True),
+        )
 
     def alone(self) -> Running:
         """Custody with nothing but its own disk: nobody listens where it looks for the others."""
