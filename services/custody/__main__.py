@@ -152,6 +152,7 @@ async def serve(config: Settings) -> None:
     loops = (hear, publish, follower.run, ledger.run, rechecks.run, runner.run, board.run, clients.bell.run)
     async with process.tasks(server.watch, *loops) as stopped:
         await stopped
+        board.close()
         await server.stop()
     await clients.close()
 

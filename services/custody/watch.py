@@ -14,6 +14,7 @@ from services.custody import store
 from services.custody.models import SuiteEvent
 from services.runtime.cache import Bell
 from services.runtime.database import Database
+from services.runtime.errors import Unavailable
 
 # How often a screen's stream looks by itself: a ring may be lost.
 LOOK_SECONDS = 0.5
@@ -25,6 +26,7 @@ class Board:
         self._database = database
         self._bell = bell
         self._committed: asyncio.Queue[str] = asyncio.Queue()
+        self._open = True
 
     async def post(
         self,
@@ -59,8 +61,8 @@ class Board:
             await self._bell.ring(await self._committed.get())
 
     async def follow(self, suite_id: str, number: int) -> AsyncIterator[pb.WatchSuiteResponse]:
-        """Every event after `number`, for ever. No transaction is open while a slow reader takes one."""
-        while True:
+        """Every event after `number`. No transaction is open while a slow reader takes one."""
+        while self._open:
             async with self._database.transaction() as session:
                 events = await store.events_after(session, suite_id, number, BATCH)
             for each in events:
@@ -68,3 +70,8 @@ class Board:
                 number = each.number
             if not events:
                 await self._bell.wait(suite_id, LOOK_SECONDS)
+        raise Unavailable("custody", "stops: watch again from the last number on")
+
+    def close(self) -> None:
+        """Ends every stream, so that none holds up the stop of the server."""
+        self._open = False
