@@ -333,6 +333,10 @@ class Desk:
         request = pb.ListDetentionsRequest(suite_id=self.suite_id, purpose=policy_pb2.PURPOSE_ARREST)
         return list((await custody.ListDetentions(request, **PATIENTLY)).detentions)
 
+    async def of(self, people: list[person_pb2.Person]) -> list[pb.Detention]:
+        names = [person.name for person in people]
+        return [each for each in await self.listed() if each.person.name in names]
+
     async def open(self) -> list[str]:
         return [each.detention_id for each in await self.listed()]
 

@@ -453,3 +453,16 @@ async def test_a_closed_custody_record_takes_nothing_more(desk: Desk) -> None:
 async def test_a_custody_record_that_is_not_there_is_not_found(desk: Desk) -> None:
     async with refused("NOT_FOUND"):
         await desk.dispose(pb.Detention(detention_id="nobody"))
+
+
+async def test_a_flag_set_in_the_very_moment_of_the_booking_is_not_missed(desk: Desk) -> None:
+    people = [somebody() for _ in range(10)]
+    nominals = [await desk.nominal(person) for person in people]
+
+    for person, nominal_id in zip(people, nominals, strict=True):
+        await asyncio.gather(desk.book(person), desk.flag(nominal_id))
+
+    async with asyncio.timeout(running.SECONDS):
+        while {"FLAGGED"} != {outcome(each.answer) for each in await desk.of(people)}:
+            await asyncio.sleep(0.1)
+    assert len(await desk.of(people)) == len(people)
