@@ -54,6 +54,8 @@ class Settings(settings.Settings):
     token: Path
     data: Path
     input_key: Path
+    # An officer's answer does not wait longer than this for the register.
+    register_seconds: float = 0.2
     # The share of people not on the register for whom the replica may answer POSSIBLE.
     false_alarms: float = 0.01
 
@@ -61,6 +63,8 @@ class Settings(settings.Settings):
         super().__post_init__()
         if not 0 < self.false_alarms < 1:
             raise ValueError("false_alarms is a share between 0 and 1")
+        if not self.register_seconds > 0:
+            raise ValueError("register_seconds is more than 0")
 
 
 async def main() -> None:
@@ -113,7 +117,15 @@ async def serve(config: Settings) -> None:
     follower.load()
     register = Register(clients.flagging)
     ledger = Ledger(database, spool, seal, clock)
-    checker = Checker(register, replica, ledger, reference, clock, config.false_alarms)
+    checker = Checker(
+        register,
+        replica,
+        ledger,
+        reference,
+        clock,
+        false_alarms=config.false_alarms,
+        register_seconds=config.register_seconds,
+    )
     board = Board(database, clients.bell)
     records = Records(board, replica)
     rechecks = Rechecks(database, checker, register, ledger, records, board, clock, ITSELF)

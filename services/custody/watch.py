@@ -1,7 +1,7 @@
 """What the screens of a suite are told: numbered events, read from the database, woken by the bell."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from datetime import datetime
 
 from sqlalchemy import event
@@ -60,7 +60,7 @@ class Board:
         while True:
             await self._bell.ring(await self._committed.get())
 
-    async def follow(self, suite_id: str, number: int) -> AsyncIterator[pb.WatchSuiteResponse]:
+    async def follow(self, suite_id: str, number: int) -> AsyncGenerator[pb.WatchSuiteResponse]:
         """Every event after `number`. No transaction is open while a slow reader takes one."""
         while self._open:
             async with self._database.transaction() as session:

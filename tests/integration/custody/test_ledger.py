@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest_asyncio
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from ppo.custody.v1 import custody_pb2 as pb
 from ppo.person.v1 import person_pb2, screening_pb2
@@ -51,7 +51,8 @@ class Books:
 
     async def stored(self) -> list[str]:
         async with self.database.transaction() as session:
-            return list(await session.scalars(select(Decision.decision_id).order_by(Decision.answered_time)))
+            in_order = select(Decision.decision_id).order_by(text("ctid"))
+            return list(await session.scalars(in_order))
 
     async def spool(self, *lines: bytes) -> None:
         (self.directory / NEW).write_bytes(b"".join(line + b"\n" for line in lines))
@@ -121,6 +122,18 @@ async def test_a_check_that_the_register_did_not_answer_is_due_again_with_its_in
     assert one.ledger.given(unanswered) == PERSON
     assert answered is not None
     assert one.ledger.given(answered) is None
+
+
+async def test_what_comes_while_others_wait_is_stored_behind_them(database: Database, tmp_path: Path) -> None:
+    waiting = [line async for line in spooled(books(database, tmp_path / "first"), 1, 2)]
+    await books(database, tmp_path).spool(*waiting)
+    one = books(database, tmp_path)
+
+    await one.ledger.keep(one.write(3))
+
+    assert await one.stored() == []
+    await drained(one)
+    assert await one.stored() == ["d1", "d2", "d3"]
 
 
 async def test_a_spoilt_line_is_set_aside_and_the_others_are_stored(

@@ -4,75 +4,47 @@ import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-import grpc
 import pytest
 import pytest_asyncio
-from google.rpc import code_pb2, error_details_pb2, status_pb2
-from grpc_status import rpc_status
+from google.rpc import code_pb2
 
 from deploy.embedded.ports import HOST, free
-from ppo.flagging.v1 import flagging_pb2 as flagging
-from ppo.flagging.v1 import flagging_pb2_grpc
 from ppo.person.v1 import screening_pb2
 from ppo.policy.v1 import policy_pb2
-from services.custody.check import REGISTER_SECONDS, Register
+from services.custody.check import Register
 from services.custody.verdicts import Asked
 from services.runtime import channel
 from services.runtime.errors import Invalid, Unavailable
 from services.runtime.identity import TokenFile
-from services.runtime.rpc import Context
 from tests import builders
-
-
-class Answering(flagging_pb2_grpc.FlaggingServiceServicer):
-    """A register of this test's own, for answers that the real one gives only when it is broken."""
-
-    code = code_pb2.OK
-    field = ""
-
-    async def ScreenPerson(
-        self, request: flagging.ScreenPersonRequest, context: Context
-    ) -> flagging.ScreenPersonResponse:
-        if self.code:
-            status = status_pb2.Status(code=self.code, message="refused")
-            bad = error_details_pb2.BadRequest()
-            if self.field:
-                bad.field_violations.add(field=self.field, description="is wrong")
-            status.details.add().Pack(bad)
-            await context.abort_with_status(rpc_status.to_status(status))
-        return flagging.ScreenPersonResponse(
-            screening=screening_pb2.Screening(outcome=screening_pb2.OUTCOME_FLAGGED)
-        )
+from tests.integration.custody.staged import Staged, asked
 
 
 @pytest.fixture
-def answering() -> Answering:
-    return Answering()  # type: ignore[abstract]
+def staged() -> Staged:
+    return Staged()  # type: ignore[abstract]
 
 
 @pytest_asyncio.fixture
-async def register(answering: Answering) -> AsyncIterator[Register]:
-    server = grpc.aio.server()
-    flagging_pb2_grpc.add_FlaggingServiceServicer_to_server(answering, server)
-    port = server.add_insecure_port(f"{HOST}:0")
-    await server.start()
-    async with channel.connect(f"{HOST}:{port}", lambda: "token") as connection:
-        yield Register(connection)
-    await server.stop(None)
+async def register(staged: Staged) -> AsyncIterator[Register]:
+    async with asked(staged) as register:
+        yield register
 
 
-async def screen(register: Register) -> screening_pb2.Screening:
-    return await register.screen(Asked(builders.person()), policy_pb2.PURPOSE_ARREST, REGISTER_SECONDS * 10)
+async def screen(register: Register, seconds: float = 5) -> screening_pb2.Screening:
+    return await register.screen(Asked(builders.person()), policy_pb2.PURPOSE_ARREST, seconds)
 
 
-async def test_what_the_register_says_is_passed_on(register: Register) -> None:
-    assert (await screen(register)).outcome == screening_pb2.OUTCOME_FLAGGED
+async def test_what_the_register_says_is_passed_on(register: Register, staged: Staged) -> None:
+    staged.flag("n1", 7)
+
+    assert await screen(register) == staged.screening
 
 
 async def test_what_the_register_refuses_is_refused_with_its_field(
-    register: Register, answering: Answering
+    register: Register, staged: Staged
 ) -> None:
-    answering.code, answering.field = code_pb2.INVALID_ARGUMENT, "person.birth_date"
+    staged.code, staged.field = code_pb2.INVALID_ARGUMENT, "person.birth_date"
 
     with pytest.raises(Invalid) as refused:
         await screen(register)
@@ -83,10 +55,8 @@ async def test_what_the_register_refuses_is_refused_with_its_field(
 @pytest.mark.parametrize(
     "code", [each for each in code_pb2.Code.values() if each not in (code_pb2.OK, code_pb2.INVALID_ARGUMENT)]
 )
-async def test_any_other_error_is_an_outage(
-    register: Register, answering: Answering, code: code_pb2.Code
-) -> None:
-    answering.code = code
+async def test_any_other_error_is_an_outage(register: Register, staged: Staged, code: code_pb2.Code) -> None:
+    staged.code = code
 
     with pytest.raises(Unavailable):
         await screen(register)
@@ -108,8 +78,6 @@ async def test_where_nobody_listens_is_known_at_once() -> None:
         began = time.monotonic()
 
         with pytest.raises(Unavailable):
-            await Register(connection).screen(
-                Asked(builders.person()), policy_pb2.PURPOSE_ARREST, REGISTER_SECONDS
-            )
+            await screen(Register(connection), 0.2)
 
-        assert time.monotonic() - began < 2 * REGISTER_SECONDS
+        assert time.monotonic() - began < 1
