@@ -163,9 +163,11 @@ async def serve(config: Settings) -> None:
     await server.start(credentials(config.tls_certificate, config.tls_key))
     loops = (hear, publish, follower.run, ledger.run, rechecks.run, runner.run, board.run, clients.bell.run)
     async with process.tasks(server.watch, *loops) as stopped:
-        await stopped
-        board.close()
-        await server.stop()
+        try:
+            await stopped
+        finally:
+            board.close()
+            await server.stop()
     await clients.close()
 
 

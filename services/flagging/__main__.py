@@ -88,8 +88,10 @@ async def serve(config: Settings) -> None:
     await process.patiently(screening.refresh, Unavailable)
     await server.start(credentials(config.tls_certificate, config.tls_key))
     async with process.tasks(server.watch, publish, watermarks.run, runner.run, screening.run) as stopped:
-        await stopped
-        await server.stop()
+        try:
+            await stopped
+        finally:
+            await server.stop()
     await producer.close()
     await cluster.close()
     await database.close()
