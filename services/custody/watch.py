@@ -6,7 +6,6 @@ from datetime import datetime
 
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import Session
 
 from ppo.custody.v1 import custody_pb2 as pb
 from ppo.person.v1 import screening_pb2
@@ -46,14 +45,10 @@ class Board:
                 earlier_outcome=screening_pb2.Outcome.Name(earlier),
             )
         )
+        # Called for a savepoint too, which wakes for nothing and does no harm.
         event.listen(
-            session.sync_session, "after_commit", lambda ended: self._ended(ended, detention.suite_id)
+            session.sync_session, "after_commit", lambda _: self._committed.put_nowait(detention.suite_id)
         )
-
-    def _ended(self, session: Session, suite_id: str) -> None:
-        # Also called for a savepoint, which nobody else sees yet.
-        if not session.in_nested_transaction():
-            self._committed.put_nowait(suite_id)
 
     async def run(self) -> None:
         """Wakes the screens of a suite where something has been committed."""

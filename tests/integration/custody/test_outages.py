@@ -136,11 +136,15 @@ async def test_when_the_register_is_back_the_suite_is_told_what_has_become_of_it
     with flagging_away(desk.processes):
         detention = await desk.book(person)
         test = await desk.test(detention)
+        [row] = await kept(desk.processes, detention.answer)
 
     changed = await until(stream, "ANSWER_CHANGED")
     assert changed.detention.detention_id == detention.detention_id
     assert changed.earlier_outcome == screening_pb2.OUTCOME_UNKNOWN
     assert outcome(changed.detention.answer) == "NOT_FLAGGED"
+    assert person.name.family_name.encode() not in row["input"]
+    [later] = await kept(desk.processes, detention.answer)
+    assert later["input"] is None
     assert test.route == pb.REFERRAL_ROUTE_HELD
     routed = await until(stream, "REFERRAL_ROUTED")
     assert routed.detention.drug_test.route == pb.REFERRAL_ROUTE_DIP_TEAM

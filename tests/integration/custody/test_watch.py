@@ -79,10 +79,10 @@ async def test_a_commit_wakes_the_screens_of_every_replica(
         monkeypatch.setattr(watch, "LOOK_SECONDS", 60)
         waiting = {asyncio.create_task(seen(stream, 1)) for stream in (here, there)}
 
-        pending = waiting
-        while pending:
-            await boards.posted()
-            _, pending = await asyncio.wait(waiting, timeout=0.1)
+        done, _ = await asyncio.wait(waiting, timeout=0.5)
+        assert not done
+        await boards.posted()
+        await asyncio.wait(waiting)
 
         assert [task.result() for task in waiting] == [[2], [2]]
 
