@@ -55,6 +55,8 @@ class Settings(settings.Settings):
     token: Path
     data: Path
     input_key: Path
+    # An officer's answer does not wait longer than this for the register.
+    register_seconds: float = 0.2
     # The share of people not on the register for whom the replica may answer POSSIBLE.
     false_alarms: float = 0.01
 
@@ -62,6 +64,8 @@ class Settings(settings.Settings):
         super().__post_init__()
         if not 0 < self.false_alarms < 1:
             raise ValueError("false_alarms is a share between 0 and 1")
+        if not self.register_seconds > 0:
+            raise ValueError("register_seconds is more than 0")
 
 
 async def main() -> None:
@@ -115,7 +119,14 @@ async def serve(config: Settings) -> None:
     register = Register(clients.flagging)
     ledger = Ledger(database, spool, seal, clock)
     checker = Checker(
-        register, replica, Cases(database, spool), ledger, reference, clock, config.false_alarms
+        register,
+        replica,
+        Cases(database, spool),
+        ledger,
+        reference,
+        clock,
+        false_alarms=config.false_alarms,
+        register_seconds=config.register_seconds,
     )
     board = Board(database, clients.bell)
     records = Records(board, replica)
@@ -154,8 +165,11 @@ async def serve(config: Settings) -> None:
     await server.start(credentials(config.tls_certificate, config.tls_key))
     loops = (hear, publish, follower.run, ledger.run, rechecks.run, runner.run, board.run, clients.bell.run)
     async with process.tasks(server.watch, *loops) as stopped:
-        await stopped
-        await server.stop()
+        try:
+            await stopped
+        finally:
+            board.close()
+            await server.stop()
     await clients.close()
 
 

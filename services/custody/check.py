@@ -30,8 +30,6 @@ UNANSWERED = Counter(
     "ppo_custody_register_unanswered", "Times the register did not answer a check in time.", ["code"]
 )
 
-# An officer's answer does not wait longer than this for the register.
-REGISTER_SECONDS = 0.2
 # What is left of a caller's deadline after the register's time, for the replica and for storing.
 MARGIN_SECONDS = 0.05
 PROBE_SECONDS = 0.5
@@ -107,7 +105,9 @@ class Checker:
         ledger: Ledger,
         reference: Reference,
         clock: Clock,
+        *,
         false_alarms: float,
+        register_seconds: float,
     ) -> None:
         self._register = register
         self._replica = replica
@@ -116,6 +116,7 @@ class Checker:
         self._reference = reference
         self._clock = clock
         self._false_alarms = false_alarms
+        self._register_seconds = register_seconds
 
     async def decide(
         self, question: Question, seconds: float | None = None, session: AsyncSession | None = None
@@ -125,9 +126,8 @@ class Checker:
         Raises Invalid where what was given is refused.
         """
         suite = self.suite(question.suite_id)
-        within = (
-            REGISTER_SECONDS if seconds is None else min(REGISTER_SECONDS, max(0, seconds - MARGIN_SECONDS))
-        )
+        left = self._register_seconds if seconds is None else max(0.0, seconds - MARGIN_SECONDS)
+        within = min(self._register_seconds, left)
         found = await self._find(question.asked, question.purpose, within)
         answer = pb.Answer(
             decision_id=str(uuid.uuid4()),

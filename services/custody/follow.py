@@ -67,6 +67,7 @@ class Follower:
         self._caught_up = False
         self._looked = self._saved = float("-inf")
         self._saved_changes = 0
+        self._saving: asyncio.Task[None] | None = None
 
     def load(self) -> None:
         """From the disk, before anything else is asked."""
@@ -91,8 +92,7 @@ class Follower:
                     self._measure()
                     await asyncio.sleep(RETRY_SECONDS)
         finally:
-            if self._heard_time is not None:
-                snapshot.save(self._path, self._snapshot(self._heard_time))
+            await self._saved_to_disk()
 
     async def probe(self) -> None:
         """Raises Unavailable unless the replica is whole and fresh."""
@@ -175,13 +175,26 @@ class Follower:
         if self._heard_time is None or time.monotonic() - self._saved < pause:
             return
         self._saved, self._saved_changes = time.monotonic(), self._replica.changes
-        await asyncio.to_thread(snapshot.save, self._path, self._snapshot(self._heard_time))
+        self._saving = asyncio.create_task(self._write(self._heard_time))
+        await asyncio.shield(self._saving)
 
-    def _snapshot(self, heard_time: datetime) -> Snapshot:
-        return Snapshot(
+    async def _saved_to_disk(self) -> None:
+        """The last words of a stop, after those that were being written."""
+        if self._saving is not None:
+            await self._saving
+        if self._heard_time is not None:
+            await self._write(self._heard_time)
+
+    async def _write(self, heard_time: datetime) -> None:
+        state = Snapshot(
             self._cluster_id,
             heard_time,
             self._replica.partitions,
             dict(self._offsets),
             self._replica.contents(),
         )
+        try:
+            await asyncio.to_thread(snapshot.save, self._path, state)
+        except OSError as error:
+            # A full disk: the next start reads the topic instead.
+            log.error("the replica cannot be kept on disk", error=type(error).__name__)

@@ -162,7 +162,11 @@ class DrugTest(Base):
     """A drug test and where its referral goes."""
 
     __tablename__ = "drug_test"
-    __table_args__ = (UniqueConstraint("detention_id"), Index(None, "route", "referred_time"))
+    __table_args__ = (
+        UniqueConstraint("detention_id"),
+        Index(None, "route", "referred_time"),
+        Index("drug_test_left_unknown", "detention_id", postgresql_where="status_not_known"),
+    )
 
     test_id: Mapped[str] = mapped_column(Text, primary_key=True)
     detention_id: Mapped[str] = mapped_column(ForeignKey(Detention.detention_id))

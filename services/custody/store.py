@@ -62,10 +62,10 @@ async def open_detentions(session: AsyncSession, suite_id: str) -> Sequence[Dete
 
 async def concerned(session: AsyncSession) -> Sequence[Detention]:
     """Whom a flag may concern: who is in a suite, or has left with a referral that nobody could route."""
-    rows = select(Detention).outerjoin(DrugTest)
-    return (
-        await session.scalars(rows.where(Detention.disposed_time.is_(None) | DrugTest.status_not_known))
-    ).all()
+    here = select(Detention.detention_id).where(Detention.disposed_time.is_(None))
+    left = select(DrugTest.detention_id).where(DrugTest.status_not_known)
+    rows = select(Detention).where(Detention.detention_id.in_(here.union(left)))
+    return (await session.scalars(rows)).all()
 
 
 async def referrals(

@@ -103,8 +103,10 @@ async def serve(config: Settings) -> None:
     await server.start(credentials(config.tls_certificate, config.tls_key))
     loops = (publish, hear, watermarks.run, runner.run, screening.run)
     async with process.tasks(server.watch, *loops) as stopped:
-        await stopped
-        await server.stop()
+        try:
+            await stopped
+        finally:
+            await server.stop()
     await consumer.close()
     await producer.close()
     await cluster.close()

@@ -32,10 +32,12 @@ def own_id(text: str, field: str) -> str:
 
 
 def identifier(given: person_pb2.Identifier, field: str) -> Key:
+    if not given.kind:
+        raise Invalid(f"{field}.kind", "is required")
     try:
         return int(given.kind), identifiers.canonical(given.kind, given.value)
     except Malformed as error:
-        raise Invalid(f"{field}.value" if given.kind else f"{field}.kind", str(error)) from None
+        raise Invalid(f"{field}.value", str(error)) from None
 
 
 def canonical(person: person_pb2.Person, field: str = "person") -> person_pb2.Person:

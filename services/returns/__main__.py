@@ -52,8 +52,10 @@ async def serve(config: Settings) -> None:
     add_ReturnsServiceServicer_to_server(Returns(database, clock, areas), server.grpc)
     await server.start(credentials(config.tls_certificate, config.tls_key))
     async with process.tasks(server.watch, deadlines.run) as stopped:
-        await stopped
-        await server.stop()
+        try:
+            await stopped
+        finally:
+            await server.stop()
     await database.close()
 
 

@@ -12,10 +12,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.runtime import identity
 from services.runtime.database import Database
-from services.runtime.errors import Conflict
+from services.runtime.errors import Conflict, Invalid
 from services.runtime.identity import Caller
 
 M = TypeVar("M", bound=Message)
+
+# It is part of an index, which takes no long text.
+LONGEST_ID = 200
 
 
 class Requests:
@@ -90,6 +93,8 @@ class Requests:
 
 def _key(caller: Caller, request: Message) -> dict[str, str]:
     request_id: str = getattr(request, "request_id")  # noqa: B009 - every mutation has one, by a test over the contracts
+    if len(request_id) > LONGEST_ID:
+        raise Invalid("request_id", f"is longer than {LONGEST_ID} characters")
     return {"caller": caller.subject, "rpc": request.DESCRIPTOR.full_name, "request_id": request_id}
 
 

@@ -138,8 +138,10 @@ async def serve(config: Settings) -> None:
     await server.start(credentials(config.tls_certificate, config.tls_key))
     loops = (hear, publish, runner.run, board.run, bell.run, Gauges(database, clock).run)
     async with process.tasks(server.watch, *loops) as stopped:
-        await stopped
-        await server.stop()
+        try:
+            await stopped
+        finally:
+            await server.stop()
     await connection.close()
     for client in (consumer, producer, cluster, bell, database):
         await client.close()

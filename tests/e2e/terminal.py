@@ -72,6 +72,8 @@ def foreground(*arguments: str, data: Path, **environment: str) -> Iterator[Fore
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        # In the foreground Ctrl-C is heard; who runs the tests in the background may have it ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     ) as process:
         try:
             yield Foreground(process)

@@ -24,7 +24,8 @@ def migrated(servers: Servers) -> Iterator[Database]:
 def processes(
     servers: Servers, migrated: Database, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Processes]:
-    with running.pair(servers, migrated, tmp_path_factory.mktemp("ppo")) as processes:
+    directory = tmp_path_factory.mktemp("ppo")
+    with running.pair(servers, migrated, directory, register_seconds=5) as processes:
         yield processes
 
 

@@ -31,9 +31,11 @@ def refusals(report: pb.ImportReport) -> list[tuple[int, str]]:
 
 
 async def flags(service: Service) -> list[events_pb2.Flag]:
+    """By family name: those of one batch have their versions in the order of their random ids."""
     async with service.database.transaction() as session:
-        rows = await session.scalars(text("SELECT flag FROM flag ORDER BY version"))
-        return [events_pb2.Flag.FromString(row) for row in rows]
+        rows = await session.scalars(text("SELECT flag FROM flag"))
+        found = [events_pb2.Flag.FromString(row) for row in rows]
+    return sorted(found, key=lambda flag: flag.person.name.family_name)
 
 
 # ---- nominals

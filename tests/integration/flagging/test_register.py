@@ -8,6 +8,7 @@ from typing import Any
 import grpc
 import pytest
 from google.protobuf.message import Message
+from prometheus_client import REGISTRY
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -426,11 +427,18 @@ async def test_a_step_that_the_rules_forbid_is_named(service: Service) -> None:
     registration = await service.nominate(await service.nominal(CARTER))
     keeper = await service.stub("register_keeper")
 
+    before = refused("NOMINATED_TO_REMOVED")
+
     error = await refusal(keeper.RemovePpo(removal(registration), timeout=5))
 
     assert error.code() == grpc.StatusCode.FAILED_PRECONDITION
     assert reason(error) == "NOMINATED_TO_REMOVED"
+    assert refused("NOMINATED_TO_REMOVED") == before + 1
     assert states(await history(service, registration)) == ["NOMINATED"]
+
+
+def refused(rule: str) -> float:
+    return REGISTRY.get_sample_value("ppo_flagging_refused_steps_total", {"rule": rule}) or 0.0
 
 
 async def test_a_young_person_becomes_a_ppo_in_prevent_and_deter_only(service: Service) -> None:

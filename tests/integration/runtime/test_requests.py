@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from ppo.flagging.v1 import flagging_pb2 as flagging
 from services.runtime import identity
 from services.runtime.database import Database, driver_url
-from services.runtime.errors import Conflict
+from services.runtime.errors import Conflict, Invalid
 from services.runtime.identity import Caller
 from services.runtime.requests import Requests
 from tests import servers
@@ -92,3 +92,8 @@ async def test_what_failed_may_be_asked_again(desk: Desk) -> None:
         await desk.requests.once(desk.database, request, StringValue, fails, NOW)
 
     assert await desk.ask(reason="x") == "done 1"
+
+
+async def test_an_id_that_no_index_takes_is_refused_by_name(desk: Desk) -> None:
+    with pytest.raises(Invalid, match="request_id"):
+        await desk.ask(request_id="x" * 201)

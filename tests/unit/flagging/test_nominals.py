@@ -46,7 +46,7 @@ def test_the_row_itself_is_left_as_it_came() -> None:
             "person.identifiers[1].value",
             "check letter",
         ),
-        (person(identifiers=[person_pb2.Identifier(value="1")]), "person.identifiers[0].kind", "kind"),
+        (person(identifiers=[person_pb2.Identifier(value="1")]), "person.identifiers[0].kind", "is required"),
     ],
 )
 def test_a_row_that_breaks_a_rule_is_refused_by_field(

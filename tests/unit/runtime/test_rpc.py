@@ -28,7 +28,8 @@ SERVICE = custody.DESCRIPTOR.services_by_name["CustodyService"]
 KEY = Ed25519PrivateKey.generate()
 PRIVATE = KEY.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 PUBLIC = KEY.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
-OFFICER = Caller("sergeant-7", "custody_officer", "D1", datetime.now(UTC) + timedelta(minutes=5))
+# Longer than the whole run of tests, for it is made when they are collected.
+OFFICER = Caller("sergeant-7", "custody_officer", "D1", datetime.now(UTC) + timedelta(hours=12))
 
 LIST = custody.ListDetentionsRequest(suite_id="D1", purpose=policy.PURPOSE_ARREST)
 WATCH = custody.WatchSuiteRequest(suite_id="D1", purpose=policy.PURPOSE_ARREST)

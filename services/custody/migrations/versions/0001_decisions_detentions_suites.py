@@ -156,6 +156,13 @@ def _drug_tests() -> None:
         schema=S,
     )
     op.create_index("drug_test_route", "drug_test", ["route", "referred_time"], schema=S)
+    op.create_index(
+        "drug_test_left_unknown",
+        "drug_test",
+        ["detention_id"],
+        schema=S,
+        postgresql_where=sa.text("status_not_known"),
+    )
 
 
 def _suites() -> None:

@@ -1,0 +1,83 @@
+"""The register as custody asks it: whatever goes wrong there ends as Unavailable, and soon."""
+
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from google.rpc import code_pb2
+
+from deploy.embedded.ports import HOST, free
+from ppo.person.v1 import screening_pb2
+from ppo.policy.v1 import policy_pb2
+from services.custody.check import Register
+from services.custody.verdicts import Asked
+from services.runtime import channel
+from services.runtime.errors import Invalid, Unavailable
+from services.runtime.identity import TokenFile
+from tests import builders
+from tests.integration.custody.staged import Staged, asked
+
+
+@pytest.fixture
+def staged() -> Staged:
+    return Staged()  # type: ignore[abstract]
+
+
+@pytest_asyncio.fixture
+async def register(staged: Staged) -> AsyncIterator[Register]:
+    async with asked(staged) as register:
+        yield register
+
+
+async def screen(register: Register, seconds: float = 5) -> screening_pb2.Screening:
+    return await register.screen(Asked(builders.person()), policy_pb2.PURPOSE_ARREST, seconds)
+
+
+async def test_what_the_register_says_is_passed_on(register: Register, staged: Staged) -> None:
+    staged.flag("n1", 7)
+
+    assert await screen(register) == staged.screening
+
+
+async def test_what_the_register_refuses_is_refused_with_its_field(
+    register: Register, staged: Staged
+) -> None:
+    staged.code, staged.field = code_pb2.INVALID_ARGUMENT, "person.birth_date"
+
+    with pytest.raises(Invalid) as refused:
+        await screen(register)
+
+    assert refused.value.field == "person.birth_date"
+
+
+@pytest.mark.parametrize(
+    "code", [each for each in code_pb2.Code.values() if each not in (code_pb2.OK, code_pb2.INVALID_ARGUMENT)]
+)
+async def test_any_other_error_is_an_outage(register: Register, staged: Staged, code: code_pb2.Code) -> None:
+    staged.code = code
+
+    with pytest.raises(Unavailable):
+        await screen(register)
+
+
+async def test_a_token_that_cannot_be_read_is_an_outage(tmp_path: Path) -> None:
+    token = TokenFile(tmp_path / "none").token
+    async with channel.connect(f"{HOST}:{free()}", token) as connection:
+        register = Register(connection)
+
+        with pytest.raises(Unavailable):
+            await screen(register)
+        with pytest.raises(Unavailable):
+            await register.probe()
+
+
+async def test_where_nobody_listens_is_known_at_once() -> None:
+    async with channel.connect(f"{HOST}:{free()}", lambda: "token") as connection:
+        began = time.monotonic()
+
+        with pytest.raises(Unavailable):
+            await screen(Register(connection), 0.2)
+
+        assert time.monotonic() - began < 1
