@@ -124,6 +124,39 @@ async def test_an_event_leaves_as_a_cloud_event(log: Log) -> None:
     assert events.PpoArrested.FromString(record.value or b"") == arrested("n1")
 
 
+async def test_one_event_leaves_to_several_topics_under_a_given_id_each_told_its_source(log: Log) -> None:
+    log.outbox = Outbox(MetaData(schema="custody"), "/ppo/custody", {FLAGS: "/elsewhere"})
+    async with log.database.transaction() as session:
+        for topic in (ARRESTS, FLAGS):
+            await log.outbox.append(session, topic, "n1", arrested("n1"), time=NOW, event_id="d1/2")
+    await log.relay().round()
+
+    [[here], [there]] = [await read(log.kafka, topic, 1) for topic in (ARRESTS, FLAGS)]
+    assert (here.headers["ce_id"], there.headers["ce_id"]) == ("d1/2", "d1/2")
+    assert (here.headers["ce_source"], there.headers["ce_source"]) == ("/ppo/custody", "/elsewhere")
+
+
+async def test_a_record_without_a_header_is_taken_by_the_kind_that_its_reader_knows(log: Log) -> None:
+    ledger = Ledger(log)
+    consumer = Consumer(
+        "tracking",
+        Subscription(log.kafka, mock=False, group="tracking", instance="0", topics=[ARRESTS]),
+        {"foreign": ledger.handler()},
+        database=log.database,
+        inbox=log.inbox,
+        producer=log.producer,
+        clock=Clock(),
+        kind=lambda record: "foreign",
+        batch=1,
+    )
+    await log.producer.send(
+        [Record(ARRESTS, name, arrested(name).SerializeToString(), {}) for name in ("n1", "n2", "n3")]
+    )
+
+    async with consuming(consumer):
+        await ledger.takes(["n1", "n2", "n3"])
+
+
 async def test_what_is_rolled_back_never_leaves(log: Log) -> None:
     async def fails() -> None:
         async with log.database.transaction() as session:
