@@ -42,7 +42,6 @@ T = TypeVar("T")
 Kind: TypeAlias = tracking.NoticeType.ValueType
 CaseKind: TypeAlias = casework.CaseNoticeKind.ValueType
 
-PROVIDERS = ("housing_provider", "training_provider")
 HOUSING, TRAINING = "birmingham-housing", "eespro"
 NEEDED, AVAILABLE = casework.CASE_NOTICE_KIND_HOUSING_NEEDED, casework.CASE_NOTICE_KIND_AVAILABLE_FROM
 TOLD: Mapping[CaseKind, Sequence[str]] = {NEEDED: [HOUSING], AVAILABLE: [HOUSING, TRAINING]}
@@ -330,7 +329,7 @@ def _nominal(inmate: Inmate) -> pb.Identifier:
 
 def _readers() -> list[str]:
     """All that read a list of their own; a provider has nothing but its topic."""
-    return [one for one, role in notices.roles().items() if role not in PROVIDERS]
+    return [one for one, role in notices.roles().items() if role not in notices.PROVIDERS]
 
 
 async def _notices(stage: Stage, organisation: str, inmate: Inmate) -> list[notice.Notice]:

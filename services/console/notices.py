@@ -28,6 +28,7 @@ ROLES = {
     "housing_providers": "housing_provider",
     "training_providers": "training_provider",
 }
+PROVIDERS = ("housing_provider", "training_provider")
 HELD = "HOLD and ask: its state is not known here"
 _STATES = {
     tracking.NOTICE_STATE_PROVISIONAL: "provisional: ",
@@ -57,7 +58,12 @@ def watch(
     ppo notices watch BMI --after 17 --json
     ```
     """
-    asyncio.run(_watch(place(organisation, data), after, as_json=json))
+    whose = place(organisation, data)
+    if whose.role in PROVIDERS:
+        raise Stop(
+            f"{organisation} is a provider, which reads its topic alone: casework.{organisation}.v1", 2
+        )
+    asyncio.run(_watch(whose, after, as_json=json))
     return 0
 
 
@@ -81,7 +87,7 @@ def _show(sent: tracking.SentNotice, *, as_json: bool) -> None:
         output.emit(notice)
         return
     output.show(f"{sent.number:>4}  {line(notice)}")
-    output.show(f"      {'; '.join([*_asked(notice, sent), f'notice {notice.notice_id}'])}")
+    output.show(f"      {'; '.join([*_asked(notice, sent), _named(notice)])}")
 
 
 def ack(
@@ -175,6 +181,11 @@ def summary(notice: pb.Notice) -> str:
     state = _STATES.get(notice.state, f"{HELD}: ")
     what = output.word(tracking.NoticeType, notice.type)
     return f"{state}{what}: {', '.join(filter(None, (whom(notice), *_happened(notice))))}"
+
+
+def _named(notice: pb.Notice) -> str:
+    later = f", revision {notice.revision}" if notice.revision > 1 else ""
+    return f"notice {notice.notice_id}{later}"
 
 
 def whom(notice: pb.Notice) -> str:

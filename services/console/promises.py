@@ -130,18 +130,27 @@ def remarks(readings: Readings) -> Iterator[str]:
         if dead := reading.count("ppo_events_dead_total"):
             yield f"{service} has put {dead:,} records on a dead-letter topic since it started"
     tracking = readings["tracking"]
-    for gauge, text in _TO_DO.items():
+    for gauge, (one, several) in _TO_DO.items():
         if waiting := tracking.count(gauge):
-            yield f"{waiting:,} {text}"
+            yield f"{waiting:,} {one if waiting == 1 else several}"
     for area, days in readings["returns"].due.items():
         if days < 0:
             yield f"{area} has not sent a return that was due {-days:.0f} days ago"
 
 
 _TO_DO = {
-    "ppo_notices_overdue": "notices were not acknowledged in time: see ppo notices trace",
-    "ppo_movements_parked": "movements wait for somebody who has their prison number",
-    "ppo_reviews": "facts or cases wait for somebody to look at them",
+    "ppo_notices_overdue": (
+        "record of a notice was not acknowledged in time",
+        "records of notices were not acknowledged in time",
+    ),
+    "ppo_movements_parked": (
+        "movement waits for somebody who has its prison number",
+        "movements wait for somebody who has their prison number",
+    ),
+    "ppo_reviews": (
+        "fact or case waits for somebody to look at it",
+        "facts or cases wait for somebody to look at them",
+    ),
 }
 
 

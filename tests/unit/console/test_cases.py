@@ -170,6 +170,13 @@ def test_an_organisation_that_nobody_knows_is_one_line(ppo: Run, served: Served)
     assert (ran.code, ran.err) == (2, "ppo: 'Z9' is no organisation of the reference data\n")
 
 
+def test_a_provider_is_told_that_it_reads_its_topic(ppo: Run, served: Served) -> None:
+    ran = ppo("notices", "watch", "birmingham-housing")
+
+    assert (ran.code, served.tracking.asked) == (2, [])
+    assert ran.err.endswith("which reads its topic alone: casework.birmingham-housing.v1\n")
+
+
 def test_a_provider_acknowledges_what_it_cannot_list(ppo: Run, served: Served) -> None:
     ran = ppo("notices", "ack", "notice-1", "--as", "birmingham-housing")
 

@@ -115,8 +115,12 @@ def test_what_people_have_to_see_to_is_a_remark() -> None:
 
     said = list(remarks({**SUITE, "tracking": tracking, "returns": returns}))
 
-    assert len(said) == 4
-    assert said[-1] == "birmingham has not sent a return that was due 3 days ago"
+    assert said == [
+        "2 records of notices were not acknowledged in time",
+        "1 movement waits for somebody who has its prison number",
+        "3 facts or cases wait for somebody to look at them",
+        "birmingham has not sent a return that was due 3 days ago",
+    ]
     assert all(one.holds for one in kept(tracking=tracking, returns=returns).values())
 
 
