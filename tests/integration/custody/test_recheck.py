@@ -14,6 +14,7 @@ from ppo.custody.v1 import custody_pb2 as pb
 from ppo.person.v1 import screening_pb2
 from ppo.policy.v1 import policy_pb2
 from services.custody import store
+from services.custody.cases import Cases
 from services.custody.check import Checker, Register
 from services.custody.ledger import Ledger, Question
 from services.custody.models import Decision, Detention, due, outbox
@@ -116,9 +117,17 @@ async def desk(migrated: Own, servers: Servers, tmp_path: Path) -> AsyncIterator
         staged, replica, clock = Staged(), Replica(), Clock()  # type: ignore[abstract]
         replica.partitions = 1
         register = await stack.enter_async_context(asked(staged))
-        ledger = Ledger(database, Spool(tmp_path), Seal(bytes(32), bytes(32)), clock)
+        spool = Spool(tmp_path)
+        ledger = Ledger(database, spool, Seal(bytes(32), bytes(32)), clock)
         checker = Checker(
-            register, replica, ledger, Reference.load(REFERENCE), clock, false_alarms=0.01, register_seconds=5
+            register,
+            replica,
+            Cases(database, spool),
+            ledger,
+            Reference.load(REFERENCE),
+            clock,
+            false_alarms=0.01,
+            register_seconds=5,
         )
         board = Board(database, Bell("redis://127.0.0.1:1", "nobody"))
         records = Records(board, replica)
