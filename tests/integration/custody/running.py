@@ -75,7 +75,7 @@ class Processes:
         kafka: str,
         directory: Path,
         *,
-        register_seconds: float,
+        register_seconds: float = 0.2,
     ) -> None:
         self.directory = directory
         self.database = database
