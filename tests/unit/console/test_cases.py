@@ -118,13 +118,15 @@ def test_without_a_registration_nobody_has_a_case() -> None:
 def test_a_watch_shows_notices_from_the_last_seen_on(ppo: Run, served: Served) -> None:
     movement = notice.PrisonMovement(prison_id="BMI", basis="REMAND")
     kind, state = tracking.NOTICE_TYPE_PRISON_RECEPTION, tracking.NOTICE_STATE_CONFIRMED
-    served.tracking.notices = [sent(number, type=kind, state=state, movement=movement) for number in (17, 18)]
+    served.tracking.notices = [
+        sent(number, type=kind, state=state, movement=movement, revision=number - 16) for number in (17, 18)
+    ]
 
     ran = ppo("notices", "watch", "BMI", "--after", "17")
 
     assert ran.out.splitlines() == [
         "  18  31 Dec 20:14:05  prison reception: KELLY, Shane, at BMI, remand",
-        "      notice notice-18",
+        "      notice notice-18, revision 2",
     ]
 
 
