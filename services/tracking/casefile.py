@@ -126,6 +126,11 @@ class CaseFile:
         tenures, _ = self.tenures(at)
         return tenures[-1].decision.ownership if tenures else pb.Ownership(state=pb.OWNERSHIP_STATE_NONE)
 
+    def last_owned(self, at: datetime) -> pb.Ownership:
+        """The ownership at an instant; where the case is nobody's then, the last that was somebody's."""
+        owned = (tenure.decision.ownership for tenure in reversed(self.tenures(at)[0]))
+        return next((one for one in owned if one.owner), pb.Ownership(state=pb.OWNERSHIP_STATE_NONE))
+
     def evidence(self, at: datetime) -> Evidence:
         episode = self._episode(at)
         state = self.state(at)

@@ -78,9 +78,10 @@ class Teller:
         if all(row is not None and row.told == what for row in known):
             return
         subject = self._subject(person, file, case, now)
+        # Of what ends a case, or is told after its end, those are told whose case it was.
         own_parties = parties(
             file.reference,
-            case.ownership,
+            case.ownership if case.ownership.owner else file.last_owned(now),
             probation=case.probation_manager.organisation,
             nominating_ocu=file.nominating_ocu(now),
             at=now,

@@ -42,7 +42,7 @@ class Processes(running.Processes):
         self, servers: Servers, database: Database, kafka: str, directory: Path, now: datetime
     ) -> None:
         clock.move(directory, now)
-        super().__init__(servers, database, kafka, directory)
+        super().__init__(servers, database, kafka, directory, register_seconds=0.2)
         self.tracking, self.returns = (self._process(each) for each in self._suite.services[2:])
 
     def _services(self) -> tuple[Service, ...]:

@@ -1,6 +1,7 @@
 """A movement becomes journey, owner, case and notices, in whatever form it comes and however often."""
 
 import asyncio
+from dataclasses import replace
 from uuid import uuid4
 
 import grpc
@@ -201,3 +202,12 @@ async def test_a_bare_role_may_not_read_a_journey(world: World) -> None:
         await (await world.tracking("housing_provider")).GetJourney(request, timeout=SECONDS)
 
     assert refused.value.code() == grpc.StatusCode.PERMISSION_DENIED
+
+
+async def test_who_had_the_case_is_told_that_it_has_ended(world: World) -> None:
+    ppo = await world.known(Ppo())
+
+    await world.flag(replace(ppo, end=december(20)))
+
+    told = [await world.notices(organisation, ppo, 2) for organisation in ("E3", "probation-5")]
+    assert {cleared.type for _, cleared in told} == {pb.NOTICE_TYPE_PPO_FLAG_CLEARED}
