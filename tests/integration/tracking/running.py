@@ -309,6 +309,13 @@ class World:
             await tail.close()
         return found
 
+    def case_reference(self, ppo: Ppo) -> str:
+        """What providers know the person by, which stands nowhere but in tracking's own table."""
+        with psycopg.connect(self.processes.database.superuser) as connection:
+            asked = "SELECT case_reference FROM tracking.person WHERE nominal_id = %s"
+            [(reference,)] = connection.execute(asked, (ppo.nominal_id,)).fetchall()
+        return str(reference)
+
     async def notices(self, organisation: str, ppo: Ppo, many: int) -> list[notice_pb2.Notice]:
         topic = f"ppo.notices.{organisation}.v1"
         records = await self.records(topic, many, key=ppo.nominal_id)

@@ -56,12 +56,11 @@ async def test_an_interested_ocu_never_sees_a_drug_test(world: World) -> None:
 
 async def test_a_housing_providers_record_says_nothing_of_the_person_or_the_scheme(world: World) -> None:
     ppo = await world.known(Ppo())
-    before = len(await world.records(HOUSING, 0))
 
     await world.publish(hmpps("received", ppo.number, december(1), "ADMISSION", "BMI", "N"))
 
     await world.notices("E3", ppo, 2)
-    record = (await world.records(HOUSING, before + 1))[-1]
+    [record] = await world.records(HOUSING, 1, key=world.case_reference(ppo))
     notice = casework_notice(record)
     whole = repr(record).lower()
     assert notice.case_reference == record.key
