@@ -164,9 +164,11 @@ async def serve(config: Settings) -> None:
     await server.start(credentials(config.tls_certificate, config.tls_key))
     about = (parts.follower, parts.ledger, parts.rechecks, parts.runner, parts.board, clients.bell)
     async with process.tasks(server.watch, hear, publish, *(each.run for each in about)) as stopped:
-        await stopped
-        parts.board.close()
-        await server.stop()
+        try:
+            await stopped
+        finally:
+            parts.board.close()
+            await server.stop()
     await clients.close()
 
 
