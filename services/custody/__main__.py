@@ -89,7 +89,8 @@ class Clients:
         self.producer = Producer(kafka, mock)
         self.tail = Tail(kafka, mock, FLAGS)
         self.heard = Subscription(kafka, mock, group=GROUP, instance=config.instance, topics=[FLAGS, CASES])
-        self.flagging = channel.connect(config.flagging, TokenFile(config.token).token, config.flagging_ca)
+        token = TokenFile(config.token).token
+        self.flagging = channel.connect(config.flagging, token, config.flagging_ca)
 
     async def find_kafka(self) -> None:
         await self.cluster.cluster_id()
@@ -100,75 +101,76 @@ class Clients:
             await client.close()
 
 
+class Parts:
+    """What the service is made of, each with what it needs."""
+
+    def __init__(self, config: Settings, clients: Clients) -> None:
+        clock, reference = Clock(config.clock), Reference.load(config.reference, REFERENCE)
+        database, cluster, topics = clients.database, clients.cluster, config.topics
+        limits = {"false_alarms": config.false_alarms, "register_seconds": config.register_seconds}
+        replica = Replica()
+        self.follower = Follower(
+            replica, clients.tail, cluster, topics[FLAGS], clock, config.data, config.false_alarms
+        )
+        self.register = Register(clients.flagging)
+        spool = Spool(config.data)
+        self.ledger = Ledger(database, spool, Seal.load(config.input_key), clock)
+        cases = Cases(database, spool)
+        checker = Checker(self.register, replica, cases, self.ledger, reference, clock, **limits)
+        self.board = Board(database, clients.bell)
+        records = Records(self.board, replica)
+        self.custody = Custody(database, checker, self.ledger, records, self.board, reference, clock)
+        self.rechecks = Rechecks(
+            database, checker, self.register, self.ledger, records, self.board, clock, ITSELF
+        )
+        self.runner = Runner(database, due, clock, self.rechecks.acts)
+        self.relay = Relay(database, outbox, clients.producer, cluster, topics, clock)
+        self.consumer = Consumer(
+            GROUP,
+            clients.heard,
+            Inbox(clock).handlers,
+            database=database,
+            inbox=inbox,
+            producer=clients.producer,
+            clock=clock,
+        )
+
+
 async def serve(config: Settings) -> None:
     telemetry.start_logs("custody")
-    clock = Clock(config.clock)
-    reference = Reference.load(config.reference, REFERENCE)
     gate = Gate(Verifier(config.token_key.read_bytes()), [SERVICE])
-    seal, spool = Seal.load(config.input_key), Spool(config.data)
+    clients = Clients(config)
+    parts = Parts(config, clients)
     telemetry.start_metrics(config.metrics)
     await _refuse_behind(config)
-    clients = Clients(config)
-    database, cluster, topics = clients.database, clients.cluster, config.topics
-
-    replica = Replica()
-    follower = Follower(
-        replica, clients.tail, cluster, topics[FLAGS], clock, config.data, config.false_alarms
-    )
-    follower.load()
-    register = Register(clients.flagging)
-    ledger = Ledger(database, spool, seal, clock)
-    checker = Checker(
-        register,
-        replica,
-        Cases(database, spool),
-        ledger,
-        reference,
-        clock,
-        false_alarms=config.false_alarms,
-        register_seconds=config.register_seconds,
-    )
-    board = Board(database, clients.bell)
-    records = Records(board, replica)
-    rechecks = Rechecks(database, checker, register, ledger, records, board, clock, ITSELF)
-    runner = Runner(database, due, clock, rechecks.acts)
-    relay = Relay(database, outbox, clients.producer, cluster, topics, clock)
-    consumer = Consumer(
-        GROUP,
-        clients.heard,
-        Inbox(clock).handlers,
-        database=database,
-        inbox=inbox,
-        producer=clients.producer,
-        clock=clock,
-    )
+    parts.follower.load()
+    heard, arrests = [config.topics[FLAGS], config.topics[CASES]], config.topics[ARRESTS]
 
     async def hear() -> None:
-        await process.patiently(lambda: cluster.refuse_other([topics[FLAGS], topics[CASES]]), Unavailable)
-        await consumer.run()
+        await process.patiently(lambda: clients.cluster.refuse_other(heard), Unavailable)
+        await parts.consumer.run()
 
     async def publish() -> None:
-        await process.patiently(lambda: cluster.refuse_other([topics[ARRESTS]]), Unavailable)
-        await relay.run()
+        await process.patiently(lambda: clients.cluster.refuse_other([arrests]), Unavailable)
+        await parts.relay.run()
 
     probes = {
-        "postgres": database.probe,
+        "postgres": clients.database.probe,
         "kafka": clients.find_kafka,
         "redis": clients.bell.probe,
-        "flagging": register.probe,
-        "replica": follower.probe,
+        "flagging": parts.register.probe,
+        "replica": parts.follower.probe,
     }
     # Nothing is essential: a check is answered whatever is away, and says so.
     server = Server(config.listen, gate, [SERVICE], probes, essential=frozenset())
-    custody = Custody(database, checker, ledger, records, board, reference, clock)
-    add_CustodyServiceServicer_to_server(custody, server.grpc)
+    add_CustodyServiceServicer_to_server(parts.custody, server.grpc)
     await server.start(credentials(config.tls_certificate, config.tls_key))
-    loops = (hear, publish, follower.run, ledger.run, rechecks.run, runner.run, board.run, clients.bell.run)
-    async with process.tasks(server.watch, *loops) as stopped:
+    about = (parts.follower, parts.ledger, parts.rechecks, parts.runner, parts.board, clients.bell)
+    async with process.tasks(server.watch, hear, publish, *(each.run for each in about)) as stopped:
         try:
             await stopped
         finally:
-            board.close()
+            parts.board.close()
             await server.stop()
     await clients.close()
 

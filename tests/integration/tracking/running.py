@@ -12,6 +12,7 @@ from typing import Any
 from urllib.request import urlopen
 from uuid import uuid4
 
+import psycopg
 from casework.v1 import casework_pb2 as casework
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
