@@ -253,7 +253,12 @@ class Server:
         self._address = address
         self.grpc = grpc.aio.server(
             interceptors=[gate],
-            options=[("grpc.so_reuseport", 0), ("grpc.keepalive_permit_without_calls", 1)],
+            options=[
+                ("grpc.so_reuseport", 0),
+                ("grpc.keepalive_permit_without_calls", 1),
+                # An idle caller's keepalive is no abuse: left at 5 minutes, it would be cut off.
+                ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
+            ],
             maximum_concurrent_rpcs=2_000,
         )
         self._probes = probes
