@@ -108,7 +108,7 @@ def test_an_import_that_is_broken_off_loses_nothing(data: Path, tmp_path: Path) 
     again = ppo(*arguments, "--json", data=data)
 
     assert broken_off.code == 130
-    assert broken_off.out.startswith("ppo: stopped; the rows that were taken stay taken")
+    assert broken_off.out.startswith("ppo: stopped; what was taken stays taken")
     report = {name: int(count) for name, count in json.loads(again.out).items()}
     assert again.code == 0
     assert report["created"] < 20_000
@@ -118,7 +118,8 @@ def test_an_import_that_is_broken_off_loses_nothing(data: Path, tmp_path: Path) 
 def test_status_of_a_suite_that_is_well_ends_with_0(data: Path) -> None:
     ran = ppo("status", "--json", data=data)
 
-    assert [json.loads(line)["holds"] for line in ran.out.splitlines()] == [True, True, True]
+    kept = {json.loads(line)["number"]: json.loads(line)["holds"] for line in ran.out.splitlines()}
+    assert kept == {1: True, 2: True, 3: True, 4: True, 7: True}
     assert ran.code == 0
 
 
