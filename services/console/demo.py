@@ -95,10 +95,12 @@ def _clear(data: Path) -> None:
 
 def free_offset() -> int:
     """At which every port of the suite is free, so that a suite that runs here is not disturbed."""
+    # Above 11,000 the services' ports, 50051 and up, leave the range that the kernel gives to outgoing
+    # connections (32768 to 60999), so that none takes one between this look and the service's start.
     servers = (backing.POSTGRES_PORT, backing.REDIS_PORT, backing.KAFKA_PORT, backing.CONTROLLER_PORT)
     wanted = [*servers, *(port for service in SERVICES for port in (service.port, service.metrics))]
     while True:
-        offset = random.randrange(1_000, 9_000)
+        offset = random.randrange(11_000, 15_000)
         if not any(ports.taken(port + offset) for port in wanted):
             return offset
 
