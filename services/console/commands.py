@@ -18,6 +18,7 @@ from services.console import (
     status,
     suite,
 )
+from services.console.bench import imports as bench_imports
 
 
 def _group(about: str) -> typer.Typer:
@@ -33,6 +34,7 @@ _journey = _group("Where a PPO is in the justice process.")
 _owner = _group("Whose case a PPO is.")
 _notices = _group("What each organisation is told.")
 _return = _group("An area's month, counted, checked and sent.")
+_bench = _group("How fast and how right it is, measured on this machine.")
 
 app.command()(demo.demo)
 app.command()(stack.up)
@@ -49,6 +51,7 @@ app.add_typer(_journey, name="journey")
 app.add_typer(_owner, name="owner")
 app.add_typer(_notices, name="notices")
 app.add_typer(_return, name="return")
+app.add_typer(_bench, name="bench")
 
 _custody.command()(custody.book_in)
 _custody.command()(custody.identify)
@@ -82,3 +85,5 @@ _return.command()(returns.close)
 _return.command()(returns.show)
 _return.command()(returns.submit)
 _return.command()(returns.export)
+
+_bench.command("import")(bench_imports.bench)

@@ -23,6 +23,7 @@ COMMANDS = [
     *("movements send", "journey show", "owner explain"),
     *(f"notices {name}" for name in ("watch", "ack", "trace")),
     *(f"return {name}" for name in ("close", "show", "submit", "export")),
+    "bench import",
     *(f"register {name}" for name in ("nominate", "decide", "plan-exit", "cancel-exit", "remove", "annul")),
 ]
 NOMINAL = "e9ab78e1-0aeb-40b7-be35-3d21488eb20b"
