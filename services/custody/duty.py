@@ -3,30 +3,14 @@
 from collections.abc import Iterable
 from datetime import datetime
 
-from services.runtime.reference import LONDON, Reference, Row
-
-DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+from services.police import duty
+from services.runtime.reference import Reference, Row
 
 
 def contact(reference: Reference, *, owners: Iterable[str], suite: Row, at: datetime) -> Row:
-    """The contact on duty of the first owner who has one, else the force control room: always somebody."""
-    on_rota = [row for row in reference.rows("duty_contacts", at=at) if on_duty(row, at)]
-    for owner in owners:
-        rota = [row for row in on_rota if row.text("ocu") == owner]
-        if rota:
-            return min(rota, key=lambda row: row.number("rank"))
-    return reference.follow(suite, "control_room", at=at)
-
-
-def on_duty(row: Row, at: datetime) -> bool:
-    """Hours are London's; a shift that ends at or before its start ends the next day."""
-    now = at.astimezone(LONDON)
-    clock, starts, ends = now.time(), row.time_of_day("starts"), row.time_of_day("ends")
-    began_today = DAYS[now.weekday()] in row.texts("days") and clock >= starts
-    if starts < ends:
-        return began_today and clock < ends
-    began_yesterday = DAYS[now.weekday() - 1] in row.texts("days") and clock < ends
-    return began_today or began_yesterday
+    """The contact on duty of the first owner who has one, else the suite's control room: always somebody."""
+    on_call = duty.on_call(reference, owners=owners, at=at)
+    return on_call or reference.follow(suite, "control_room", at=at)
 
 
 def trigger_offences(reference: Reference, codes: Iterable[str], at: datetime) -> list[str]:

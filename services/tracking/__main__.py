@@ -40,6 +40,8 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 TOGETHER = 20
 PRISONS = ("prisons", *reasons.TABLES)
 POLICE = ("areas", "ocus", "suites", "forums", "youth_offending_teams", "probation_offices", "drug_teams")
+# Who can be rung.
+CONTACTS = ("duty_contacts", "control_rooms")
 PROVIDERS = ("housing_providers", "training_providers", "referral_desks")
 
 
@@ -67,7 +69,7 @@ async def main() -> None:
 async def serve(config: Settings) -> None:
     telemetry.start_logs("tracking")
     clock = Clock(config.clock)
-    reference = Reference.load(config.reference, (*PRISONS, *POLICE, *PROVIDERS))
+    reference = Reference.load(config.reference, (*PRISONS, *POLICE, *CONTACTS, *PROVIDERS))
     reasons.check(reference, clock.now())
     topics = config.topics.of_each(reference.ids)
     gate = Gate(Verifier(config.token_key.read_bytes()), [SERVICE])

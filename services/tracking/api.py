@@ -1,7 +1,7 @@
 """The service's RPCs, one short method each."""
 
 from collections.abc import AsyncIterator, Callable
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import TypeAlias, TypeVar
 
 from google.protobuf.message import Message
@@ -19,7 +19,7 @@ from services.runtime.database import Database, lock
 from services.runtime.errors import Denied, Illegal, Invalid, NotFound
 from services.runtime.reference import Reference
 from services.runtime.rpc import Context
-from services.tracking import journey
+from services.tracking import contacts, journey
 from services.tracking.casefile import CaseFile, Entry
 from services.tracking.models import Person, requests
 from services.tracking.months import Months
@@ -113,7 +113,16 @@ class Tracking(TrackingServiceServicer):
 
     async def PlanRelease(self, request: pb.PlanReleaseRequest, _: Context) -> pb.PlanReleaseResponse:
         _refuse_partial(request.release_date, "release_date")
-        return await self._tell(request, lambda case: pb.PlanReleaseResponse(case=case))
+        if not request.date_alone:
+            return await self._tell(request, lambda case: pb.PlanReleaseResponse(case=case))
+        if request.ocu:
+            raise Invalid("ocu", "is not given with the date alone")
+        now = self._clock.now()
+
+        async def act(session: AsyncSession) -> pb.PlanReleaseResponse:
+            return await self._move_release(session, request, now)
+
+        return await requests.once(self._database, request, pb.PlanReleaseResponse, act, now)
 
     async def RaiseDispute(self, request: pb.RaiseDisputeRequest, _: Context) -> pb.RaiseDisputeResponse:
         self._refuse_unknown_ocu(request.ocu)
@@ -150,6 +159,14 @@ class Tracking(TrackingServiceServicer):
         async with self._database.snapshot() as session:
             file = (await self._found(session, request.identifier))[1]
         return pb.ExplainOwnershipResponse(ownership=file.ownership(self._clock.now()))
+
+    async def ListContacts(self, request: pb.ListContactsRequest, _: Context) -> pb.ListContactsResponse:
+        now = self._clock.now()
+        async with self._database.transaction() as session:
+            found = await persons.several(session, [one.nominal_id for one in request.persons])
+        cases = {person.nominal_id: person.to_proto(now) for person in found}
+        answered = (contacts.contact(self._reference, one, cases, now) for one in request.persons)
+        return pb.ListContactsResponse(contacts=answered)
 
     # ---- notices
 
@@ -243,6 +260,20 @@ class Tracking(TrackingServiceServicer):
         assert case is not None, "the person is there"
         return case
 
+    async def _move_release(
+        self, session: AsyncSession, request: pb.PlanReleaseRequest, now: datetime
+    ) -> pb.PlanReleaseResponse:
+        await lock(session, request.nominal_id)
+        person, file = await self._file(session, request.nominal_id)
+        plan = file.planned
+        told = pb.PlanReleaseRequest()
+        told.CopyFrom(request)
+        if plan is not None:
+            if plan.release == _day(request.release_date):
+                return pb.PlanReleaseResponse(case=person.to_proto(now), unchanged=True)
+            told.ocu = plan.area
+        return pb.PlanReleaseResponse(case=await self._record(session, told, now, now))
+
     async def _found(self, session: AsyncSession, identifier: person_pb2.Identifier) -> tuple[str, CaseFile]:
         try:
             value = identifiers.canonical(identifier.kind, identifier.value)
@@ -271,6 +302,10 @@ def _time(request: Message, field: str, time: Timestamp) -> datetime | None:
 def _refuse_partial(day: Date, field: str) -> None:
     if not (day.year and day.month and day.day):
         raise Invalid(field, "needs its year, month and day")
+
+
+def _day(given: Date) -> date:
+    return date(given.year, given.month, given.day)
 
 
 def _token(page_token: str) -> int:

@@ -250,6 +250,13 @@ class CaseFile:
             if received <= entry.occurred and (until is None or entry.occurred <= until)
         ]
 
+    @property
+    def planned(self) -> Plan | None:
+        """The plan of this stay; where none is known to have begun, what was planned since the last."""
+        received, released = self.stays[-1] if self.stays else (None, None)
+        plans = self.plans(released or received or datetime.min.replace(tzinfo=UTC), None)
+        return plans[-1] if plans else None
+
     def _stays(self, at: datetime) -> Iterator[Stay]:
         for received, released in self.stays:
             plans = self.plans(received, min(released or at, at))

@@ -43,13 +43,14 @@ SERVICES = {
     "returns": Service(calls=set(), workers={"closing", "deadlines", "workbook"}),
 }
 
-# Pure code that services share: the person's words and the prisons'.
-WORDS = ("services.people", "services.prisons")
+# Pure code that services share: the person's words, the police's and the prisons'.
+WORDS = ("services.people", "services.police", "services.prisons")
 
 # What of this repository a package may import besides itself.
 MAY_IMPORT: dict[str, set[str]] = {
     "services.runtime": set(),
     "services.people": {"ppo.person"},
+    "services.police": {"services.runtime"},
     "services.prisons": {"services.runtime", "services.people", "ppo.person", "ppo.tracking"},
     "services.console": {"services.runtime", *WORDS, "ppo", "casework", "deploy"},
     "deploy": {"services.runtime"},

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from services.custody.duty import DAYS
+from services.police.duty import DAYS
 from services.runtime.reference import Reference
 
 REFERENCE = Path(__file__).parents[2] / "deploy" / "reference"

@@ -1,7 +1,7 @@
 """Persons, their episodes and their identifiers."""
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from sqlalchemy import Select, delete, select
 from sqlalchemy.dialects.postgresql import insert
@@ -15,6 +15,10 @@ from services.tracking.models import Episode, Identifier, Person
 
 async def person(session: AsyncSession, nominal_id: str) -> Person | None:
     return await session.get(Person, nominal_id, populate_existing=True)
+
+
+async def several(session: AsyncSession, nominal_ids: Collection[str]) -> Sequence[Person]:
+    return (await session.scalars(select(Person).where(Person.nominal_id.in_(nominal_ids)))).all()
 
 
 async def take(session: AsyncSession, flag: flagging.Flag) -> bool:
