@@ -1,4 +1,4 @@
-"""What the contracts say of themselves: the comment above each message, field and value, by full name."""
+"""What the contracts say of themselves: the comments above messages, fields, values and calls, by full name."""
 
 from collections.abc import Iterator
 from functools import cache
@@ -38,7 +38,8 @@ def _commented(file: FileDescriptorProto) -> Iterator[tuple[str, str]]:
 
 
 def _name(file: FileDescriptorProto, path: list[int]) -> str:
-    # The numbers are those of the fields of FileDescriptorProto, DescriptorProto and EnumDescriptorProto.
+    # The numbers are those of the fields of FileDescriptorProto, DescriptorProto, EnumDescriptorProto and
+    # ServiceDescriptorProto.
     match path:
         case [4, message]:
             return file.message_type[message].name
@@ -46,6 +47,8 @@ def _name(file: FileDescriptorProto, path: list[int]) -> str:
             return f"{file.message_type[message].name}.{file.message_type[message].field[field].name}"
         case [5, enum]:
             return file.enum_type[enum].name
+        case [6, service, 2, method]:
+            return f"{file.service[service].name}.{file.service[service].method[method].name}"
         case [5, enum, 2, value]:
             return f"{file.enum_type[enum].name}.{file.enum_type[enum].value[value].name}"
     return ""

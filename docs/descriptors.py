@@ -1,27 +1,33 @@
-"""Writes the descriptor sets that go outside: one message each with what it is made of, and nothing else."""
+"""Writes the descriptor sets that go outside: a message each, what may be called, and nothing else."""
 
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from casework.v1 import casework_pb2
-from google.protobuf.descriptor import Descriptor, EnumDescriptor, FileDescriptor
+from google.protobuf.descriptor import Descriptor, EnumDescriptor, FileDescriptor, ServiceDescriptor
 from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSet
 
 from ppo.tracking.v1 import movement_pb2, notice_pb2
+
+Kind: TypeAlias = Descriptor | EnumDescriptor | ServiceDescriptor
 
 SETS: Mapping[str, Descriptor] = {
     "notices": notice_pb2.Notice.DESCRIPTOR,
     "movements": movement_pb2.Movement.DESCRIPTOR,
     "casework": casework_pb2.CaseNotice.DESCRIPTOR,
 }
+# What the recipients of a set call, where they call anything.
+CALLED: Mapping[str, ServiceDescriptor] = {
+    "casework": casework_pb2.DESCRIPTOR.services_by_name["CaseworkService"],
+}
 
 
-def types(root: Descriptor) -> dict[str, Descriptor | EnumDescriptor]:
-    """The message and all that it is made of, by full name."""
-    found: dict[str, Descriptor | EnumDescriptor] = {}
-    waiting: list[Descriptor | EnumDescriptor] = [root]
+def types(*roots: Kind) -> dict[str, Kind]:
+    """The roots and all that they are made of, by full name."""
+    found: dict[str, Kind] = {}
+    waiting = list(roots)
     while waiting:
         kind = waiting.pop(0)
         if kind.full_name not in found:
@@ -30,15 +36,17 @@ def types(root: Descriptor) -> dict[str, Descriptor | EnumDescriptor]:
     return found
 
 
-def _parts(kind: Descriptor | EnumDescriptor) -> list[Descriptor | EnumDescriptor]:
+def _parts(kind: Kind) -> list[Kind]:
     if isinstance(kind, EnumDescriptor):
         return []
+    if isinstance(kind, ServiceDescriptor):
+        return [part for method in kind.methods for part in (method.input_type, method.output_type)]
     return [part for field in kind.fields if (part := field.message_type or field.enum_type)]
 
 
-def only(root: Descriptor) -> FileDescriptorSet:
-    """Without services, options and imports: who may call and who sees what is no recipient's business."""
-    needed = types(root)
+def only(name: str) -> FileDescriptorSet:
+    """Without options, imports and others' services: who sees what is no recipient's business."""
+    needed = types(SETS[name], *(CALLED[name],) if name in CALLED else ())
     files = {kind.file.name: kind.file for kind in needed.values()}
     return FileDescriptorSet(file=[_pruned(file, needed, files) for file in _imports_first(files.values())])
 
@@ -61,15 +69,16 @@ def _imports_first(files: Iterable[FileDescriptor]) -> list[FileDescriptor]:
 def _pruned(file: FileDescriptor, needed: Iterable[str], files: Iterable[str]) -> FileDescriptorProto:
     pruned = FileDescriptorProto()
     file.CopyToProto(pruned)
-    pruned.ClearField("service")
     pruned.ClearField("extension")
-    for kinds in (pruned.message_type, pruned.enum_type):
+    for kinds in (pruned.message_type, pruned.enum_type, pruned.service):
         _keep(kinds, [kind for kind in kinds if f"{file.package}.{kind.name}" in needed])
     _keep(pruned.dependency, [name for name in pruned.dependency if name in files])
     for message in pruned.message_type:
         _strip([message, *message.field])
     for enum in pruned.enum_type:
         _strip([enum, *enum.value])
+    for service in pruned.service:
+        _strip([service, *service.method])
     return pruned
 
 
@@ -85,8 +94,8 @@ def _strip(rows: Iterable[Any]) -> None:
 
 def write(directory: Path) -> None:
     directory.mkdir(parents=True, exist_ok=True)
-    for name, root in SETS.items():
-        (directory / f"{name}.binpb").write_bytes(only(root).SerializeToString(deterministic=True))
+    for name in SETS:
+        (directory / f"{name}.binpb").write_bytes(only(name).SerializeToString(deterministic=True))
 
 
 if __name__ == "__main__":

@@ -9,13 +9,13 @@ from typing import Any
 
 from casework.v1 import casework_pb2
 from google.api import field_behavior_pb2
-from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
+from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor, ServiceDescriptor
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
 
 from docs import samples
 from docs.comments import comments
-from docs.descriptors import SETS, only, types
+from docs.descriptors import CALLED, Kind, only, types
 from docs.fields import matrix
 from ppo.policy.v1 import policy_pb2
 from ppo.tracking.v1 import movement_pb2, notice_pb2, tracking_pb2
@@ -168,15 +168,35 @@ def values_table(kind: EnumDescriptor) -> str:
     return table(["number", "value", "meaning"], rows)
 
 
-def reference(roots: Iterable[Descriptor]) -> str:
+def calls_table(service: ServiceDescriptor) -> str:
+    return table(
+        ["call", "takes", "answers", "meaning"],
+        [
+            [f"`{one.name}`", _link(one.input_type), _link(one.output_type), _words(one.full_name)]
+            for one in service.methods
+        ],
+    )
+
+
+def _link(kind: Descriptor) -> str:
+    return f"[{kind.name}](#{kind.name.lower()})"
+
+
+def reference(roots: Iterable[Kind]) -> str:
     """Every message and value that the roots are made of, each once, by name."""
     kinds = {name: kind for root in roots for name, kind in types(root).items()}
     ours = [kind for kind in kinds.values() if not kind.file.package.startswith("google.")]
     return "\n\n".join(_described(kind) for kind in sorted(ours, key=lambda kind: kind.name))
 
 
-def _described(kind: Descriptor | EnumDescriptor) -> str:
-    rows = values_table(kind) if isinstance(kind, EnumDescriptor) else fields_table(kind)
+def _described(kind: Kind) -> str:
+    match kind:
+        case EnumDescriptor():
+            rows = values_table(kind)
+        case ServiceDescriptor():
+            rows = calls_table(kind)
+        case _:
+            rows = fields_table(kind)
     return "\n\n".join(filter(None, [f"### {kind.name}", _words(kind.full_name), rows]))
 
 
@@ -291,7 +311,7 @@ def _words(name: str) -> str:
 
 def compiling(name: str) -> str:
     """How protobuf's compiler reads a descriptor set; it has the google.protobuf package of its own."""
-    files = [file.name for file in only(SETS[name]).file if file.package != "google.protobuf"]
+    files = [file.name for file in only(name).file if file.package != "google.protobuf"]
     words = ["protoc", f"--descriptor_set_in={name}.binpb", "--java_out=.", *files]
     return fill(" ".join(words), 110, subsequent_indent="  ", break_on_hyphens=False).replace("\n", " \\\n")
 
@@ -331,7 +351,7 @@ PARTS: Mapping[str, Callable[[], str]] = {
     "casework kept": lambda: kept(topic(CASEWORK_TOPIC)),
     "casework audiences": lambda: audience_table(CASE_NOTICE),
     "casework samples": case_notice_samples,
-    "casework reference": lambda: reference([CASE_NOTICE]),
+    "casework reference": lambda: reference([CASE_NOTICE, CALLED["casework"]]),
 }
 
 

@@ -4,9 +4,11 @@ import asyncio
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from functools import cache
-from typing import Annotated
+from typing import Annotated, TypeAlias
 
 import typer
+from casework.v1 import casework_pb2 as casework
+from google.type.date_pb2 import Date
 
 from deploy.embedded.services import REFERENCE
 from ppo.person.v1 import screening_pb2 as screening
@@ -28,6 +30,7 @@ ROLES = {
     "housing_providers": "housing_provider",
     "training_providers": "training_provider",
 }
+Acknowledged: TypeAlias = tracking.AcknowledgeNoticeResponse | casework.AcknowledgeNoticeResponse
 PROVIDERS = ("housing_provider", "training_provider")
 HELD = "HOLD and ask: its state is not known here"
 _STATES = {
@@ -93,6 +96,12 @@ def _show(sent: tracking.SentNotice, *, as_json: bool) -> None:
 def ack(
     notice: NoticeId,
     organisation: Annotated[str, typer.Option("--as", help="The organisation that has it, such as E3.")],
+    registered: Annotated[
+        datetime | None,
+        typer.Option(
+            formats=["%Y-%m-%d"], help="A housing provider's: the date of entry on the housing register."
+        ),
+    ] = None,
     request_id: session.RequestId = "",
     json: output.AsJson = False,
     data: session.Data = session.DATA,
@@ -101,12 +110,20 @@ def ack(
 
     ```
     ppo notices ack NOTICE --as E3
+    ppo notices ack NOTICE --as birmingham-housing --registered 2004-12-08
     ```
     """
-    request = tracking.AcknowledgeNoticeRequest(
-        request_id=session.request_id(request_id), notice_id=notice.strip()
-    )
-    response = asyncio.run(acknowledge(place(organisation, data), request))
+    whose, named = place(organisation, data), session.request_id(request_id)
+    if whose.role in PROVIDERS:
+        case = casework.AcknowledgeNoticeRequest(
+            request_id=named, notice_id=notice.strip(), register_date=_date(registered)
+        )
+        response: Acknowledged = asyncio.run(acknowledge_case(whose, case))
+    elif registered is not None:
+        raise Stop(f"{organisation} is no provider, which alone says --registered", 2)
+    else:
+        request = tracking.AcknowledgeNoticeRequest(request_id=named, notice_id=notice.strip())
+        response = asyncio.run(acknowledge(whose, request))
     if json:
         output.emit(response)
     else:
@@ -121,15 +138,36 @@ async def acknowledge(
         return await service.AcknowledgeNotice(request, timeout=session.CALL_SECONDS)
 
 
-def trace(notice: NoticeId, json: output.AsJson = False, data: session.Data = session.DATA) -> int:
+async def acknowledge_case(
+    whose: session.Session, request: casework.AcknowledgeNoticeRequest
+) -> casework.AcknowledgeNoticeResponse:
+    async with whose.casework() as service:
+        return await service.AcknowledgeNotice(request, timeout=session.CALL_SECONDS)
+
+
+def _date(on: datetime | None) -> Date | None:
+    return on and Date(year=on.year, month=on.month, day=on.day)
+
+
+def trace(
+    notice: NoticeId,
+    organisation: Annotated[
+        str,
+        typer.Option("--as", help="Who asks, such as E3: sees the date of entry on the housing register."),
+    ] = "",
+    json: output.AsJson = False,
+    data: session.Data = session.DATA,
+) -> int:
     """Follows a notice: to whom it went, in which state, who has acknowledged it. Nothing of the person.
 
     ```
     ppo notices trace NOTICE
+    ppo notices trace NOTICE --as E3
     ```
     """
     request = tracking.TraceNoticeRequest(notice_id=notice.strip())
-    response = asyncio.run(traced(session.Session(data, "ops", "ppo"), request))
+    asks = place(organisation, data) if organisation else session.Session(data, "ops", "ppo")
+    response = asyncio.run(traced(asks, request))
     if json:
         output.emit(response)
         return 0
@@ -141,6 +179,8 @@ def trace(notice: NoticeId, json: output.AsJson = False, data: session.Data = se
             output.moment(getattr(one, name)) if one.HasField(name) else "not yet" if "ack" in name else ""
             for name in ("recorded_time", "due_time", "acknowledged_time")
         ]
+        if one.HasField("register_date"):
+            times[-1] += f", on the housing register since {output.day(one.register_date)}"
         made.add_row(one.organisation, str(one.revision), state, *times)
     output.show(made)
     return 0

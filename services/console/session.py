@@ -12,6 +12,7 @@ from typing import Annotated, TypeVar
 
 import grpc
 import typer
+from casework.v1.casework_pb2_grpc import CaseworkServiceStub
 
 from deploy.embedded import backing, clock, state
 from deploy.embedded.keys import Keys
@@ -71,6 +72,12 @@ class Session:
     @asynccontextmanager
     async def tracking(self) -> AsyncIterator[TrackingServiceStub]:
         async with self._reached("tracking", TrackingServiceStub) as stub:
+            yield stub
+
+    @asynccontextmanager
+    async def casework(self) -> AsyncIterator[CaseworkServiceStub]:
+        """Tracking's server under the name that providers know."""
+        async with self._reached("tracking", CaseworkServiceStub) as stub:
             yield stub
 
     @asynccontextmanager

@@ -7,6 +7,7 @@ Refusal
 ├── Illegal          the rules of the programme do not allow this step
 ├── Unauthenticated  we do not know who calls
 ├── Denied           the caller's role may not do this
+├── Absent           there is no such RPC, or the caller may not learn that there is
 └── Unavailable      something we depend on does not answer; the same call may succeed later
 """
 
@@ -42,6 +43,11 @@ class Unauthenticated(Refusal):
 
 class Denied(Refusal):
     pass
+
+
+class Absent(Refusal):
+    def __init__(self) -> None:
+        super().__init__("there is no such RPC")
 
 
 class Unavailable(Refusal):

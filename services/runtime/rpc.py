@@ -20,6 +20,7 @@ from prometheus_client import Counter, Gauge, Histogram
 
 from services.runtime import identity, policy, validation
 from services.runtime.errors import (
+    Absent,
     Conflict,
     Denied,
     Illegal,
@@ -44,7 +45,6 @@ SINCE = Gauge(
     "ppo_dependency_since_seconds", "Since when it answers, or does not, as Unix time.", ["dependency"]
 )
 
-DOMAIN = "ppo"
 # For a caller that gives no deadline; a stream of rows may take long, but not for ever.
 UNARY_SECONDS = 5.0
 STREAM_SECONDS = 3600.0
@@ -52,8 +52,9 @@ STREAM_SECONDS = 3600.0
 MARGIN_SECONDS = 0.01
 PROBE_SECONDS = 1.0
 GRACE_SECONDS = 5.0
-# Health and reflection say nothing of a person.
-OPEN = ("/grpc.health.v1.", "/grpc.reflection.")
+# Health says nothing of a person or of a contract.
+OPEN = "/grpc.health.v1."
+REFLECTION = "/grpc.reflection."
 
 _CODES: Mapping[type[Refusal], int] = {
     Invalid: code_pb2.INVALID_ARGUMENT,
@@ -62,6 +63,7 @@ _CODES: Mapping[type[Refusal], int] = {
     Illegal: code_pb2.FAILED_PRECONDITION,
     Unauthenticated: code_pb2.UNAUTHENTICATED,
     Denied: code_pb2.PERMISSION_DENIED,
+    Absent: code_pb2.UNIMPLEMENTED,
     Unavailable: code_pb2.UNAVAILABLE,
 }
 
@@ -70,14 +72,14 @@ Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 log = structlog.get_logger()
 
 
-def status(refusal: Refusal) -> status_pb2.Status:
+def status(refusal: Refusal, domain: str) -> status_pb2.Status:
     """google.rpc.Status with the field that is wrong, or a stable reason."""
     detail = any_pb2.Any()
     if isinstance(refusal, Invalid):
         violation = error_details_pb2.BadRequest.FieldViolation(field=refusal.field, description=refusal.rule)
         detail.Pack(error_details_pb2.BadRequest(field_violations=[violation]))
     else:
-        detail.Pack(error_details_pb2.ErrorInfo(reason=_reason(refusal), domain=DOMAIN))
+        detail.Pack(error_details_pb2.ErrorInfo(reason=_reason(refusal), domain=domain))
     return status_pb2.Status(code=_CODES[type(refusal)], message=str(refusal), details=[detail])
 
 
@@ -90,13 +92,23 @@ def _reason(refusal: Refusal) -> str:
 
 
 class Gate(grpc.aio.ServerInterceptor):
-    """Every RPC of our contracts passes here, in and out; what a contract does not allow is denied."""
+    """Every RPC passes here, in and out; what a contract does not allow is denied.
 
-    def __init__(self, verifier: identity.Verifier, services: Sequence[ServiceDescriptor]) -> None:
+    A contract that stands `apart` is for callers who may not learn that the others exist: whose role it alone
+    names finds nothing else here.
+    """
+
+    def __init__(
+        self,
+        verifier: identity.Verifier,
+        services: Sequence[ServiceDescriptor],
+        apart: Sequence[ServiceDescriptor] = (),
+    ) -> None:
         self._verifier = verifier
-        self._methods = {
-            f"/{one.full_name}/{method.name}": method for one in services for method in one.methods
-        }
+        own, other = _methods(services), _methods(apart)
+        self._methods = own | other
+        self._outsiders = _roles(other) - _roles(own)
+        self._theirs = frozenset(other)
 
     async def intercept_service(
         self,
@@ -105,9 +117,11 @@ class Gate(grpc.aio.ServerInterceptor):
     ) -> Any:
         handler = await continuation(handler_call_details)
         name = handler_call_details.method
-        if handler is None or name.startswith(OPEN):
+        if name.startswith(OPEN):
             return handler
-        call = _Call(self._methods[name], handler, self._verifier)
+        if handler is None or name.startswith(REFLECTION):
+            return _unlisted(name, handler, self.admit)
+        call = _Call(self._methods[name], handler, self.admit)
         wrap = (
             (grpc.unary_unary_rpc_method_handler, grpc.unary_stream_rpc_method_handler),
             (grpc.stream_unary_rpc_method_handler, grpc.stream_stream_rpc_method_handler),
@@ -115,63 +129,115 @@ class Gate(grpc.aio.ServerInterceptor):
         behaviour = call.stream if handler.response_streaming else call.reply
         return wrap(behaviour, handler.request_deserializer, handler.response_serializer)
 
-
-class _Call:
-    """One RPC's way through the gate."""
-
-    def __init__(self, method: MethodDescriptor, handler: Any, verifier: identity.Verifier) -> None:
-        self._method = method
-        self._handler = handler
-        self._verifier = verifier
-        self._behaviour = (
-            handler.unary_unary or handler.stream_unary or handler.unary_stream or handler.stream_stream
-        )
-
-    async def reply(self, request: Any, context: Context) -> Message:
-        with _Outcome(self._method) as outcome:
-            async with outcome.refusals(context):
-                viewer, _ = self._admit(context)
-                async with asyncio.timeout(_seconds_left(context, self._default())):
-                    answer = await self._behaviour(self._checked(request), context)
-                projected: Message = policy.project(answer, viewer)
-                return projected
-        raise AssertionError("abort has raised")
-
-    async def stream(self, request: Any, context: Context) -> AsyncIterator[Message]:
-        with _Outcome(self._method) as outcome:
-            async with outcome.refusals(context):
-                viewer, expires = self._admit(context)
-                left = min(
-                    _seconds_left(context, float("inf")), (expires - datetime.now(UTC)).total_seconds()
-                )
-                try:
-                    async with asyncio.timeout(left):
-                        async for answer in self._behaviour(self._checked(request), context):
-                            yield policy.project(answer, viewer)
-                except TimeoutError:
-                    if datetime.now(UTC) >= expires:
-                        raise Unauthenticated("the token has expired") from None
-                    raise
-
-    def _default(self) -> float:
-        return STREAM_SECONDS if self._handler.request_streaming else UNARY_SECONDS
-
-    def _admit(self, context: Context) -> tuple[policy.Viewer, datetime]:
+    def admit(self, name: str, context: Context) -> identity.Caller:
+        """Who calls, if they may call what is named so, `/package.Service/Method`."""
         metadata = dict(context.invocation_metadata() or ())
         scheme, _, token = str(metadata.get("authorization", "")).partition(" ")
         if scheme.lower() != "bearer" or not token:
             raise Unauthenticated("no bearer token was given")
         caller = self._verifier.verify(token)
-        if caller.role not in policy.callers(self._method):
-            raise Denied(f"role {caller.role} may not call {self._method.name}")
+        if caller.role in self._outsiders and name not in self._theirs:
+            raise Absent
+        method = self._methods.get(name)
+        if method is not None and caller.role not in policy.callers(method):
+            raise Denied(f"role {caller.role} may not call {method.name}")
+        return caller
+
+
+def _methods(services: Sequence[ServiceDescriptor]) -> dict[str, MethodDescriptor]:
+    return {f"/{one.full_name}/{method.name}": method for one in services for method in one.methods}
+
+
+def _roles(methods: Mapping[str, MethodDescriptor]) -> frozenset[str]:
+    return frozenset(role for method in methods.values() for role in policy.callers(method))
+
+
+Admit: TypeAlias = Callable[[str, Context], identity.Caller]
+
+
+def _unlisted(name: str, handler: Any, admit: Admit) -> Any:
+    """Reflection, and what is not there: without a token, nobody learns which of the two it is."""
+
+    async def behaviour(requests: Any, context: Context) -> AsyncIterator[Any]:
+        with _Outcome("reflection" if handler else "unknown", _domain(name)) as outcome:
+            async with outcome.refusals(context):
+                admit(name, context)
+                if handler is None:
+                    raise Absent
+                async for answer in handler.stream_stream(requests, context):
+                    yield answer
+
+    if handler is None:
+        return grpc.stream_stream_rpc_method_handler(behaviour)
+    return grpc.stream_stream_rpc_method_handler(
+        behaviour, handler.request_deserializer, handler.response_serializer
+    )
+
+
+def _domain(name: str) -> str:
+    """Of an error: the first word of the contract that was called, which the caller knows."""
+    return name.removeprefix("/").partition(".")[0]
+
+
+class _Call:
+    """One RPC's way through the gate."""
+
+    def __init__(self, method: MethodDescriptor, handler: Any, admit: Admit) -> None:
+        self._method = method
+        self._name = f"/{method.containing_service.full_name}/{method.name}"
+        self._handler = handler
+        self._admit = admit
+        self._behaviour = (
+            handler.unary_unary or handler.stream_unary or handler.unary_stream or handler.stream_stream
+        )
+
+    async def reply(self, request: Any, context: Context) -> Message:
+        with self._outcome() as outcome:
+            async with outcome.refusals(context):
+                caller = self._enter(context)
+                async with asyncio.timeout(_seconds_left(context, self._default())):
+                    answer = await self._behaviour(self._checked(request), context)
+                projected: Message = policy.project(answer, _viewer(caller))
+                return projected
+        raise AssertionError("abort has raised")
+
+    async def stream(self, request: Any, context: Context) -> AsyncIterator[Message]:
+        with self._outcome() as outcome:
+            async with outcome.refusals(context):
+                caller = self._enter(context)
+                left = min(
+                    _seconds_left(context, float("inf")),
+                    (caller.expires - datetime.now(UTC)).total_seconds(),
+                )
+                try:
+                    async with asyncio.timeout(left):
+                        async for answer in self._behaviour(self._checked(request), context):
+                            yield policy.project(answer, _viewer(caller))
+                except TimeoutError:
+                    if datetime.now(UTC) >= caller.expires:
+                        raise Unauthenticated("the token has expired") from None
+                    raise
+
+    def _outcome(self) -> "_Outcome":
+        return _Outcome(self._method.name, _domain(self._name))
+
+    def _default(self) -> float:
+        return STREAM_SECONDS if self._handler.request_streaming else UNARY_SECONDS
+
+    def _enter(self, context: Context) -> identity.Caller:
+        caller = self._admit(self._name, context)
         identity.enter(caller)
-        return policy.Viewer(caller.role, caller.organisation), caller.expires
+        return caller
 
     def _checked(self, request: Any) -> Any:
         if self._handler.request_streaming:
             return _checked_stream(request)
         validation.check(request)
         return request
+
+
+def _viewer(caller: identity.Caller) -> policy.Viewer:
+    return policy.Viewer(caller.role, caller.organisation)
 
 
 async def _checked_stream(requests: AsyncIterator[Message]) -> AsyncIterator[Message]:
@@ -188,8 +254,9 @@ def _seconds_left(context: Context, default: float) -> float:
 class _Outcome:
     """Counts and times one RPC, and turns what it raises into a status; nothing else speaks status codes."""
 
-    def __init__(self, method: MethodDescriptor) -> None:
-        self._rpc = method.name
+    def __init__(self, rpc: str, domain: str) -> None:
+        self._rpc = rpc
+        self._domain = domain
         self._code = "OK"
 
     def __enter__(self) -> "_Outcome":
@@ -206,7 +273,7 @@ class _Outcome:
     def status(self, error: BaseException) -> status_pb2.Status | None:
         """None where nobody waits for an answer."""
         if isinstance(error, Refusal):
-            answer = status(error)
+            answer = status(error, self._domain)
             log.info(
                 "refused", rpc=self._rpc, code=code_pb2.Code.Name(answer.code), reason=type(error).__name__
             )

@@ -6,6 +6,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from casework.v1 import casework_pb2
+from casework.v1.casework_pb2_grpc import add_CaseworkServiceServicer_to_server
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -25,6 +27,7 @@ from services.runtime.reference import Reference
 from services.runtime.relay import Relay
 from services.runtime.rpc import Gate, Server, credentials
 from services.tracking.api import Tracking
+from services.tracking.casework import Casework
 from services.tracking.gauges import Gauges
 from services.tracking.inbox import ARRESTS, FLAGS, HMPPS, MOVEMENTS, Inbox
 from services.tracking.models import SCHEMA, due, inbox, outbox
@@ -35,6 +38,7 @@ from services.tracking.telling import Teller
 from services.tracking.watch import Board
 
 SERVICE = tracking_pb2.DESCRIPTOR.services_by_name["TrackingService"]
+PROVIDERS_SERVICE = casework_pb2.DESCRIPTOR.services_by_name["CaseworkService"]
 MIGRATIONS = Path(__file__).parent / "migrations"
 # Each holds the rows of several organisations until they commit, and a call waits 3 seconds for those.
 TOGETHER = 20
@@ -72,7 +76,7 @@ async def serve(config: Settings) -> None:
     reference = Reference.load(config.reference, (*PRISONS, *POLICE, *CONTACTS, *PROVIDERS))
     reasons.check(reference, clock.now())
     topics = config.topics.of_each(reference.ids)
-    gate = Gate(Verifier(config.token_key.read_bytes()), [SERVICE])
+    gate = Gate(Verifier(config.token_key.read_bytes()), [SERVICE], apart=[PROVIDERS_SERVICE])
     telemetry.start_metrics(config.metrics)
     await process.patiently(
         lambda: asyncio.to_thread(migrations.refuse_behind, config.postgres, SCHEMA, MIGRATIONS),
@@ -137,6 +141,7 @@ async def serve(config: Settings) -> None:
     server = Server(config.listen, gate, [SERVICE], probes, essential=frozenset({"postgres"}))
     tracking = Tracking(database, clock, reference, settler, taking, board, months)
     add_TrackingServiceServicer_to_server(tracking, server.grpc)
+    add_CaseworkServiceServicer_to_server(Casework(database, clock), server.grpc)
     await server.start(credentials(config.tls_certificate, config.tls_key))
     loops = (hear, publish, runner.run, board.run, bell.run, Gauges(database, clock).run)
     async with process.tasks(server.watch, *loops) as stopped:

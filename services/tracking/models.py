@@ -4,8 +4,10 @@ from datetime import date, datetime
 from typing import Annotated
 
 from google.protobuf.timestamp_pb2 import Timestamp
+from google.type.date_pb2 import Date as CalendarDate
 from sqlalchemy import (
     BigInteger,
+    CheckConstraint,
     Date,
     DateTime,
     ForeignKey,
@@ -218,7 +220,10 @@ class Delivery(Base):
     """One revision of a notice as it was sent to one organisation."""
 
     __tablename__ = "delivery"
-    __table_args__ = (UniqueConstraint("organisation", "number"),)
+    __table_args__ = (
+        UniqueConstraint("organisation", "number"),
+        CheckConstraint("register_date IS NULL OR acknowledged_time IS NOT NULL", "register_date_known"),
+    )
 
     notice_id: Mapped[words] = mapped_column(ForeignKey(Notice.notice_id), primary_key=True)
     organisation: Mapped[words] = mapped_column(primary_key=True)
@@ -234,6 +239,9 @@ class Delivery(Base):
     recorded_time: Mapped[instant]
     due_time: Mapped[maybe_instant]
     acknowledged_time: Mapped[maybe_instant]
+    register_date: Mapped[maybe_day] = mapped_column(
+        comment="Of entry on the housing register, as acknowledged"
+    )
 
     def to_sent(self) -> tracking_pb2.SentNotice:
         return tracking_pb2.SentNotice(
@@ -248,7 +256,12 @@ class Delivery(Base):
             recorded_time=stamp(self.recorded_time),
             due_time=stamp(self.due_time),
             acknowledged_time=stamp(self.acknowledged_time),
+            register_date=self.to_register_date(),
         )
+
+    def to_register_date(self) -> CalendarDate | None:
+        on = self.register_date
+        return on and CalendarDate(year=on.year, month=on.month, day=on.day)
 
 
 class DetentionCount(Base):

@@ -75,7 +75,7 @@ def test_a_sample_is_of_a_notice_that_its_audience_is_sent(role: str) -> None:
 
 def test_nothing_for_providers_names_the_scheme() -> None:
     [page] = [text for path, text in generate.pages().items() if path.name == "casework.md"]
-    descriptor_set = str(descriptors.only(descriptors.SETS["casework"]))
+    descriptor_set = str(descriptors.only("casework"))
 
     assert [word for word in UNSAID if word in page.lower()] == []
     assert [word for word in UNSAID if word in descriptor_set.lower()] == []
@@ -93,12 +93,17 @@ def test_a_descriptor_set_reads_all_that_its_message_can_hold(name: str, tmp_pat
 
 @pytest.mark.parametrize("name", descriptors.SETS)
 def test_a_descriptor_set_says_nothing_of_calls_and_audiences(name: str) -> None:
-    files = descriptors.only(descriptors.SETS[name]).file
+    files = descriptors.only(name).file
     ours = [file for file in files if not file.package.startswith("google.")]
 
-    assert [file.name for file in ours if file.service or file.extension] == []
+    called = [descriptors.CALLED[name].full_name] if name in descriptors.CALLED else []
+    assert [f"{file.package}.{one.name}" for file in ours for one in file.service] == called
+    assert [file.name for file in ours if file.extension] == []
     assert policy.audience(descriptors.SETS[name])
-    assert not any(message.HasField("options") for file in ours for message in file.message_type)
+    assert not any(one.HasField("options") for file in ours for one in [*file.message_type, *file.service])
+    assert not any(
+        method.HasField("options") for file in ours for one in file.service for method in one.method
+    )
     assert not any(
         field.HasField("options") for file in ours for message in file.message_type for field in message.field
     )

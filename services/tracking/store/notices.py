@@ -64,12 +64,20 @@ async def latest(
     return (await session.scalars(rows.order_by(Delivery.number).limit(limit))).all()
 
 
+async def sent(session: AsyncSession, notice_id: str, organisation: str) -> Delivery | None:
+    """The latest revision that the organisation was sent, locked."""
+    rows = select(Delivery).where(Delivery.notice_id == notice_id, Delivery.organisation == organisation)
+    found: Delivery | None = await session.scalar(
+        rows.order_by(Delivery.revision.desc()).limit(1).with_for_update()
+    )
+    return found
+
+
 async def acknowledge(
     session: AsyncSession, notice_id: str, organisation: str, now: datetime
 ) -> datetime | None:
     """When the organisation first said that it has the latest revision; None where it was sent none."""
-    rows = select(Delivery).where(Delivery.notice_id == notice_id, Delivery.organisation == organisation)
-    found = await session.scalar(rows.order_by(Delivery.revision.desc()).limit(1).with_for_update())
+    found = await sent(session, notice_id, organisation)
     if found is None:
         return None
     found.acknowledged_time = found.acknowledged_time or now

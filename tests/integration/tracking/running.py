@@ -14,6 +14,7 @@ from uuid import uuid4
 
 import psycopg
 from casework.v1 import casework_pb2 as casework
+from casework.v1.casework_pb2_grpc import CaseworkServiceStub
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -261,6 +262,11 @@ class World:
             wire = channel.connect(self.processes.tracking.address, lambda: token)
             self.stubs[name] = TrackingServiceStub(await self.stack.enter_async_context(wire))
         return self.stubs[name]
+
+    async def casework(self, organisation: str = "birmingham-housing") -> CaseworkServiceStub:
+        token = self.processes.token("housing_provider", organisation)
+        wire = channel.connect(self.processes.tracking.address, lambda: token)
+        return CaseworkServiceStub(await self.stack.enter_async_context(wire))
 
     async def journey(self, ppo: Ppo, **asked: Any) -> pb.Journey:
         identifier = person_pb2.Identifier(kind=person_pb2.IDENTIFIER_KIND_NOMINAL_ID, value=ppo.nominal_id)

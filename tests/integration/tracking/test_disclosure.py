@@ -4,10 +4,13 @@ from uuid import uuid4
 
 import grpc
 import pytest
+from casework.v1 import casework_pb2
+from google.type.date_pb2 import Date
 
 from ppo.custody.v1 import events_pb2 as custody
 from ppo.policy.v1 import policy_pb2
 from ppo.tracking.v1 import tracking_pb2 as pb
+from services.runtime import channel
 from tests.integration.tracking.running import (
     ARRESTS,
     NOW,
@@ -98,6 +101,72 @@ async def test_only_who_was_told_can_acknowledge(world: World) -> None:
     assert answers[0] == answers[1]
     acknowledged = {one.organisation: one.HasField("acknowledged_time") for one in traced.deliveries}
     assert acknowledged == {"F1": True, "probation-6": False}
+
+
+async def test_a_housing_provider_acknowledges_with_the_date_of_entry_and_the_case_sees_it(
+    world: World,
+) -> None:
+    ppo = await world.known(Ppo())
+    await world.publish(hmpps("received", ppo.number, december(1), "ADMISSION", "BMI", "N"))
+    [record] = await world.records(HOUSING, 1, key=world.case_reference(ppo))
+    notice_id = casework_notice(record).notice_id
+    provider = await world.casework()
+
+    with pytest.raises(grpc.aio.AioRpcError) as undated:
+        await provider.AcknowledgeNotice(acknowledging(notice_id), timeout=SECONDS)
+    answers = [
+        await provider.AcknowledgeNotice(acknowledging(notice_id, ENTERED), timeout=SECONDS) for _ in range(2)
+    ]
+    with pytest.raises(grpc.aio.AioRpcError) as another:
+        await provider.AcknowledgeNotice(
+            acknowledging(notice_id, Date(year=2004, month=12, day=3)), timeout=SECONDS
+        )
+
+    request = pb.TraceNoticeRequest(notice_id=notice_id)
+    [traced] = (await (await world.tracking()).TraceNotice(request, timeout=SECONDS)).deliveries
+    assert channel.violations(undated.value)[0][0] == "register_date"
+    assert another.value.code() == grpc.StatusCode.ALREADY_EXISTS
+    assert answers == [answers[0]] * 2
+    assert traced.acknowledged_time == answers[0].acknowledged_time
+    assert traced.register_date == ENTERED
+
+
+async def test_a_provider_acknowledges_its_own_case_notices_alone(world: World) -> None:
+    ppo = await world.known(Ppo(ocu="F1"))
+    await world.publish(hmpps("received", ppo.number, december(1), "ADMISSION", "BMI", "N"))
+    [record] = await world.records(HOUSING, 1, key=world.case_reference(ppo))
+    to_police, to_housing = (
+        (await world.notices("F1", ppo, 1))[0].notice_id,
+        casework_notice(record).notice_id,
+    )
+
+    for provider, notice_id in (("birmingham-housing", to_police), ("another-housing", to_housing)):
+        stub = await world.casework(provider)
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await stub.AcknowledgeNotice(acknowledging(notice_id, ENTERED), timeout=SECONDS)
+        assert refused.value.code() == grpc.StatusCode.NOT_FOUND
+
+
+async def test_tracking_itself_is_not_there_for_a_provider(world: World) -> None:
+    tracking = await world.tracking("housing_provider", "birmingham-housing")
+    request = pb.AcknowledgeNoticeRequest(request_id=str(uuid4()), notice_id="n")
+
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await tracking.AcknowledgeNotice(request, timeout=SECONDS)
+
+    assert (refused.value.code(), refused.value.details()) == (
+        grpc.StatusCode.UNIMPLEMENTED,
+        "there is no such RPC",
+    )
+
+
+ENTERED = Date(year=2004, month=12, day=2)
+
+
+def acknowledging(notice_id: str, on: Date | None = None) -> casework_pb2.AcknowledgeNoticeRequest:
+    return casework_pb2.AcknowledgeNoticeRequest(
+        request_id=str(uuid4()), notice_id=notice_id, register_date=on
+    )
 
 
 async def test_an_organisation_lists_and_watches_its_own_notices(world: World) -> None:

@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 
 import pytest
 import structlog
+from casework.v1 import casework_pb2 as casework
+from casework.v1 import casework_pb2_grpc
 from google.protobuf.message import Message
 
 from deploy.embedded.keys import Keys
@@ -231,6 +233,23 @@ class Tracking(tracking_pb2_grpc.TrackingServiceServicer):
             raise self.refusal
 
 
+class Casework(casework_pb2_grpc.CaseworkServiceServicer):
+    """Takes every acknowledgement of a provider."""
+
+    def __init__(self) -> None:
+        self.asked: list[Any] = []
+        self.callers: list[identity.Caller] = []
+
+    async def AcknowledgeNotice(
+        self, request: casework.AcknowledgeNoticeRequest, context: object
+    ) -> casework.AcknowledgeNoticeResponse:
+        self.asked.append(request)
+        self.callers.append(identity.current())
+        response = casework.AcknowledgeNoticeResponse()
+        response.acknowledged_time.FromJsonString("2004-12-31T21:00:00Z")
+        return response
+
+
 class Returns(returns_pb2_grpc.ReturnsServiceServicer):
     """Has one return, of whatever month is asked for."""
 
@@ -279,6 +298,7 @@ class Served(NamedTuple):
     custody: Custody
     flagging: Flagging
     tracking: Tracking
+    casework: Casework
     returns: Returns
 
 
@@ -296,7 +316,7 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def served(data: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
     """All contracts behind the real gate; callers' tokens are signed with the key in the data directory."""
     # What a test does not call is not answered.
-    servants = Served(Custody(), Flagging(), Tracking(), Returns())  # type: ignore[abstract]
+    servants = Served(Custody(), Flagging(), Tracking(), Casework(), Returns())  # type: ignore[abstract]
     port: SimpleQueue[int] = SimpleQueue()
     verifier = identity.Verifier(Keys(data / "secrets").verifying_key.read_bytes())
     stop, loop = asyncio.Event(), asyncio.new_event_loop()
@@ -324,11 +344,13 @@ async def _serve(
         tracking.DESCRIPTOR.services_by_name["TrackingService"],
         returns.DESCRIPTOR.services_by_name["ReturnsService"],
     ]
-    gate = rpc.Gate(verifier, contracts)
+    apart = [casework.DESCRIPTOR.services_by_name["CaseworkService"]]
+    gate = rpc.Gate(verifier, contracts, apart)
     server = rpc.Server(Address("127.0.0.1", 0), gate, contracts, {}, frozenset())
     custody_pb2_grpc.add_CustodyServiceServicer_to_server(servants.custody, server.grpc)
     flagging_pb2_grpc.add_FlaggingServiceServicer_to_server(servants.flagging, server.grpc)
     tracking_pb2_grpc.add_TrackingServiceServicer_to_server(servants.tracking, server.grpc)
+    casework_pb2_grpc.add_CaseworkServiceServicer_to_server(servants.casework, server.grpc)
     returns_pb2_grpc.add_ReturnsServiceServicer_to_server(servants.returns, server.grpc)
     await server.start(None)
     port.put(server.port)

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from google.type.date_pb2 import Date
 
 from ppo.person.v1 import person_pb2 as pb
 from ppo.tracking.v1 import notice_pb2 as notice
@@ -179,12 +180,20 @@ def test_a_provider_is_told_that_it_reads_its_topic(ppo: Run, served: Served) ->
     assert ran.err.endswith("which reads its topic alone: casework.birmingham-housing.v1\n")
 
 
-def test_a_provider_acknowledges_what_it_cannot_list(ppo: Run, served: Served) -> None:
-    ran = ppo("notices", "ack", "notice-1", "--as", "birmingham-housing")
+def test_a_provider_acknowledges_by_its_own_contract_with_the_date_of_entry(ppo: Run, served: Served) -> None:
+    ran = ppo("notices", "ack", "notice-1", "--as", "birmingham-housing", "--registered", "2004-12-08")
 
-    [asked], [caller] = served.tracking.asked, served.tracking.callers
+    [asked], [caller] = served.casework.asked, served.casework.callers
     assert (asked.notice_id, caller.role) == ("notice-1", "housing_provider")
+    assert asked.register_date == Date(year=2004, month=12, day=8)
     assert ran.out == "birmingham-housing has it since 31 Dec 2004 21:00:00\n"
+
+
+def test_a_date_of_entry_is_a_providers_to_say(ppo: Run, served: Served) -> None:
+    ran = ppo("notices", "ack", "notice-1", "--as", "E3", "--registered", "2004-12-08")
+
+    assert (ran.code, served.tracking.asked) == (2, [])
+    assert ran.err == "ppo: E3 is no provider, which alone says --registered\n"
 
 
 def test_a_trace_says_who_has_it_and_nothing_of_the_person(ppo: Run, served: Served) -> None:
@@ -199,3 +208,17 @@ def test_a_trace_says_who_has_it_and_nothing_of_the_person(ppo: Run, served: Ser
     assert caller.role == "ops"
     assert "31 Dec 2004 21:00:00" in first
     assert "not yet" in second
+
+
+def test_an_organisation_that_traces_sees_the_date_of_entry(ppo: Run, served: Served) -> None:
+    delivery = tracking.NoticeDelivery(
+        organisation="birmingham-housing", register_date=Date(year=2004, month=12, day=8)
+    )
+    delivery.acknowledged_time.FromJsonString("2004-12-31T21:00:00Z")
+    served.tracking.deliveries = [delivery]
+
+    told, untold = ppo("notices", "trace", "notice-1", "--as", "E3", "--json"), ppo("notices", "trace", "n")
+
+    assert json.loads(told.out)["deliveries"][0]["register_date"] == {"year": 2004, "month": 12, "day": 8}
+    assert "housing register" not in untold.out
+    assert [caller.role for caller in served.tracking.callers] == ["police_offender_manager", "ops"]

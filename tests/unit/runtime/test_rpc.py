@@ -9,6 +9,8 @@ from typing import Any, cast
 
 import grpc
 import pytest
+from casework.v1 import casework_pb2 as casework
+from casework.v1 import casework_pb2_grpc
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -274,14 +276,96 @@ async def test_a_call_under_way_is_answered_while_the_server_stops() -> None:
         await stopping
 
 
-async def test_the_contract_can_be_asked_for_without_a_token() -> None:
-    server = Server(Address("127.0.0.1", 0), Gate(Verifier(PUBLIC), [SERVICE]), [SERVICE], {}, frozenset())
-    await server.start(None)
-    async with grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as wire:
-        # Its types know the blocking channel only.
-        stub: Any = reflection_pb2_grpc.ServerReflectionStub(cast(Any, wire))
-        asked = iter([reflection_pb2.ServerReflectionRequest(list_services="")])
-        answers = [str(answer) async for answer in stub.ServerReflectionInfo(asked, timeout=5)]
-    await server.stop()
+async def reflected(wire: Any) -> str:
+    # Its types know the blocking channel only.
+    stub: Any = reflection_pb2_grpc.ServerReflectionStub(cast(Any, wire))
+    asked = iter([reflection_pb2.ServerReflectionRequest(list_services="")])
+    return "".join([str(answer) async for answer in stub.ServerReflectionInfo(asked, timeout=5)])
 
-    assert SERVICE.full_name in answers[0]
+
+async def test_the_contract_can_be_asked_for_with_a_token() -> None:
+    async with providing(OFFICER) as wire:
+        assert SERVICE.full_name in await reflected(wire)
+
+
+# ---- a contract apart: what a provider may not learn of
+
+PROVIDER = Caller("clerk", "housing_provider", "birmingham-housing", OFFICER.expires)
+APART = casework.DESCRIPTOR.services_by_name["CaseworkService"]
+NOWHERE = "/casework.v1.NoSuchService/AcknowledgeNotice"
+LISTING = f"/{SERVICE.full_name}/ListDetentions"
+REFLECTION = "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo"
+
+
+class Provided(casework_pb2_grpc.CaseworkServiceServicer):
+    async def AcknowledgeNotice(self, request: Any, context: Any) -> casework.AcknowledgeNoticeResponse:
+        raise NotFound("your organisation was sent no such notice")
+
+
+@asynccontextmanager
+async def providing(caller: Caller | None) -> AsyncIterator[grpc.aio.Channel]:
+    """A server with both contracts, of which the provider may know one."""
+    gate = Gate(Verifier(PUBLIC), [SERVICE], apart=[APART])
+    server = Server(Address("127.0.0.1", 0), gate, [SERVICE], {}, frozenset())
+    custody_pb2_grpc.add_CustodyServiceServicer_to_server(Suite(), server.grpc)
+    casework_pb2_grpc.add_CaseworkServiceServicer_to_server(Provided(), server.grpc)
+    await server.start(None)
+    metadata = () if caller is None else (("authorization", f"Bearer {issue(PRIVATE, caller)}"),)
+    try:
+        async with grpc.aio.insecure_channel(
+            f"127.0.0.1:{server.port}", interceptors=[_With(metadata)]
+        ) as wire:
+            yield wire
+    finally:
+        await server.stop()
+
+
+class _With(grpc.aio.StreamStreamClientInterceptor):
+    """The bearer token on a call of both streams, which none of ours is."""
+
+    def __init__(self, metadata: tuple[tuple[str, str], ...]) -> None:
+        self._metadata = metadata
+
+    async def intercept_stream_stream(self, continuation: Any, details: Any, requests: Any) -> Any:
+        return await continuation(details._replace(metadata=grpc.aio.Metadata(*self._metadata)), requests)
+
+
+async def refused(wire: grpc.aio.Channel, name: str) -> grpc.aio.AioRpcError:
+    call: Any = wire.stream_stream(name)
+    with pytest.raises(grpc.aio.AioRpcError) as error:
+        async for _ in call(iter([b""]), timeout=5):
+            pass
+    return error.value
+
+
+@pytest.mark.parametrize("caller", [PROVIDER, None], ids=["provider", "nobody"])
+@pytest.mark.parametrize("name", [LISTING, REFLECTION])
+async def test_what_stands_beside_a_contract_apart_looks_as_if_it_were_not_there(
+    caller: Caller | None, name: str
+) -> None:
+    async with providing(caller) as wire:
+        hidden, missing = await refused(wire, name), await refused(wire, NOWHERE)
+
+    assert (hidden.code(), hidden.details()) == (missing.code(), missing.details())
+    assert hidden.code() in (grpc.StatusCode.UNIMPLEMENTED, grpc.StatusCode.UNAUTHENTICATED)
+
+
+async def test_an_error_of_a_contract_apart_names_that_contract_alone() -> None:
+    request = casework.AcknowledgeNoticeRequest(request_id="r", notice_id="n")
+    token = issue(PRIVATE, PROVIDER)
+    async with providing(None) as wire:
+        with pytest.raises(grpc.aio.AioRpcError) as error:
+            await casework_pb2_grpc.CaseworkServiceStub(wire).AcknowledgeNotice(
+                request, timeout=5, metadata=(("authorization", f"Bearer {token}"),)
+            )
+
+    assert error.value.code() == grpc.StatusCode.NOT_FOUND
+    assert b"casework" in dict(error.value.trailing_metadata() or ())["grpc-status-details-bin"]
+    assert "ppo" not in repr(error.value).lower()
+
+
+async def test_a_caller_of_the_others_is_told_which_role_may_not_call_it() -> None:
+    async with providing(OFFICER) as wire:
+        error = await refused(wire, f"/{APART.full_name}/AcknowledgeNotice")
+
+    assert error.code() == grpc.StatusCode.PERMISSION_DENIED
