@@ -1,4 +1,4 @@
-"""What the contracts say of themselves: the comments above messages, fields, values and calls, by full name."""
+"""What the contracts say of themselves: the comment above each declaration, by full name."""
 
 from collections.abc import Iterator
 from functools import cache
