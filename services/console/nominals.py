@@ -32,8 +32,8 @@ def load(
      "identifiers": [{"kind": "IDENTIFIER_KIND_PNC_ID", "value": "79/163001B"}]}}
 
     ppo nominals import nominals.csv --source niche
-    source_reference,given_name,family_name,aliases,birth_date,sex,ethnicity_code,pnc_id,cro_number,prison_number
-    N1,Shane,Kelly,"Kelly, Sean; Kelly, S",1979-03-04,male,W1,79/163001B,,
+    source_reference,given_name,family_name,aliases,birth_date,sex,ethnicity_code,pnc_id,cro_number,asn,prison_number
+    N1,Shane,Kelly,"Kelly, Sean; Kelly, S",1979-03-04,male,W1,79/163001B,,,
     ```
 
     Exit code 0 when every row was taken, 3 when some were refused.

@@ -134,7 +134,7 @@ def _alias(text: str) -> Json:
     return _name(name.given_name, name.family_name)
 
 
-_KINDS = ("pnc_id", "cro_number", "prison_number")
+_KINDS = ("pnc_id", "cro_number", "asn", "prison_number")
 
 NOMINALS = Shape(
     flagging.ImportNominalsRequest,

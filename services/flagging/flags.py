@@ -19,6 +19,9 @@ def flag(
     ordered = sorted(episodes, key=lambda episode: span(episode)[0])
     recorded = fields.stamp(now)
     state = events_pb2.Flag(nominal_id=nominal_id, person=person, episodes=ordered, recorded_time=recorded)
+    for identifier in state.person.identifiers:
+        # How it was typed is the index's own affair.
+        identifier.ClearField("raw")
     state.state = FLAGGED if flagged_at(now, spans(state)) else NOT_FLAGGED
     return state
 

@@ -41,15 +41,16 @@ def identifier(given: person_pb2.Identifier, field: str) -> Key:
 
 
 def canonical(person: person_pb2.Person, field: str = "person") -> person_pb2.Person:
-    """A copy with its identifiers canonical, each once."""
-    keys = [
-        identifier(given, f"{field}.identifiers[{place}]") for place, given in enumerate(person.identifiers)
-    ]
+    """A copy with its identifiers canonical, each once; the raw text beside where it differs."""
+    typed: dict[Key, str] = {}
+    for place, given in enumerate(person.identifiers):
+        typed.setdefault(identifier(given, f"{field}.identifiers[{place}]"), given.value)
     copy = person_pb2.Person()
     copy.CopyFrom(person)
     del copy.identifiers[:]
-    for kind, value in dict.fromkeys(keys):
-        copy.identifiers.add(kind=person_pb2.IdentifierKind.ValueType(kind), value=value)
+    for (kind, value), raw in typed.items():
+        known = person_pb2.IdentifierKind.ValueType(kind)
+        copy.identifiers.add(kind=known, value=value, raw="" if raw == value else raw)
     return copy
 
 

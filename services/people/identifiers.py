@@ -29,6 +29,10 @@ _CRO_WHOLE = re.compile(rf"(?P<serial>\d{{6}})(?P<year>\d{{2}}){_LETTER}", re.AS
 # The serial of an SF number has no fixed width and is counted as it stands: no zeros before it, and always
 # the slash, for a digit typed in its place would make another number that passes.
 _CRO_SF = re.compile(rf"SF(?P<year>\d{{2}})/(?P<serial>[1-9]\d{{0,5}}){_LETTER}", re.ASCII)
+# What stands before the sequence says who made the arrest: police force, unit and system.
+_ASN_HEAD = r"(?P<year>\d{2})/(?P<force>[A-Z0-9]{2})(?P<unit>[A-Z0-9]{2})/(?P<system>[A-Z0-9]{2})/"
+_ASN = re.compile(rf"{_ASN_HEAD}(?P<serial>\d{{1,11}}){_LETTER}", re.ASCII)
+_ASN_WHOLE = re.compile(rf"{_ASN_HEAD.replace('/', '')}(?P<serial>\d{{11}}){_LETTER}", re.ASCII)
 _PRISON = re.compile(r"[A-Z]\d{4}[A-Z]{2}", re.ASCII)
 _NOMINAL = re.compile(r"[0-9A-F]{8}(-[0-9A-F]{4}){3}-[0-9A-F]{12}")
 
@@ -56,7 +60,10 @@ def canonical(kind: Kind, raw: str) -> str:
 
 
 def display(kind: Kind, value: str) -> str:
-    """A canonical value as people write it: a PNC id with its two-digit year."""
+    """A canonical value as people write it: a PNC id with its two-digit year, an ASN without its zeros."""
+    if kind == pb.IDENTIFIER_KIND_ASN:
+        head, _, serial = value.rpartition("/")
+        return f"{head}/{serial.lstrip('0')}"
     return value[2:] if kind == pb.IDENTIFIER_KIND_PNC_ID else value
 
 
@@ -81,6 +88,13 @@ def cro_number(year: int, serial: int) -> str:
 def cro_sf_number(year: int, serial: int) -> str:
     letter = _check_letter(f"{year % 100:02d}{serial}")
     return canonical(pb.IDENTIFIER_KIND_CRO_NUMBER, f"SF{year % 100:02d}/{serial}{letter}")
+
+
+def asn(year: int, unit: str, serial: int) -> str:
+    """`unit` is the force, its unit and the system, such as 01ZD01."""
+    force, system = unit[:2], unit[4:]
+    letter = _check_letter(_asn_digits(f"{year % 100:02d}", force, system, f"{serial:011d}"))
+    return canonical(pb.IDENTIFIER_KIND_ASN, f"{year % 100:02d}{unit}{serial:011d}{letter}")
 
 
 def prison_number(serial: int) -> str:
@@ -134,6 +148,19 @@ def _cro_sf(text: str) -> str:
     return f"SF{parts['year']}/{parts['serial']}{parts['letter']}"
 
 
+def _asn(text: str) -> str:
+    parts = _parts("asn", text, _ASN, _ASN_WHOLE)
+    year, force, unit, system = (parts[name] for name in ("year", "force", "unit", "system"))
+    serial = f"{parts['serial']:0>11}"
+    _verify("asn", serial, _asn_digits(year, force, system, serial), parts["letter"])
+    return f"{year}/{force}{unit}/{system}/{serial}{parts['letter']}"
+
+
+def _asn_digits(year: str, force: str, system: str, serial: str) -> str:
+    """The check letter covers a force and a system that are numbers; it never covers the unit."""
+    return "".join(part for part in (force, system) if part.isdigit()) + year + serial
+
+
 def _prison_number(text: str) -> str:
     if not _PRISON.fullmatch(text):
         raise Malformed("prison_number", FORM)
@@ -163,6 +190,7 @@ def _verify(kind: str, serial: str, digits: str, letter: str) -> None:
 _READERS: dict[Kind, Callable[[str], str]] = {
     pb.IDENTIFIER_KIND_PNC_ID: _pnc_id,
     pb.IDENTIFIER_KIND_CRO_NUMBER: _cro_number,
+    pb.IDENTIFIER_KIND_ASN: _asn,
     pb.IDENTIFIER_KIND_PRISON_NUMBER: _prison_number,
     pb.IDENTIFIER_KIND_NOMINAL_ID: _nominal_id,
 }

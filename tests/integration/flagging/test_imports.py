@@ -50,6 +50,18 @@ async def test_nominals_are_read_back_as_they_came(service: Service) -> None:
     assert (await service.read(nominal_id(nominal.nominal_id))) == nominal
 
 
+async def test_an_identifier_is_read_back_with_its_raw_text_and_published_without(service: Service) -> None:
+    typed = person_pb2.Identifier(kind=person_pb2.IDENTIFIER_KIND_PNC_ID, value="01/171310w")
+
+    nominal_id = await service.nominal(person("Sean", "Doyle", identifiers=[typed]))
+    await service.active(nominal_id)
+
+    [kept] = (await service.read(typed)).person.identifiers
+    [flag] = await flags(service)
+    assert (kept.value, kept.raw) == ("2001/0171310W", "01/171310w")
+    assert [(one.value, one.raw) for one in flag.person.identifiers] == [("2001/0171310W", "")]
+
+
 async def test_the_same_rows_again_change_nothing(service: Service) -> None:
     await service.load(CARTER, DOYLE)
     before = await service.read(pnc_id(1))

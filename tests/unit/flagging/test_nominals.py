@@ -25,6 +25,14 @@ def test_identifiers_are_filed_in_canonical_form_each_once() -> None:
     assert [one.value for one in filed.identifiers] == ["2001/0171310W"]
 
 
+def test_an_identifier_keeps_the_text_it_came_as_where_that_differs() -> None:
+    typed = [person_pb2.Identifier(kind=PNC, value="01/171310w"), pnc_id(3)]
+
+    filed = nominals.filed(person(identifiers=typed), TODAY)
+
+    assert [one.raw for one in filed.identifiers] == ["01/171310w", ""]
+
+
 def test_the_row_itself_is_left_as_it_came() -> None:
     given = person(identifiers=[person_pb2.Identifier(kind=PNC, value="01/171310w")])
 
