@@ -181,6 +181,7 @@ class Registration(Base):
             effective_start_time=fields.stamp(self.effective_start_time),
             effective_end_time=fields.stamp(self.effective_end_time),
             recorded_time=fields.stamp(self.recorded_time),
+            removal_reason=pb.RemovalReason.ValueType(self.removal_reason),
         )
 
 

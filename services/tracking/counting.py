@@ -9,6 +9,7 @@ from typing import NamedTuple
 from google.type.date_pb2 import Date
 
 from ppo.custody.v1 import custody_pb2
+from ppo.flagging.v1 import flagging_pb2
 from ppo.person.v1 import person_pb2, screening_pb2
 from ppo.tracking.v1 import tracking_pb2 as pb
 from services.tracking import days
@@ -55,7 +56,8 @@ class Listed:
     before: bool
     at_end: bool
     added: int
-    removed: int
+    # The reason of each registration that ended in the month.
+    removals: Sequence[int]
     position: int
     # Of the last registration; the owner of the case then and at the end of the month before.
     nominating_ocu: str
@@ -116,11 +118,12 @@ def _person(cells: Counter[Cell], one: Listed, area: Area) -> None:
     )
     _add(cells, "M1", parts)
     _add(cells, STAGES.get(one.position, "M14"), [("position", position)])
-    _add(cells, "M5", [("ocu", ocu), ("reason", NOT_RECORDED)], one.removed)
+    for reason in one.removals:
+        _add(cells, "M5", [("ocu", ocu), ("reason", _reason(reason))])
     _add(cells, "M6", [("ocu", ocu)], one.added)
     cells[Cell("M0")] += one.at_end
     cells[Cell("ADDED")] += one.added
-    cells[Cell("REMOVED")] += one.removed
+    cells[Cell("REMOVED")] += len(one.removals)
     cells[Cell("NEW_PERSONS")] += not one.before
 
 
@@ -181,6 +184,13 @@ def _ethnicity(code: str) -> str:
         return NOT_RECORDED
     recoded = RECODED.get(code, code)
     return recoded if recoded in ETHNICITIES else OTHER
+
+
+def _reason(reason: int) -> str:
+    if reason == flagging_pb2.REMOVAL_REASON_UNSPECIFIED or reason not in flagging_pb2.RemovalReason.values():
+        return NOT_RECORDED
+    name = flagging_pb2.RemovalReason.Name(flagging_pb2.RemovalReason.ValueType(reason))
+    return _words(name, "REMOVAL_REASON_")
 
 
 def _drug(drug: int) -> str:

@@ -100,6 +100,9 @@ class Episode(Base):
     nominating_ocu: Mapped[words]
     start_time: Mapped[instant]
     end_time: Mapped[maybe_instant]
+    removal_reason: Mapped[small] = mapped_column(
+        server_default=text("0"), comment="ppo.flagging.v1.RemovalReason; 0 while it stands or is not known"
+    )
 
 
 class Identifier(Base):

@@ -132,7 +132,7 @@ def _listed(row: Row[Any]) -> Listed:
         before=row.before,
         at_end=row.at_end,
         added=row.added,
-        removed=row.removed,
+        removals=row.removals,
         position=row.position,
         nominating_ocu=row.nominating_ocu,
         owner=row.owner,

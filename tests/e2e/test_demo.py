@@ -61,6 +61,7 @@ STORY = [
     "December is closed",
     "It balances",
     "321            321",
+    "no longer a threat",
     "408            408",
     "13  408    3  13, 3%",
     "9   13   69  9",

@@ -21,7 +21,9 @@ _LISTED = text(
             bool_or(start_time < :start AND coalesce(end_time, 'infinity') >= :start) AS before,
             bool_or(start_time < :end AND coalesce(end_time, 'infinity') >= :end) AS at_end,
             count(*) FILTER (WHERE start_time >= :start AND start_time < :end) AS added,
-            count(*) FILTER (WHERE end_time >= :start AND end_time < :end) AS removed,
+            coalesce(
+                array_agg(removal_reason) FILTER (WHERE end_time >= :start AND end_time < :end), '{}'
+            ) AS removals,
             (array_agg(strand ORDER BY start_time DESC))[1] AS strand,
             (array_agg(nominating_ocu ORDER BY start_time DESC))[1] AS nominating_ocu
         FROM episode

@@ -53,6 +53,7 @@ async def _episodes(session: AsyncSession, flag: flagging.Flag) -> None:
             "nominating_ocu": episode.nominating_ocu,
             "start_time": start,
             "end_time": end,
+            "removal_reason": episode.removal_reason,
         }
         row = insert(Episode).values(registration_id=episode.registration_id, **values)
         await session.execute(

@@ -125,7 +125,10 @@ async def test_after_removal_a_nomination_opens_a_new_registration(service: Serv
 
     assert second.registration_id != first.registration_id
     [flag] = (await published(service))[-1:]
-    assert [episode.nominating_ocu for episode in flag.episodes] == ["D1", "E3"]
+    assert [(episode.nominating_ocu, episode.removal_reason) for episode in flag.episodes] == [
+        ("D1", pb.REMOVAL_REASON_NO_LONGER_A_THREAT),
+        ("E3", pb.REMOVAL_REASON_UNSPECIFIED),
+    ]
 
 
 async def test_an_annulled_registration_leaves_no_episode(service: Service) -> None:

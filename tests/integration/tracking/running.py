@@ -25,6 +25,7 @@ from deploy.embedded.services import Service, ServiceProcess, Suite
 from ppo.custody.v1 import custody_pb2
 from ppo.custody.v1 import events_pb2 as custody
 from ppo.flagging.v1 import events_pb2 as flagging
+from ppo.flagging.v1 import flagging_pb2
 from ppo.person.v1 import person_pb2, screening_pb2
 from ppo.policy.v1 import policy_pb2
 from ppo.tracking.v1 import movement_pb2, notice_pb2
@@ -130,6 +131,7 @@ class Ppo:
     strand: screening_pb2.Strand.ValueType = screening_pb2.STRAND_CATCH_AND_CONVICT
     start: datetime = REGISTERED
     end: datetime | None = None
+    removed: flagging_pb2.RemovalReason.ValueType = flagging_pb2.REMOVAL_REASON_UNSPECIFIED
     born: str = "1980-03-12"
     annulled: bool = False
     numbered: bool = True
@@ -153,6 +155,7 @@ class Ppo:
                     effective_start_time=stamp(self.start),
                     effective_end_time=stamp(self.end) if self.end else None,
                     recorded_time=stamp(self.start),
+                    removal_reason=self.removed,
                 )
             )
         return flag

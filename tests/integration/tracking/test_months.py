@@ -11,12 +11,14 @@ from google.type.date_pb2 import Date
 
 from ppo.custody.v1 import custody_pb2
 from ppo.custody.v1 import events_pb2 as custody
+from ppo.flagging.v1 import flagging_pb2
 from ppo.returns.v1 import returns_pb2 as returns
 from ppo.returns.v1.returns_pb2_grpc import ReturnsServiceStub
 from ppo.tracking.v1 import tracking_pb2 as pb
 from services.runtime import channel
 from tests.integration.tracking.running import ARRESTS, SECONDS, Ppo, World, december, hmpps
 
+M5 = ("M5", "reason")
 NOVEMBER, DECEMBER = Date(year=2004, month=11), Date(year=2004, month=12)
 
 
@@ -38,6 +40,10 @@ def total(found: Mapping[tuple[str, str, str], int], *measures: str) -> list[int
     return [found[measure, "total", ""] for measure in measures]
 
 
+def by_reason(found: Mapping[tuple[str, str, str], int]) -> dict[str, int]:
+    return {category: value for (measure, part, category), value in found.items() if (measure, part) == M5}
+
+
 async def somebody_else(world: World, suite: str, result: custody_pb2.TestResult.ValueType) -> None:
     detention = str(uuid4())
     counted = custody.DetentionCounted(
@@ -52,7 +58,7 @@ async def somebody_else(world: World, suite: str, result: custody_pb2.TestResult
 async def test_two_months_balance_and_each_person_counts_once(world: World) -> None:
     there = await world.known(Ppo())
     await world.known(Ppo(ocu="F1", start=december(6)))
-    await world.known(Ppo(ocu="D3", end=december(20)))
+    await world.known(Ppo(ocu="D3", end=december(20), removed=flagging_pb2.REMOVAL_REASON_LONG_CUSTODY))
     await world.known(Ppo(ocu="D1", end=datetime(2004, 11, 20, tzinfo=UTC)))
     await world.publish(hmpps("received", there.number, december(1), "ADMISSION", "BMI", "I"))
     detention = await world.arrest(there, december(10), suite="E3")
@@ -72,6 +78,8 @@ async def test_two_months_balance_and_each_person_counts_once(world: World) -> N
     assert total(found, "M7", "M8", "M9") == [3, 1, 1]
     assert total(found, "M10", "M11", "M12", "M13", "M14") == [1, 0, 0, 0, 2]
     assert found["M7", "ocu", "D3"] == 3
+    assert by_reason(november) == {"not recorded": 1}
+    assert by_reason(found) == {"long custody": 1}
     assert {ocu: found["M1", "ocu", ocu] for ocu in ("E3", "F1", "D3", "D1")} == {
         "E3": 1,
         "F1": 1,

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ppo.custody.v1 import custody_pb2
+from ppo.flagging.v1 import flagging_pb2
 from ppo.person.v1 import person_pb2, screening_pb2
 from ppo.tracking.v1 import tracking_pb2 as pb
 from services.returns import balance, definitions
@@ -26,7 +27,7 @@ SOMEBODY = Listed(
     before=True,
     at_end=True,
     added=0,
-    removed=0,
+    removals=(),
     position=pb.POSITION_SUPERVISED,
     nominating_ocu="E3",
     owner="E3",
@@ -52,7 +53,7 @@ def listed(draw: st.DrawFn) -> Listed:
         before=before,
         at_end=at_end,
         added=added,
-        removed=before + added - at_end,
+        removals=[draw(st.integers(0, 5)) for _ in range(before + added - at_end)],
         position=draw(st.integers(0, 6)),
         nominating_ocu=draw(st.sampled_from(OCUS)),
         owner=draw(owners),
@@ -106,6 +107,16 @@ def test_a_child_of_prevent_and_deter_counts_in_m24_alone() -> None:
     cells = counted([child], [], AREA)
 
     assert {cell: value for cell, value in cells.items() if value} == {Cell("M24"): 1}
+
+
+def test_a_removal_is_counted_by_its_reason_and_one_that_nobody_told_as_not_recorded() -> None:
+    moved, not_told, of_later_contract = flagging_pb2.REMOVAL_REASON_MOVED_AWAY, 0, 99
+
+    cells = counted([replace(SOMEBODY, removals=[moved, moved, not_told, of_later_contract])], [], AREA)
+
+    reasons = {cell.category: value for cell, value in cells.items() if cell[:2] == ("M5", "reason")}
+    assert reasons == {"moved away": 2, "not recorded": 2}
+    assert cells[Cell("M5", "ocu", "E3")] == cells[Cell("M5")] == 4
 
 
 def test_an_age_that_a_partial_date_leaves_open_is_not_recorded() -> None:
