@@ -197,9 +197,13 @@ class Tracking(TrackingServiceServicer):
         self, request: pb.AcknowledgeNoticeRequest, _: Context
     ) -> pb.AcknowledgeNoticeResponse:
         now, organisation = self._clock.now(), identity.current().organisation
+        if request.revision < 0:
+            raise Invalid("revision", "is that of a notice, or 0 for the latest")
 
         async def act(session: AsyncSession) -> pb.AcknowledgeNoticeResponse:
-            acknowledged = await notices.acknowledge(session, request.notice_id, organisation, now)
+            acknowledged = await notices.acknowledge(
+                session, request.notice_id, organisation, request.revision, now
+            )
             if acknowledged is None:
                 # Whether others were sent one is not for the caller to know.
                 raise NotFound("your organisation was sent no such notice")

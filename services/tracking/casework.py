@@ -26,15 +26,16 @@ class Casework(CaseworkServiceServicer):
 
         async def act(session: AsyncSession) -> pb.AcknowledgeNoticeResponse:
             sent = await notices.sent(session, request.notice_id, organisation)
-            if sent is None or sent.message_type != pb.CaseNotice.DESCRIPTOR.full_name:
+            if not sent or sent[-1].message_type != pb.CaseNotice.DESCRIPTOR.full_name:
                 raise NotFound("your organisation was sent no such notice")
-            entered = housing.entered(pb.CaseNotice.FromString(sent.message), request, days.day(now))
-            if sent.acknowledged_time is None:
-                sent.acknowledged_time, sent.register_date = now, entered
-            if sent.register_date != entered:
+            latest = sent[-1]
+            entered = housing.entered(pb.CaseNotice.FromString(latest.message), request, days.day(now))
+            if latest.acknowledged_time is None:
+                latest.register_date = entered
+            if latest.register_date != entered:
                 raise Conflict("the notice was acknowledged with another register_date")
             reply = pb.AcknowledgeNoticeResponse()
-            reply.acknowledged_time.FromDatetime(sent.acknowledged_time)
+            reply.acknowledged_time.FromDatetime(notices.settle(sent, now))
             return reply
 
         return await requests.once(self._database, request, pb.AcknowledgeNoticeResponse, act, now)

@@ -15,7 +15,7 @@ from services.tracking.store import figures
 
 NOTICES = Gauge("ppo_notices", "Notices, by type and state of the latest revision.", ["type", "state"])
 UNDELIVERED = Gauge("ppo_notices_undelivered", "Records of notices that Kafka does not have yet.")
-OVERDUE = Gauge("ppo_notices_overdue", "Records that nobody has acknowledged in time.", ["type"])
+OVERDUE = Gauge("ppo_notices_overdue", "Notices that an organisation has not acknowledged in time.", ["type"])
 PARKED = Gauge("ppo_movements_parked", "Movements of numbers that nobody on the register is known by.")
 PARKED_SECONDS = Gauge("ppo_movements_parked_seconds", "How long the oldest of them has waited.")
 REVIEWS = Gauge("ppo_reviews", "What waits for somebody to look at it.", ["kind"])
@@ -64,6 +64,7 @@ class Gauges:
     async def _owners(self, session: AsyncSession) -> None:
         owners = await figures.owners(session, self._clock.now())
         OWNERS.clear()
+        # One state may come twice: with an owner, and without.
         for _, state, count in owners:
-            OWNERS.labels(pb.OwnershipState.Name(pb.OwnershipState.ValueType(state))).set(count)
+            OWNERS.labels(pb.OwnershipState.Name(pb.OwnershipState.ValueType(state))).inc(count)
         OWNERLESS.set(sum(count for owned, _, count in owners if not owned))

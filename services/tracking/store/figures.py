@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import func, select, text
+from sqlalchemy import distinct, func, select, text, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
 
+from ppo.tracking.v1 import tracking_pb2 as pb
 from services.tracking.models import CASEWORK, NOTICES, Delivery, Notice, Parked, Review, outbox
 
 # Of everybody who is on the register now: how many owners stand, and in which state.
@@ -41,9 +43,21 @@ async def undelivered(session: AsyncSession) -> int:
 
 
 async def overdue(session: AsyncSession, now: datetime) -> Sequence[tuple[int, int]]:
-    """(type, how many) of what nobody has acknowledged in time."""
-    late = select(Notice.type, func.count()).join(Delivery, Delivery.notice_id == Notice.notice_id)
-    rows = late.where(Delivery.due_time < now, Delivery.acknowledged_time.is_(None)).group_by(Notice.type)
+    """(type, how many): each notice once for each organisation that has not acknowledged it in time.
+
+    A later revision leaves the earlier one's time limit as it was; a retraction ends it.
+    """
+    whose = func.count(distinct(tuple_(Delivery.notice_id, Delivery.organisation)))
+    late = select(Notice.type, whose).join(Delivery, Delivery.notice_id == Notice.notice_id)
+    later = aliased(Delivery)
+    ended = select(later.number).where(
+        later.notice_id == Delivery.notice_id,
+        later.organisation == Delivery.organisation,
+        later.revision > Delivery.revision,
+        later.state == pb.NOTICE_STATE_RETRACTED,
+    )
+    unsettled = (Delivery.acknowledged_time.is_(None), ~ended.exists())
+    rows = late.where(Delivery.due_time < now, *unsettled).group_by(Notice.type)
     return [(row[0], row[1]) for row in await session.execute(rows)]
 
 

@@ -64,21 +64,25 @@ async def latest(
     return (await session.scalars(rows.order_by(Delivery.number).limit(limit))).all()
 
 
-async def sent(session: AsyncSession, notice_id: str, organisation: str) -> Delivery | None:
-    """The latest revision that the organisation was sent, locked."""
+async def sent(session: AsyncSession, notice_id: str, organisation: str) -> Sequence[Delivery]:
+    """Every revision that the organisation was sent, the latest last, locked."""
     rows = select(Delivery).where(Delivery.notice_id == notice_id, Delivery.organisation == organisation)
-    found: Delivery | None = await session.scalar(
-        rows.order_by(Delivery.revision.desc()).limit(1).with_for_update()
-    )
-    return found
+    return (await session.scalars(rows.order_by(Delivery.revision).with_for_update())).all()
+
+
+def settle(had: Sequence[Delivery], now: datetime) -> datetime:
+    """When the organisation first said that it has the last of these; it needs none of those before it."""
+    for one in had:
+        one.acknowledged_time = one.acknowledged_time or now
+    return had[-1].acknowledged_time or now
 
 
 async def acknowledge(
-    session: AsyncSession, notice_id: str, organisation: str, now: datetime
+    session: AsyncSession, notice_id: str, organisation: str, revision: int, now: datetime
 ) -> datetime | None:
-    """When the organisation first said that it has the latest revision; None where it was sent none."""
-    found = await sent(session, notice_id, organisation)
-    if found is None:
+    """Of a revision, or for 0 the latest; None where the organisation was sent none such."""
+    every = await sent(session, notice_id, organisation)
+    had = [one for one in every if not revision or one.revision <= revision]
+    if not had or (revision and had[-1].revision != revision):
         return None
-    found.acknowledged_time = found.acknowledged_time or now
-    return found.acknowledged_time
+    return settle(had, now)

@@ -1,11 +1,15 @@
 """What operations see of notices and owners, through the real process."""
 
 import asyncio
+from uuid import uuid4
 
+import grpc
 import psycopg
+import pytest
 from casework.v1 import casework_pb2 as casework
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from ppo.tracking.v1 import tracking_pb2 as pb
 from services.runtime.database import Database
 from services.runtime.policy import Viewer
 from services.tracking.models import SCHEMA, outbox
@@ -14,6 +18,8 @@ from tests.integration.tracking.running import NOW, SECONDS, Ppo, World, decembe
 
 RECEPTIONS = 'ppo_notices{{state="NOTICE_STATE_{}",type="NOTICE_TYPE_PRISON_RECEPTION"}}'
 CONFIRMED, RETRACTED = RECEPTIONS.format("CONFIRMED"), RECEPTIONS.format("RETRACTED")
+OVERDUE = 'ppo_notices_overdue{type="NOTICE_TYPE_PRISON_TRANSFER"}'
+INTERIM = 'ppo_owners{state="OWNERSHIP_STATE_INTERIM"}'
 OWNERLESS = "ppo_registrations_without_owner"
 
 
@@ -35,15 +41,103 @@ async def test_a_notice_that_is_retracted_is_not_counted_as_confirmed_any_more(w
     assert await world.processes.metric(CONFIRMED) == 0
 
 
+async def test_an_acknowledged_revision_settles_those_before_it_and_a_retraction_the_rest(
+    world: World,
+) -> None:
+    ppo = await world.known(Ppo(ocu="F1"))
+    await moved(world, ppo)
+    [*_, transfer] = await world.notices("F1", ppo, 4)
+    # The owner, its probation office and both prisons, though all but one of them had two records.
+    await until(world, OVERDUE, 4)
+
+    await acknowledge(world, "F1", transfer.notice_id, revision=1)
+    assert await settled(world, transfer.notice_id) == {("F1", 1)}
+    await acknowledge(world, "FSI", transfer.notice_id, "prison_offender_management_unit")
+    await until(world, OVERDUE, 3)
+    await acknowledge(world, "F1", transfer.notice_id)
+    await until(world, OVERDUE, 2)
+    assert await settled(world, transfer.notice_id) == {("F1", 1), ("F1", 2), ("FSI", 2)}
+
+    ppo.annulled = True
+    await world.flag(ppo)
+    await until(world, OVERDUE, 0)
+
+
+async def test_a_later_revision_settles_those_before_it(world: World) -> None:
+    ppo = await world.known(Ppo(ocu="F1"))
+    await moved(world, ppo)
+    [*_, transfer] = await world.notices("F1", ppo, 4)
+
+    await acknowledge(world, "F1", transfer.notice_id, revision=2)
+
+    assert await settled(world, transfer.notice_id) == {("F1", 1), ("F1", 2)}
+
+
+async def test_a_revision_that_was_not_sent_is_not_acknowledged(world: World) -> None:
+    ppo = await world.known(Ppo(ocu="F1"))
+    [notice] = await world.notices("F1", ppo, 1)
+
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await acknowledge(world, "F1", notice.notice_id, revision=2)
+
+    assert refused.value.code() == grpc.StatusCode.NOT_FOUND
+    assert await settled(world, notice.notice_id) == set()
+
+
+async def moved(world: World, ppo: Ppo) -> None:
+    """From one prison to another, which is told in two revisions, and long ago."""
+    await world.publish(
+        hmpps("received", ppo.number, december(1), "ADMISSION", "BMI", "I"),
+        hmpps("released", ppo.number, december(3), "TRANSFERRED", "BMI", "NOTR"),
+    )
+    await world.moved(ppo, 2)
+    await world.publish(hmpps("received", ppo.number, december(3, 12), "TRANSFERRED", "FSI", "INT"))
+    await world.moved(ppo, 3)
+
+
+async def acknowledge(
+    world: World,
+    organisation: str,
+    notice_id: str,
+    role: str = "police_offender_manager",
+    *,
+    revision: int = 0,
+) -> None:
+    request = pb.AcknowledgeNoticeRequest(request_id=str(uuid4()), notice_id=notice_id, revision=revision)
+    await (await world.tracking(role, organisation)).AcknowledgeNotice(request, timeout=SECONDS)
+
+
+async def settled(world: World, notice_id: str) -> set[tuple[str, int]]:
+    """The organisations that have a revision, and which."""
+    ops = await world.tracking("ops", "ppo")
+    traced = await ops.TraceNotice(pb.TraceNoticeRequest(notice_id=notice_id), timeout=SECONDS)
+    return {
+        (one.organisation, one.revision) for one in traced.deliveries if one.HasField("acknowledged_time")
+    }
+
+
+async def test_owners_of_one_state_are_counted_together_whether_or_not_there_is_one(world: World) -> None:
+    ppo = await world.known(Ppo())
+    await world.known(Ppo())
+    ownerless = await world.processes.metric(OWNERLESS)
+
+    with psycopg.connect(world.processes.database.superuser, autocommit=True) as superuser:
+        standing = "SELECT count(*) FROM tracking.ownership WHERE superseded_time IS NULL AND state = %s"
+        [(interim,)] = superuser.execute(standing, [pb.OWNERSHIP_STATE_INTERIM]).fetchall()
+        superuser.execute("UPDATE tracking.ownership SET owner = '' WHERE nominal_id = %s", [ppo.nominal_id])
+
+    await until(world, OWNERLESS, ownerless + 1)
+    assert await world.processes.metric(INTERIM) == interim >= 2
+
+
 async def test_a_ppo_without_an_owner_is_counted(world: World) -> None:
     ppo = await world.known(Ppo())
-    await until(world, 'ppo_owners{state="OWNERSHIP_STATE_INTERIM"}', 1)
-    assert await world.processes.metric(OWNERLESS) == 0
+    before = await world.processes.metric(OWNERLESS)
 
     with psycopg.connect(world.processes.database.superuser, autocommit=True) as superuser:
         superuser.execute("DELETE FROM tracking.ownership WHERE nominal_id = %s", [ppo.nominal_id])
 
-    await until(world, OWNERLESS, 1)
+    await until(world, OWNERLESS, before + 1)
 
 
 async def test_what_a_provider_was_not_sent_yet_counts_as_undelivered(world: World) -> None:
