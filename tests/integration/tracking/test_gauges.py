@@ -121,13 +121,23 @@ async def test_owners_of_one_state_are_counted_together_whether_or_not_there_is_
     await world.known(Ppo())
     ownerless = await world.processes.metric(OWNERLESS)
 
+    interim = await interim_owners(world)
+
     with psycopg.connect(world.processes.database.superuser, autocommit=True) as superuser:
-        standing = "SELECT count(*) FROM tracking.ownership WHERE superseded_time IS NULL AND state = %s"
-        [(interim,)] = superuser.execute(standing, [pb.OWNERSHIP_STATE_INTERIM]).fetchall()
         superuser.execute("UPDATE tracking.ownership SET owner = '' WHERE nominal_id = %s", [ppo.nominal_id])
 
     await until(world, OWNERLESS, ownerless + 1)
     assert await world.processes.metric(INTERIM) == interim >= 2
+
+
+async def interim_owners(world: World) -> int:
+    database = Database(world.processes.database.url(SCHEMA), SCHEMA)
+    try:
+        async with database.transaction() as session:
+            owners = await figures.owners(session, NOW)
+    finally:
+        await database.close()
+    return sum(count for _, state, count in owners if state == pb.OWNERSHIP_STATE_INTERIM)
 
 
 async def test_a_ppo_without_an_owner_is_counted(world: World) -> None:
