@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -11,8 +10,9 @@ from ppo.tracking.v1 import tracking_pb2 as tracking
 from services.custody import answers, store
 from services.custody.models import Detention, due
 from services.people.matching import Index
+from services.runtime.broker import Record
 from services.runtime.clock import Clock
-from services.runtime.consumer import Handler, Unreadable
+from services.runtime.consumer import ERASURE, Handler, Take, Unreadable
 
 GROUP = "custody"
 CASES = "ppo.tracking.cases.v1"
@@ -48,10 +48,11 @@ class Inbox:
         self._clock = clock
 
     @property
-    def handlers(self) -> dict[str, Handler[Any]]:
+    def handlers(self) -> dict[str, Take]:
         return {
             events.Flag.DESCRIPTOR.full_name: Handler(events.Flag, self.flag),
             tracking.Case.DESCRIPTOR.full_name: Handler(tracking.Case, self.case),
+            ERASURE: self.erased,
         }
 
     async def flag(self, session: AsyncSession, flag: events.Flag) -> None:
@@ -66,6 +67,11 @@ class Inbox:
         await store.put_case(session, case)
         if answers.entrusted(before) != answers.entrusted(case):
             await self._recheck(session, (await _suites(session)).by_nominal.get(case.nominal_id, ()))
+
+    async def erased(self, session: AsyncSession, record: Record) -> None:
+        """Of a case: the replica takes the erasure of a flag by itself. What was answered before stands."""
+        if record.topic == CASES:
+            await store.drop_case(session, record.key)
 
     async def _recheck(self, session: AsyncSession, detention_ids: Iterable[str]) -> None:
         for detention_id in sorted(detention_ids):

@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, func, select, update
+from sqlalchemy import Row, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -105,6 +105,10 @@ async def hasten_rechecks(session: AsyncSession, now: datetime) -> None:
 async def case(session: AsyncSession, nominal_id: str) -> tracking.Case | None:
     held = await session.scalar(select(CaseState.message).filter_by(nominal_id=nominal_id))
     return None if held is None else tracking.Case.FromString(held)
+
+
+async def drop_case(session: AsyncSession, nominal_id: str) -> None:
+    await session.execute(delete(CaseState).filter_by(nominal_id=nominal_id))
 
 
 async def put_case(session: AsyncSession, case: tracking.Case) -> None:

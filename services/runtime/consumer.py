@@ -29,6 +29,8 @@ DEAD = Counter("ppo_events_dead", "Records sent to the dead-letter topic.", ["gr
 # Takes one record; a Handler is one, and one for a foreign topic may be any other.
 Take: TypeAlias = Callable[[AsyncSession, Record], Awaitable[None]]
 
+# The handler of a record without a value, which means that its key is erased.
+ERASURE = "erasure"
 RETRY_SECONDS = 0.5
 # Longer than any topic keeps its records, so that no repeat outlives the memory of it.
 INBOX_DAYS = 60
@@ -110,7 +112,7 @@ class Consumer:
         self._inbox = inbox
         self._producer = producer
         self._clock = clock
-        self._kind = kind
+        self._kind: Callable[[Record], str] = lambda record: ERASURE if record.value is None else kind(record)
         self._batch = batch
 
     async def run(self) -> None:
@@ -176,7 +178,7 @@ class Consumer:
         kind = self._kind(record)
         if not kind:
             raise Unreadable("has no ce_type header")
-        if kind not in self._handlers or record.value is None:
+        if kind not in self._handlers:
             SKIPPED.labels(self._group).inc()
             return False
         return True
@@ -203,6 +205,12 @@ def _first_of_each(ids: Sequence[str], records: Sequence[Record]) -> dict[str, R
 
 
 def event_id(record: Record) -> str:
-    """The event's own id; for a record without one, a hash of what it says."""
-    given = record.headers.get("ce_id")
-    return given or hashlib.sha256(record.key.encode() + b"\x00" + (record.value or b"")).hexdigest()
+    """The event's own id; for a record without one, a hash of what it says.
+
+    One erasure says what every other does: those of one key differ by where they stand.
+    """
+    if given := record.headers.get("ce_id"):
+        return given
+    if record.value is None:
+        return f"{record.topic}/{record.partition}/{record.offset}"
+    return hashlib.sha256(record.key.encode() + b"\x00" + record.value).hexdigest()

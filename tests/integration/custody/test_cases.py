@@ -142,6 +142,20 @@ async def test_an_older_case_changes_nothing(desk: Desk) -> None:
     assert (await desk.check(person)).ownership.owner == "E3"
 
 
+async def test_a_case_that_is_erased_is_gone_and_may_begin_anew(desk: Desk) -> None:
+    person = somebody()
+    nominal_id = await desk.flagged(person, ocu="D3")
+    for owner in ("E3", "F3"):
+        await told(desk.processes, case(nominal_id, owner, version=1))
+        await owned(desk, person, owner)
+
+        await told(desk.processes, Record(CASES, nominal_id, None, {}))
+
+        answer = await owned(desk, person, "")
+        assert not answer.HasField("ownership")
+        assert answer.contact.organisation == "West Midlands Police, D3"
+
+
 async def test_without_its_database_the_desk_is_answered_with_somebody_to_ring(desk: Desk) -> None:
     person = somebody()
     await told(desk.processes, case(await desk.flagged(person, ocu="D3"), "E3"))

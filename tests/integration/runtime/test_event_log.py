@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from ppo.custody.v1 import events_pb2 as events
 from services.runtime.broker import Cluster, Producer, Record, Subscription, Tail, Topics
 from services.runtime.clock import Clock
-from services.runtime.consumer import Consumer, Handler, Inbox
+from services.runtime.consumer import ERASURE, Consumer, Handler, Inbox, Take
 from services.runtime.database import Database, driver_url
 from services.runtime.errors import Conflict, Unavailable
 from services.runtime.outbox import Outbox
@@ -52,12 +52,12 @@ class Log:
             self.database, self.outbox, producer or self.producer, cluster or self.cluster, TOPICS, Clock()
         )
 
-    def consumer(self, handler: Handler[Any], group: str = "tracking") -> Consumer:
+    def consumer(self, handler: Handler[Any], erase: Take | None = None, group: str = "tracking") -> Consumer:
         subscription = Subscription(self.kafka, mock=False, group=group, instance="0", topics=[ARRESTS])
         return Consumer(
             group,
             subscription,
-            {handler.message.DESCRIPTOR.full_name: handler},
+            {handler.message.DESCRIPTOR.full_name: handler} | ({ERASURE: erase} if erase else {}),
             database=self.database,
             inbox=self.inbox,
             producer=self.producer,
@@ -155,6 +155,23 @@ async def test_a_record_without_a_header_is_taken_by_the_kind_that_its_reader_kn
 
     async with consuming(consumer):
         await ledger.takes(["n1", "n2", "n3"])
+
+
+async def test_every_erasure_of_a_key_is_taken_and_one_that_nobody_takes_is_skipped(log: Log) -> None:
+    ledger, erased = Ledger(log), list[str]()
+
+    async def erase(session: AsyncSession, record: Record) -> None:
+        erased.append(record.key)
+
+    consumer = log.consumer(ledger.handler(), erase)
+    told = Record(ARRESTS, "n1", arrested("n1").SerializeToString(), headers("e1"))
+    gone = [Record(ARRESTS, "n1", None, {}, partition=0, offset=offset) for offset in (1, 2, 2)]
+
+    await consumer.take([told, *gone])
+    await log.consumer(ledger.handler(), group="other").take([told, *gone])
+
+    assert erased == ["n1", "n1"]
+    assert await ledger.taken() == ["n1", "n1"]
 
 
 async def test_what_is_rolled_back_never_leaves(log: Log) -> None:
