@@ -96,7 +96,6 @@ def _show(sent: tracking.SentNotice, *, as_json: bool) -> None:
 def ack(
     notice: NoticeId,
     organisation: Annotated[str, typer.Option("--as", help="The organisation that has it, such as E3.")],
-    revision: Annotated[int, typer.Option(min=0, help="The revision that it has; 0: the latest.")] = 0,
     registered: Annotated[
         datetime | None,
         typer.Option(
@@ -107,7 +106,7 @@ def ack(
     json: output.AsJson = False,
     data: session.Data = session.DATA,
 ) -> int:
-    """Says that an organisation has a notice, and with it every revision before.
+    """Says that an organisation has a notice, in its latest revision and so in all before.
 
     ```
     ppo notices ack NOTICE --as E3
@@ -123,9 +122,7 @@ def ack(
     elif registered is not None:
         raise Stop(f"{organisation} is no provider, which alone says --registered", 2)
     else:
-        request = tracking.AcknowledgeNoticeRequest(
-            request_id=named, notice_id=notice.strip(), revision=revision
-        )
+        request = tracking.AcknowledgeNoticeRequest(request_id=named, notice_id=notice.strip())
         response = asyncio.run(acknowledge(whose, request))
     if json:
         output.emit(response)
