@@ -9,6 +9,8 @@ PYTHON ?= $(firstword $(shell command -v python3.11 python3))
 BIN := .venv/bin
 BUF := node_modules/.bin/buf
 CODE = $(wildcard services deploy docs examples tests setup.py)
+# The tests that have a long form.
+TORTURE = tests/e2e/test_outages.py
 PROTOS := $(shell find proto -type d -o -name '*.proto')
 # The contracts are held against this revision: where the branch left main, or the last commit on main itself.
 AGAINST ?= $(shell git merge-base HEAD origin/main 2>/dev/null || git merge-base HEAD main 2>/dev/null || echo HEAD)
@@ -40,6 +42,10 @@ down: install ## Stop the suite; its data stays.
 .PHONY: test
 test: install ## Run all tests against real PostgreSQL, Redis and Kafka.
 	$(BIN)/pytest
+
+.PHONY: torture
+torture: install ## Run the fault tests at length: hours of kills and cuts, by chance.
+	$(BIN)/pytest --torture --log-cli-level=INFO $(TORTURE)
 
 .PHONY: check
 check: install ## Check format, lint, types, contracts and who imports whom.

@@ -10,6 +10,16 @@ import pytest
 from tests.servers import Database, Running, Servers, used
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--torture", action="store_true", help="the long form of the fault tests, by chance")
+
+
+@pytest.fixture
+def torture(request: pytest.FixtureRequest) -> bool:
+    """The long form of a fault test, with a seed of its own, was asked for."""
+    return bool(request.config.getoption("--torture"))
+
+
 def pytest_report_header() -> list[str]:
     return used(os.environ)
 
