@@ -9,19 +9,17 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from ppo.flagging.v1 import flagging_pb2 as pb
 from ppo.flagging.v1.flagging_pb2_grpc import FlaggingServiceServicer
-from ppo.person.v1 import person_pb2
-from services.flagging import changes, fields, nominals, steps
+from services.flagging import changes, nominals, reading, steps
 from services.flagging.changes import History
 from services.flagging.imports.nominals import NominalImport
 from services.flagging.imports.registrations import RegistrationImport
 from services.flagging.models import Registration, requests
 from services.flagging.screening import Screening
 from services.flagging.search import search
-from services.flagging.store import nominals as nominal_store
 from services.flagging.store import registrations
 from services.runtime.clock import Clock
 from services.runtime.database import Database
-from services.runtime.errors import Illegal, Invalid, NotFound
+from services.runtime.errors import Illegal, NotFound
 from services.runtime.reference import Reference
 from services.runtime.rpc import Context
 
@@ -73,12 +71,9 @@ class Flagging(FlaggingServiceServicer):
         return pb.ImportNominalsResponse(report=report)
 
     async def GetNominal(self, request: pb.GetNominalRequest, _: Context) -> pb.GetNominalResponse:
-        key = nominals.identifier(request.identifier, "identifier")
         async with self._database.transaction() as session:
-            nominal = await nominal_store.by_key(session, key)
-        if nominal is None:
-            raise NotFound("no nominal has this identifier")
-        return pb.GetNominalResponse(nominal=nominal.to_proto())
+            nominal = await reading.nominal(session, request, self._clock.now())
+        return pb.GetNominalResponse(nominal=nominal)
 
     async def SearchNominals(
         self, request: pb.SearchNominalsRequest, _: Context
@@ -131,39 +126,15 @@ class Flagging(FlaggingServiceServicer):
     async def GetRegistration(
         self, request: pb.GetRegistrationRequest, _: Context
     ) -> pb.GetRegistrationResponse:
-        if bool(request.registration_id) == bool(request.nominal_id):
-            raise Invalid("registration_id", "give this or nominal_id, one of the two")
-        async with self._database.transaction() as session:
-            row = await self._registration(session, request)
-        if row is None:
-            raise NotFound("there is no such registration")
-        return pb.GetRegistrationResponse(
-            registration=row.to_proto(self._clock.now()), steps=[step.to_proto() for step in row.steps]
-        )
+        async with self._database.snapshot() as session:
+            return await reading.registration(session, request, self._clock.now())
 
     async def ListPpos(self, request: pb.ListPposRequest, _: Context) -> AsyncIterator[pb.ListPposResponse]:
-        now = self._clock.now()
-        at = fields.time(request.as_of_time) if request.HasField("as_of_time") else now
-        async with self._database.transaction() as session:
-            rows = await registrations.listed(session, at, request.nominating_ocu)
-        for row, person, state in rows:
-            registration = row.to_proto(now)
-            registration.state = pb.RegistrationState.ValueType(state or registration.state)
-            yield pb.ListPposResponse(registration=registration, person=person_pb2.Person.FromString(person))
-
-    async def _registration(
-        self, session: AsyncSession, request: pb.GetRegistrationRequest
-    ) -> Registration | None:
-        """The one asked for, or the person's latest."""
-        if request.nominal_id:
-            nominal_id: str | None = nominals.own_id(request.nominal_id, "nominal_id")
-        else:
-            registration_id = nominals.own_id(request.registration_id, "registration_id")
-            nominal_id = await registrations.nominal_of(session, registration_id)
-        rows = await registrations.of(session, [nominal_id] if nominal_id else [])
-        if request.nominal_id:
-            return rows[-1] if rows else None
-        return next((row for row in rows if row.registration_id == registration_id), None)
+        async with self._database.snapshot() as session:
+            # Read to its end first: no transaction waits for a slow reader.
+            found = [one async for one in reading.on_list(session, request, self._clock.now())]
+        for one in found:
+            yield one
 
     async def _step(self, request: Request, reply: type[Reply], take: Take[Request]) -> Reply:
         registration_id = nominals.own_id(request.registration_id, "registration_id")

@@ -30,6 +30,11 @@ class History:
     now: datetime
     changed: list[Registration] = field(default_factory=list)
 
+    @property
+    def recorded(self) -> datetime:
+        """Now, but never before what was recorded first: who waited for the lock read the clock too early."""
+        return max([self.now, *(step.recorded_time for row in self.rows for step in row.steps)])
+
     def others(self, row: Registration) -> list[Standing]:
         return [other.standing for other in self.rows if other is not row]
 
@@ -46,7 +51,7 @@ class History:
     def take(self, row: Registration, standing: Standing, step: RegistrationStep, by: str) -> None:
         """`step` says what was decided, `standing` where the registration stands then."""
         step.number = len(row.steps) + 1
-        step.recorded_time = self.now
+        step.recorded_time = self.recorded
         step.recorded_by = by
         row.steps.append(step)
         row.stand(standing, self.now)

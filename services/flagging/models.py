@@ -24,8 +24,9 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 from ppo.flagging.v1 import events_pb2
 from ppo.flagging.v1 import flagging_pb2 as pb
 from ppo.person.v1 import person_pb2, screening_pb2
-from services.flagging import fields
-from services.flagging.register import LIVE, Standing
+from services.flagging import fields, timeline
+from services.flagging.register import LIVE, REMOVED, Standing
+from services.flagging.timeline import Particulars, Step, Timeline
 from services.runtime.consumer import Inbox
 from services.runtime.database import instant
 from services.runtime.due import Due
@@ -102,6 +103,27 @@ class NominalIdentifier(Base):
     )
 
 
+class NominalVersion(Base):
+    """A person as the index had one before a change; the database writes it with the change."""
+
+    __tablename__ = "nominal_version"
+
+    nominal_id: Mapped[key] = mapped_column(ForeignKey(Nominal.nominal_id), primary_key=True)
+    recorded_time: Mapped[instant] = mapped_column(primary_key=True, comment="From when on it stood so")
+    superseded_time: Mapped[instant] = mapped_column(comment="Until when")
+    person: Mapped[bytes] = mapped_column(comment="ppo.person.v1.Person as it stood")
+
+
+class FormerHolder(Base):
+    """Who once held an identifier, so that a reading of the past finds them; their versions say when."""
+
+    __tablename__ = "former_holder"
+
+    kind: Mapped[small] = mapped_column(primary_key=True, comment="ppo.person.v1.IdentifierKind")
+    value: Mapped[str] = mapped_column(Text, primary_key=True, comment="Canonical")
+    nominal_id: Mapped[key] = mapped_column(ForeignKey(Nominal.nominal_id), primary_key=True)
+
+
 class Registration(Base):
     """One episode on the register, as it stands after its last step."""
 
@@ -157,20 +179,30 @@ class Registration(Base):
         self.effective_end_time = standing.end
         self.removal_reason = standing.removal_reason
 
-    def to_proto(self, at: datetime) -> pb.Registration:
-        standing = self.standing.at(at)
+    @property
+    def particulars(self) -> Particulars:
+        return Particulars(self.strand, tuple(self.criteria), self.nominating_ocu)
+
+    def known(self, at: datetime | None = None) -> Timeline | None:
+        return timeline.known((step.told for step in self.steps), at)
+
+    def to_proto(self, at: datetime, known: Timeline | None = None) -> pb.Registration:
+        """As of an instant, and as far as it is known, which is all of it where nothing else is said."""
+        told = known or Timeline(tuple(step.told for step in self.steps))
+        standing = told.standing
+        strand, criteria, ocu = told.particulars or self.particulars
         return pb.Registration(
             registration_id=self.registration_id,
             nominal_id=self.nominal_id,
-            state=standing.state,
-            strand=screening_pb2.Strand.ValueType(self.strand),
-            criteria=[pb.Criterion.ValueType(one) for one in self.criteria],
-            nominating_ocu=self.nominating_ocu,
+            state=told.state(at) or pb.REGISTRATION_STATE_UNSPECIFIED,
+            strand=screening_pb2.Strand.ValueType(strand),
+            criteria=[pb.Criterion.ValueType(one) for one in criteria],
+            nominating_ocu=ocu,
             effective_start_time=fields.stamp(standing.start),
             effective_end_time=fields.stamp(standing.end),
             removal_reason=standing.removal_reason,
             provenance=pb.Provenance.ValueType(self.provenance),
-            version=self.version,
+            version=self.version if len(told.steps) == len(self.steps) else 0,
         )
 
     def to_episode(self) -> events_pb2.Episode:
@@ -205,6 +237,31 @@ class RegistrationStep(Base):
     exit_plan: Mapped[dict[str, Any] | None] = mapped_column(
         JSONB(none_as_null=True), comment="ppo.flagging.v1.ExitPlan"
     )
+    strand: Mapped[small | None] = mapped_column(
+        comment="With criteria and OCU, where the step says them anew"
+    )
+    criteria: Mapped[list[int] | None] = mapped_column(ARRAY(SmallInteger))
+    nominating_ocu: Mapped[str | None] = mapped_column(Text)
+
+    def say(self, particulars: Particulars) -> None:
+        self.strand, self.nominating_ocu = particulars.strand, particulars.nominating_ocu
+        self.criteria = list(particulars.criteria)
+
+    @property
+    def told(self) -> Step:
+        return Step(
+            pb.RegistrationState.ValueType(self.state),
+            self.effective_time,
+            self.recorded_time,
+            pb.RemovalReason.Value(self.reason) if self.state == REMOVED else pb.REMOVAL_REASON_UNSPECIFIED,
+            self._particulars,
+        )
+
+    @property
+    def _particulars(self) -> Particulars | None:
+        if self.strand is None or self.criteria is None or self.nominating_ocu is None:
+            return None
+        return Particulars(self.strand, tuple(self.criteria), self.nominating_ocu)
 
     def to_proto(self) -> pb.RegistrationStep:
         return pb.RegistrationStep(

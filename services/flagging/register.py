@@ -152,7 +152,7 @@ def refuse_age(strand: Strand, birth_date: Date, instant: datetime) -> None:
     """Prevent and Deter is for those under 18 alone; a date of birth that does not tell refuses nobody."""
     minor = _under_age(birth_date, instant.astimezone(LONDON).date())
     if minor is True and strand != screening_pb2.STRAND_PREVENT_AND_DETER:
-        raise Illegal("UNDER_18", "a person under 18 is registered in Prevent and Deter only")
+        raise Illegal("UNDER_18", "a person under 18 goes to Prevent and Deter: name that strand")
     if minor is False and strand == screening_pb2.STRAND_PREVENT_AND_DETER:
         raise Illegal("ADULT", "Prevent and Deter is for those under 18")
 

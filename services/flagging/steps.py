@@ -25,6 +25,7 @@ def nominate(history: History, request: pb.NominatePpoRequest, reference: Refere
     fields.evidence(request.evidence)
     fields.ocu(reference, request.nominating_ocu, history.now)
     standing = register.nominate(row.standing for row in history.rows)
+    register.refuse_age(request.strand, history.person.birth_date, history.now)
     row = history.open(
         Registration(
             strand=request.strand,
@@ -34,8 +35,9 @@ def nominate(history: History, request: pb.NominatePpoRequest, reference: Refere
             steps=[],
         )
     )
-    evidence = [readable(one) for one in request.evidence]
-    _take(history, row, standing, _step(standing.state, history.now, evidence=evidence))
+    step = _step(standing.state, history.now, evidence=[readable(one) for one in request.evidence])
+    step.say(row.particulars)
+    _take(history, row, standing, step)
     return row
 
 
@@ -50,6 +52,9 @@ def decide(
     standing = _decided(history, row, request, effective)
     step = _step(standing.state, effective, votes=[readable(vote) for vote in request.votes])
     step.forum_id, step.doubtful, step.reason = request.forum_id, request.doubtful, request.reason
+    if request.strand:
+        row.strand = request.strand
+        step.say(row.particulars)
     _take(history, row, standing, step)
 
 
@@ -95,7 +100,7 @@ def _decided(
         case register.DECLINED:
             return register.decline(row.standing)
     standing = register.activate(row.standing, request, row.criteria, effective)
-    strand = screening_pb2.Strand.ValueType(row.strand)
+    strand = screening_pb2.Strand.ValueType(request.strand or row.strand)
     register.refuse_age(strand, history.person.birth_date, effective)
     register.place(standing, history.others(row))
     return standing

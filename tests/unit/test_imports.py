@@ -20,7 +20,17 @@ class Service(NamedTuple):
 
 SERVICES = {
     "flagging": Service(
-        calls=set(), workers={"changes", "imports", "movements", "screening", "search", "steps", "watermarks"}
+        calls=set(),
+        workers={
+            "changes",
+            "imports",
+            "movements",
+            "reading",
+            "screening",
+            "search",
+            "steps",
+            "watermarks",
+        },
     ),
     "custody": Service(
         calls={"flagging"},

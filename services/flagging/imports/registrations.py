@@ -163,7 +163,9 @@ def _record(history: History, registration: Registration, row: Row) -> None:
     registration.strand = row.request.strand
     registration.criteria = list(row.request.criteria)
     registration.nominating_ocu = row.request.nominating_ocu
-    for step in _steps(row):
+    steps = _steps(row)
+    steps[0].say(registration.particulars)
+    for step in steps:
         history.take(registration, row.standing, step, identity.current().subject)
 
 

@@ -35,6 +35,29 @@ HOLDERS = text("""
          USING (kind, value)
 """)
 
+AS_KNOWN = text("""
+    SELECT nominal_id::text, source, recorded_time, person FROM nominal
+    WHERE nominal_id = ANY (CAST(:ids AS uuid[]))
+      AND (CAST(:at AS timestamptz) IS NULL OR recorded_time <= CAST(:at AS timestamptz))
+    UNION ALL
+    SELECT nominal_id::text, source, version.recorded_time, version.person
+    FROM nominal_version version JOIN nominal USING (nominal_id)
+    WHERE nominal_id = ANY (CAST(:ids AS uuid[]))
+      AND version.recorded_time <= CAST(:at AS timestamptz) AND superseded_time > CAST(:at AS timestamptz)
+""")
+EVER_HELD = text("""
+    SELECT nominal_id FROM nominal_identifier WHERE kind = :kind AND value = :value
+    UNION SELECT nominal_id FROM former_holder WHERE kind = :kind AND value = :value
+""")
+
+
+class Version(NamedTuple):
+    """A person as the index had one, from when on, and which system's person it is."""
+
+    source: str
+    recorded: datetime
+    person: person_pb2.Person
+
 
 class Filed(NamedTuple):
     """A person as the index keeps one."""
@@ -126,6 +149,31 @@ async def by_key(session: AsyncSession, key: Key) -> Nominal | None:
         return await session.get(Nominal, value)
     held = select(NominalIdentifier.nominal_id).filter_by(kind=kind, value=value)
     return await session.scalar(select(Nominal).where(Nominal.nominal_id.in_(held)))
+
+
+async def as_known(
+    session: AsyncSession, nominal_ids: Collection[str], at: datetime | None
+) -> dict[str, Version]:
+    """The persons as the index had them then, or has them now; not whoever it did not know yet."""
+    asked = {"ids": list(nominal_ids), "at": at}
+    rows = await session.execute(AS_KNOWN, asked)
+    return {
+        nominal_id: Version(source, recorded, person_pb2.Person.FromString(person))
+        for nominal_id, source, recorded, person in rows
+    }
+
+
+async def holder_then(session: AsyncSession, key: Key, at: datetime) -> tuple[str, Version] | None:
+    """Who held the identifier, as the index knew it then."""
+    kind, value = key
+    if kind == NOMINAL_ID:
+        ids = {value}
+    else:
+        asked = {"kind": kind, "value": value}
+        ids = {str(one) for one in await session.scalars(EVER_HELD, asked)}
+    found = await as_known(session, ids, at)
+    held = ((one, it) for one, it in found.items() if kind == NOMINAL_ID or key in nominals.keys(it.person))
+    return next(held, None)
 
 
 async def candidates(

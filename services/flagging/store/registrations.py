@@ -3,12 +3,12 @@
 from collections.abc import Collection, Sequence
 from datetime import datetime
 
-from sqlalchemy import Row, func, or_, select, update
+from sqlalchemy import func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import selectinload
 
-from services.flagging.models import Nominal, Register, Registration, RegistrationStep
-from services.flagging.register import ANNULLED
+from services.flagging.models import Register, Registration
+from services.flagging.register import FLAGGED, REMOVED
 
 
 async def of(session: AsyncSession, nominal_ids: Collection[str]) -> Sequence[Registration]:
@@ -38,33 +38,36 @@ async def imported(
     }
 
 
-async def listed(
-    session: AsyncSession, at: datetime, ocu: str
-) -> Sequence[Row[Registration, bytes, int | None]]:
-    """Who was on the register at `at`, as is known now, with the person and the state of that instant."""
-    then = (
-        select(RegistrationStep.state)
-        .where(
-            RegistrationStep.registration_id == Registration.registration_id,
-            RegistrationStep.effective_time <= at,
-        )
-        .order_by(RegistrationStep.number.desc())
-        .limit(1)
-        .scalar_subquery()
-    )
+async def on_list(session: AsyncSession, at: datetime) -> Sequence[str]:
+    """The registrations by which somebody was a PPO at `at`, as is known now; the first first."""
     on_it = (
-        select(Registration, Nominal.person, then)
-        .join(Nominal, Nominal.nominal_id == Registration.nominal_id)
+        select(Registration.registration_id)
         .where(
-            Registration.state != ANNULLED,
+            Registration.state.in_((*FLAGGED, REMOVED)),
             Registration.effective_start_time <= at,
             or_(Registration.effective_end_time.is_(None), Registration.effective_end_time > at),
         )
         .order_by(Registration.effective_start_time, Registration.registration_id)
     )
-    if ocu:
-        on_it = on_it.where(Registration.nominating_ocu == ocu)
-    return (await session.execute(on_it)).all()
+    return (await session.scalars(on_it)).all()
+
+
+async def opened(session: AsyncSession, by: datetime) -> Sequence[str]:
+    """Those of which anything was recorded by then."""
+    found = select(Registration.registration_id).where(Registration.opened_time <= by)
+    return (
+        await session.scalars(found.order_by(Registration.opened_time, Registration.registration_id))
+    ).all()
+
+
+async def with_steps(session: AsyncSession, registration_ids: Sequence[str]) -> list[Registration]:
+    """In the order asked for."""
+    found = select(Registration).where(Registration.registration_id.in_(registration_ids))
+    rows = {
+        row.registration_id: row
+        for row in await session.scalars(found.options(selectinload(Registration.steps)))
+    }
+    return [rows[registration_id] for registration_id in registration_ids]
 
 
 async def raise_version(session: AsyncSession, steps: int) -> tuple[str, range]:

@@ -448,14 +448,29 @@ async def test_a_young_person_becomes_a_ppo_in_prevent_and_deter_only(service: S
     young = person(born="1987-06-01", identifiers=[pnc_id(3)])
     nominal_id = await service.nominal(young)
     keeper = await service.stub("register_keeper")
-    adult_strand = await service.nominate(nominal_id)
 
-    error = await refusal(keeper.DecideNomination(decision(adult_strand), timeout=5))
-    await service.decide(adult_strand, decision=pb.NOMINATION_DECISION_DECLINE)
+    error = await refusal(keeper.NominatePpo(nomination(nominal_id), timeout=5))
     await service.active(nominal_id, strand=screening_pb2.STRAND_PREVENT_AND_DETER)
 
     assert reason(error) == "UNDER_18"
+    assert "Prevent and Deter" in (error.details() or "")
     assert (await service.screen(young)).candidates[0].strand == screening_pb2.STRAND_PREVENT_AND_DETER
+
+
+async def test_who_turns_18_before_the_forum_meets_is_put_by_it_into_another_strand(service: Service) -> None:
+    born = NOON.date().replace(year=1987) + timedelta(days=1)
+    young = person(born=f"{born}", identifiers=[pnc_id(3)])
+    nominated = await service.nominate(
+        await service.nominal(young), strand=screening_pb2.STRAND_PREVENT_AND_DETER
+    )
+    keeper = await service.stub("register_keeper")
+    service.clock.at = NOON.replace(year=2006)
+
+    error = await refusal(keeper.DecideNomination(decision(nominated), timeout=5))
+    await service.decide(nominated, strand=screening_pb2.STRAND_CATCH_AND_CONVICT)
+
+    assert reason(error) == "ADULT"
+    assert (await service.screen(young)).candidates[0].strand == screening_pb2.STRAND_CATCH_AND_CONVICT
 
 
 @pytest.mark.parametrize(
