@@ -66,7 +66,7 @@ contracts: .venv/installed node_modules/installed ## Lint the contracts.
 	$(BUF) lint build/contracts.binpb
 
 .PHONY: events
-events: install ## Write docs/events.md and docs/casework.md anew from the contracts.
+events: install ## Write the generated pages of docs/ anew from the contracts and rules.
 	$(BIN)/python -m docs.generate
 
 .PHONY: descriptors

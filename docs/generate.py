@@ -1,4 +1,4 @@
-"""Writes docs/events.md and docs/casework.md from the contracts, the topics and the samples: make events."""
+"""Writes the generated pages of docs/ from the contracts, topics, samples and rules: make events."""
 
 import json
 import re
@@ -19,6 +19,7 @@ from docs.descriptors import CALLED, Kind, only, types
 from docs.fields import matrix
 from ppo.policy.v1 import policy_pb2
 from ppo.tracking.v1 import movement_pb2, notice_pb2, tracking_pb2
+from services.custody.instructions import RULES, Rule
 from services.prisons import hmpps
 from services.runtime import policy
 from services.runtime.broker import Record, Topic, Topics, dead_letter
@@ -285,6 +286,15 @@ def hmpps_table() -> str:
     return table(["eventType", "reason (convictedStatus)", "read as"], rows)
 
 
+def instructions_table() -> str:
+    return table(("rule", "when all of this holds", "do", "tell", "within"), map(_rule_row, RULES))
+
+
+def _rule_row(rule: Rule) -> list[object]:
+    facts = "<br>".join(rule.when)
+    return [rule.id, facts, rule.text, rule.whom or "", rule.within or ""]
+
+
 def between() -> str:
     """The topics from one of the suite's services to another."""
     own = [
@@ -345,6 +355,7 @@ PARTS: Mapping[str, Callable[[], str]] = {
     "dead headers": dead_headers,
     "dead kept": dead_kept,
     "reference": lambda: reference(SUITE_ROOTS),
+    "instructions": instructions_table,
     "compiling notices": lambda: compiling("notices"),
     "compiling casework": lambda: compiling("casework"),
     "casework partitions": lambda: str(topic(CASEWORK_TOPIC).partitions),

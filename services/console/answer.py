@@ -11,7 +11,7 @@ from rich.text import Text
 from ppo.custody.v1 import custody_pb2 as custody
 from ppo.person.v1 import screening_pb2 as screening
 from ppo.tracking.v1 import tracking_pb2 as tracking
-from services.console import output
+from services.console import orders, output
 
 FLAGGED, POSSIBLE, UNKNOWN, NOT_FLAGGED_ON_DETAILS = 10, 11, 12, 13
 
@@ -104,12 +104,13 @@ def brief(answer: custody.Answer) -> RenderableType:
     return Group(*parts)
 
 
-def page(answer: custody.Answer) -> RenderableType:
+def page(answer: custody.Answer, given: custody.Instructions | None = None) -> RenderableType:
+    """With the instructions of the custody record where there is one, else with the answer's own."""
     parts: list[RenderableType] = [_banner(answer, padding=(1, 3)), output.facts(_facts(answer))]
     if answer.screening.candidates:
         parts += [Text(), Padding(candidates(answer.screening), (0, 0, 0, 2), expand=False)]
     parts += [Text(), Text("  What to do now", style="bold")]
-    parts.append(output.facts([(f"{place}.", step) for place, step in enumerate(steps(answer), start=1)]))
+    parts.append(output.facts(steps(answer, given or answer.instructions)))
     return Group(*parts)
 
 
@@ -193,44 +194,20 @@ def candidates(said: screening.Screening) -> Table:
     return made
 
 
-def steps(answer: custody.Answer) -> list[str]:
-    match outcome(answer):
-        case screening.OUTCOME_FLAGGED:
-            return _FLAGGED_STEPS
-        case screening.OUTCOME_POSSIBLE:
-            return _POSSIBLE_STEPS
-        case screening.OUTCOME_NOT_FLAGGED:
-            return _PROVEN_STEPS if proven(answer) else _DETAILS_STEPS
-    return _UNKNOWN_STEPS.get(answer.screening.unknown_reason, _UNREACHABLE_STEPS)
+def steps(answer: custody.Answer, given: custody.Instructions) -> list[tuple[str, str]]:
+    """What the services ask for, by rule; where they could not be asked, what holds without them."""
+    told = list(orders.lines(given)) or [("", step) for step in _UNREACHABLE_STEPS]
+    hint = _HINTS.get(outcome(answer), "")
+    return [*told, ("", hint)] if hint and not proven(answer) else told
 
 
-_FLAGGED_STEPS = [
-    "Ring the contact above and say who is here and why.",
-    "Tell the arresting officer and the arrest referral worker that this is a PPO.",
-    "A positive drug test goes to the PPO drug team by itself.",
-]
-_POSSIBLE_STEPS = [
-    "Find out who it is: fingerprints, or a PNC id, and check again.",
-    "Or compare with the people above, and record what you find: ppo custody confirm --help",
-    "Until then treat it as open: it is neither a yes nor a no.",
-]
-_PROVEN_STEPS = ["Nothing more for this scheme. A positive drug test goes to the DIP team by itself."]
-_DETAILS_STEPS = [
-    "Take fingerprints, then check again with what they give: --pnc ... --fingerprint",
-    "Until then this answer is only as good as what the person said.",
-]
 _UNREACHABLE_STEPS = [
     "Do not read this as a no.",
     "Ring the contact above, or the force control room where none is shown.",
     "Whoever is booked in is checked again by itself as soon as the register answers.",
 ]
-_UNKNOWN_STEPS = {
-    screening.UNKNOWN_REASON_NO_IDENTITY: [
-        "Do not read this as a no: nobody could be looked for.",
-        "Take fingerprints, and check again with the PNC id they give: --pnc ... --fingerprint",
-    ],
-    screening.UNKNOWN_REASON_INSUFFICIENT_INPUT: [
-        "Do not read this as a no: what was given would not find anybody.",
-        "Ask for the date of birth or a PNC id, and check again.",
-    ],
+_HINTS = {
+    screening.OUTCOME_POSSIBLE: "Record what you find: ppo custody confirm --help",
+    screening.OUTCOME_NOT_FLAGGED: "After fingerprints: ppo check --pnc ... --fingerprint",
+    screening.OUTCOME_UNKNOWN: "With fingerprints: ppo check --pnc ... --fingerprint",
 }

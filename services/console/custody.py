@@ -16,6 +16,7 @@ from ppo.policy.v1 import policy_pb2 as policy
 from services.console import answer, details, output, session
 
 DetentionId = Annotated[str, typer.Argument(help="The custody record's id.")]
+Reason = Annotated[str, typer.Option(help="With a correction: why what was recorded before is wrong.")]
 At = Annotated[str, typer.Option(help="When, such as 2004-12-31T20:00; now when not given.")]
 
 
@@ -104,16 +105,18 @@ def confirm(
     candidate: Annotated[str, typer.Argument(help="The candidate's PNC id or nominal id.")],
     same: Annotated[bool, typer.Option("--same/--another", help="It is the same person, or another one.")],
     by: Annotated[str, typer.Option(help="What that rests on: fingerprint or identifier.")],
+    reason: Reason = "",
     suite: details.Suite = details.SUITE,
     request_id: session.RequestId = "",
     json: output.AsJson = False,
     data: session.Data = session.DATA,
 ) -> int:
-    """Records whether a possible match is the person.
+    """Records whether a possible match is the person; said again with a reason, it corrects that.
 
     ```
     ppo custody confirm DETENTION 79/163001B --same --by fingerprint
     ppo custody confirm DETENTION 79/163001B --another --by identifier
+    ppo custody confirm DETENTION 79/163001B --another --by fingerprint --reason "a cell mate's prints"
     ```
     """
     request = custody.ConfirmMatchRequest(
@@ -121,6 +124,7 @@ def confirm(
         detention_id=detention,
         verdict=custody.MATCH_VERDICT_SAME_PERSON if same else custody.MATCH_VERDICT_ANOTHER_PERSON,
         identity_basis=details.value(screening.IdentityBasis, by, "--by"),
+        reason=reason,
     )
     response = asyncio.run(_confirm(session.Session(data, "custody_officer", suite), candidate, request))
     return _show_detention(response, as_json=json)
@@ -146,15 +150,17 @@ def drug_test(
     result: Annotated[str, typer.Option(help=f"What the test says: {details.words(custody.TestResult)}.")],
     drug: Annotated[str, typer.Option(help=f"With a positive result: {details.words(custody.Drug)}.")] = "",
     at: At = "",
+    reason: Reason = "",
     suite: details.Suite = details.SUITE,
     request_id: session.RequestId = "",
     json: output.AsJson = False,
     data: session.Data = session.DATA,
 ) -> int:
-    """Records a drug test; a positive one is referred by itself.
+    """Records a drug test, or with a reason corrects it; a positive one is referred by itself.
 
     ```
     ppo custody test DETENTION --result positive --drug heroin
+    ppo custody test DETENTION --result negative --reason "the sample of a cell mate"
     ```
     """
     place = session.Session(data, "custody_officer", suite)
@@ -164,6 +170,7 @@ def drug_test(
         result=details.value(custody.TestResult, result, "--result"),
         drug=details.value(custody.Drug, drug, "--drug") if drug else custody.DRUG_UNSPECIFIED,
         tested_time=moment(place, at, "--at"),
+        reason=reason,
     )
     response = asyncio.run(
         ask(place, lambda desk: desk.RecordDrugTest(request, timeout=session.CALL_SECONDS))
@@ -238,5 +245,7 @@ def _show_detention(response: Any, *, as_json: bool) -> int:
     detention: custody.Detention = response.detention
     state = output.word(custody.DetentionState, detention.state)
     output.show(f"custody record {detention.detention_id} ({state}), suite {detention.suite_id}")
-    output.show(answer.page(detention.answer))
+    if detention.elsewhere_suite_ids:
+        output.show(f"held elsewhere too: {', '.join(detention.elsewhere_suite_ids)}")
+    output.show(answer.page(detention.answer, detention.instructions))
     return 0

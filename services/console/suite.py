@@ -150,6 +150,11 @@ def _happened(event: custody.WatchSuiteResponse) -> str:
         case custody.SUITE_EVENT_KIND_OWNER_CHANGED:
             owner = event.detention.answer.ownership.owner
             return f"the case is {owner}'s now" if owner else "nobody has the case now"
+        case custody.SUITE_EVENT_KIND_INSTRUCTIONS_CHANGED:
+            return f"there is something else to do: {now}"
+        case custody.SUITE_EVENT_KIND_HELD_ELSEWHERE:
+            others = ", ".join(event.detention.elsewhere_suite_ids)
+            return f"is held elsewhere too: {others}" if others else "is held nowhere else any more"
         case custody.SUITE_EVENT_KIND_DISPOSED:
             return "has left the suite"
     return output.word(custody.SuiteEventKind, event.kind)

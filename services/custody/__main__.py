@@ -41,7 +41,19 @@ from services.runtime.rpc import Gate, Server, credentials
 SCHEMA = "custody"
 SERVICE = custody_pb2.DESCRIPTOR.services_by_name["CustodyService"]
 MIGRATIONS = Path(__file__).parent / "migrations"
-REFERENCE = ("suites", "control_rooms", "duty_contacts", "drug_teams", "dip_contact_points", "offences")
+REFERENCE = (
+    "suites",
+    "control_rooms",
+    "duty_contacts",
+    "probation_offices",
+    "probation_duty_contacts",
+    "youth_offending_teams",
+    "drug_teams",
+    "dip_contact_points",
+    "offences",
+    "trigger_offences",
+    "drug_testing",
+)
 # What asks when nobody does: an answer that is looked at again by itself.
 ITSELF = Caller("custody", "service_custody", "custody", datetime.max.replace(tzinfo=UTC))
 
@@ -118,7 +130,7 @@ class Parts:
         cases = Cases(database, spool)
         checker = Checker(self.register, replica, cases, self.ledger, reference, clock, **limits)
         self.board = Board(database, clients.bell)
-        records = Records(self.board, replica)
+        records = Records(self.board, replica, reference)
         self.custody = Custody(database, checker, self.ledger, records, self.board, reference, clock)
         self.rechecks = Rechecks(
             database, checker, self.register, self.ledger, records, self.board, clock, ITSELF

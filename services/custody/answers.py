@@ -93,6 +93,7 @@ def entrusted(case: tracking.Case | None) -> pb.Answer:
         ownership=case.ownership,
         police_manager=case.police_manager if case.HasField("police_manager") else None,
         probation_manager=case.probation_manager if case.HasField("probation_manager") else None,
+        recall_requested=case.recall_requested,
     )
 
 
@@ -125,8 +126,8 @@ def _news_of_case(new: pb.Answer, latest: pb.Answer) -> bool:
     return new.HasField("ownership") and _case(new) != _case(latest)
 
 
-def _case(answer: pb.Answer) -> tuple[tracking.Ownership, tracking.Manager, tracking.Manager]:
-    return answer.ownership, answer.police_manager, answer.probation_manager
+def _case(answer: pb.Answer) -> tuple[tracking.Ownership, tracking.Manager, tracking.Manager, bool]:
+    return answer.ownership, answer.police_manager, answer.probation_manager, answer.recall_requested
 
 
 def _said(

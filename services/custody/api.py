@@ -14,9 +14,19 @@ from ppo.policy.v1 import policy_pb2
 from services.custody import details, referrals, routing, store, verdicts
 from services.custody.check import Checker, Decided
 from services.custody.ledger import Ledger, Question
-from services.custody.models import Decision, Detention, DrugTest, Verdict, due, requests, timestamp
+from services.custody.models import (
+    Decision,
+    Detention,
+    DrugTest,
+    DrugTestCorrection,
+    Verdict,
+    due,
+    requests,
+    timestamp,
+)
 from services.custody.recheck import LOOK_AGAIN
 from services.custody.record import Records, take
+from services.custody.routing import Referral
 from services.custody.verdicts import Asked
 from services.custody.watch import Board
 from services.runtime import identity
@@ -116,6 +126,7 @@ class Custody(CustodyServiceServicer):
 
         async def act(session: AsyncSession) -> pb.ConfirmMatchResponse:
             detention = await store.locked(session, request.detention_id)
+            _refuse_unfounded(detention, request)
             detention.verdicts.append(verdict)
             await self._records.answer(session, detention, decided.row, now, reidentified=True)
             await self._records.tell(session, pb.SUITE_EVENT_KIND_MATCH_DECIDED, detention, now)
@@ -132,12 +143,14 @@ class Custody(CustodyServiceServicer):
             raise Invalid("drug", "is given with a positive result, and only with one")
 
         async def act(session: AsyncSession) -> pb.RecordDrugTestResponse:
-            detention = await self._in_suite(session, request.detention_id)
-            if detention.drug_test is not None:
-                raise Conflict("this person has been tested in this detention")
+            detention = await self._tested(session, request)
             after = detention.arrested_time
             tested = _moment("tested_time", request.tested_time, not_before=after, not_after=now)
-            await self._records.test(session, detention, _drug_test(request, detention, tested, now), now)
+            if detention.drug_test is None:
+                detention.drug_test = _drug_test(request, detention, tested, now)
+            else:
+                _correct(detention, detention.drug_test, request, tested, now)
+            await self._records.test(session, detention, now)
             return pb.RecordDrugTestResponse(drug_test=detention.to_proto().drug_test)
 
         return await requests.once(self._database, request, pb.RecordDrugTestResponse, act, now)
@@ -213,6 +226,8 @@ class Custody(CustodyServiceServicer):
             # Said to be empty, for nothing is loaded unasked.
             drug_test=None,
             verdicts=[],
+            instructions=b"",
+            elsewhere=[],
         )
 
     def _verdict(self, request: pb.ConfirmMatchRequest) -> Verdict:
@@ -222,6 +237,7 @@ class Custody(CustodyServiceServicer):
             fingerprint=_BASES[request.identity_basis],
             decided_by=identity.current().subject,
             recorded_time=self._clock.now(),
+            reason=request.reason,
         )
 
     def _refuse_unknown_offences(self, codes: Iterable[str], now: datetime) -> None:
@@ -237,6 +253,17 @@ class Custody(CustodyServiceServicer):
         detention = await store.locked(session, detention_id)
         if not detention.open:
             raise Illegal("DISPOSED", "this custody record is closed")
+        return detention
+
+    async def _tested(self, session: AsyncSession, request: pb.RecordDrugTestRequest) -> Detention:
+        """The custody record whose test this is; with a reason, one that is closed too."""
+        detention = await store.locked(session, request.detention_id)
+        if not detention.open and not request.reason:
+            raise Illegal("DISPOSED", "this custody record is closed")
+        if detention.drug_test is not None and not request.reason:
+            raise Conflict("this person has been tested in this detention: a correction needs a reason")
+        if detention.drug_test is None and request.reason:
+            raise Invalid("reason", "is given with a correction, and no test has been recorded")
         return detention
 
     async def _look_again(self, session: AsyncSession, detention: Detention) -> None:
@@ -271,6 +298,16 @@ def _refuse_stranger(detention: Detention, nominal_id: str) -> None:
         raise Invalid("nominal_id", "is no candidate of this custody record's latest answer")
 
 
+def _refuse_unfounded(detention: Detention, request: pb.ConfirmMatchRequest) -> None:
+    """Who was said to be somebody, or not, may have been told; what takes that back says why."""
+    same = request.verdict == pb.MATCH_VERDICT_SAME_PERSON
+    corrects = verdicts.contradicts(detention.said, request.nominal_id, same_person=same)
+    if corrects and not request.reason.strip():
+        raise Invalid("reason", "is required where this contradicts what was said before")
+    if request.reason and not corrects:
+        raise Invalid("reason", "is given with a correction, and this contradicts nothing said before")
+
+
 def _drug_test(
     request: pb.RecordDrugTestRequest, detention: Detention, tested_time: datetime, now: datetime
 ) -> DrugTest:
@@ -286,6 +323,43 @@ def _drug_test(
         route=pb.ReferralRoute.Name(routing.route(request.result, outcome)),
         referred_time=now,
         status_not_known=False,
+        # Said to be empty, for nothing is loaded unasked.
+        corrections=[],
+    )
+
+
+def _correct(
+    detention: Detention,
+    test: DrugTest,
+    request: pb.RecordDrugTestRequest,
+    tested_time: datetime,
+    now: datetime,
+) -> None:
+    """Makes the test what it should have been recorded as, and keeps what had been."""
+    test.corrections.append(_correction(test, request.reason, now))
+    outcome = detention.decision.to_proto().screening.outcome
+    route = pb.ReferralRoute.Value(test.route)
+    referral = routing.correct(
+        Referral(route, test.status_not_known), request.result, outcome, here=detention.open
+    )
+    test.result = pb.TestResult.Name(request.result)
+    test.drug = pb.Drug.Name(request.drug)
+    test.tested_time, test.recorded_time = tested_time, now
+    test.tested_by = identity.current().subject
+    if referral.route != route:
+        test.referred_time = now
+    test.route, test.status_not_known = pb.ReferralRoute.Name(referral.route), referral.status_not_known
+
+
+def _correction(test: DrugTest, reason: str, now: datetime) -> DrugTestCorrection:
+    return DrugTestCorrection(
+        result=test.result,
+        drug=test.drug,
+        tested_time=test.tested_time,
+        tested_by=test.tested_by,
+        corrected_by=identity.current().subject,
+        recorded_time=now,
+        reason=reason,
     )
 
 

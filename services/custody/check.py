@@ -12,8 +12,9 @@ from ppo.flagging.v1 import flagging_pb2
 from ppo.flagging.v1.flagging_pb2_grpc import FlaggingServiceStub
 from ppo.person.v1 import screening_pb2
 from ppo.policy.v1 import policy_pb2
-from services.custody import answers, duty
+from services.custody import answers, duty, orders
 from services.custody.cases import Cases
+from services.custody.instructions import Situation
 from services.custody.ledger import Ledger, Question
 from services.custody.models import timestamp
 from services.custody.replica import Replica
@@ -143,6 +144,7 @@ class Checker:
             last_known = await self._ledger.last_known(question.asked.person)
             if last_known is not None:
                 answer.last_known.CopyFrom(last_known)
+        answer.instructions.CopyFrom(self._instructions(answer, question, suite))
         CHECKS.labels(screening_pb2.Outcome.Name(found.screening.outcome), pb.Basis.Name(found.basis)).inc()
         return Decided(answer, self._ledger.write(answer, question))
 
@@ -182,7 +184,9 @@ class Checker:
 
     def _contact(self, answer: pb.Answer, suite: Row) -> pb.Contact:
         at = self._clock.now()
-        row = duty.contact(self._reference, owners=answers.owners(answer), suite=suite, at=at)
-        return pb.Contact(
-            title=row.text("title"), telephone=row.text("telephone"), organisation=row.text("organisation")
-        )
+        return duty.spoken(duty.contact(self._reference, owners=answers.owners(answer), suite=suite, at=at))
+
+    def _instructions(self, answer: pb.Answer, question: Question, suite: Row) -> pb.Instructions:
+        now = self._clock.now()
+        situation = Situation(answer, question.asked.person, now)
+        return orders.instructions(self._reference, situation, suite=suite, now=now)

@@ -97,6 +97,16 @@ class Detention(Base):
     arrested_nominal: Mapped[str | None] = mapped_column(
         Text, index=True, comment="Whose arrest was published and stands"
     )
+    instructions: Mapped[bytes] = mapped_column(
+        LargeBinary,
+        server_default="",
+        comment="ppo.custody.v1.Instructions: all that was asked for and stands or was withdrawn",
+    )
+    elsewhere: Mapped[list[str]] = mapped_column(
+        ARRAY(Text),
+        server_default="{}",
+        comment="Other suites that hold the same PPO, as this one was last told",
+    )
     disposal: Mapped[str | None] = mapped_column(Text)
     disposed_time: Mapped[instant | None]
 
@@ -130,7 +140,13 @@ class Detention(Base):
             answer=answer,
             nominal_id=confirmed.nominal_id if confirmed else answers.flagged(answer),
             drug_test=self.drug_test.to_proto() if self.drug_test else None,
+            instructions=self.orders(),
+            elsewhere_suite_ids=self.elsewhere,
+            match_decisions=[each.to_proto() for each in self.verdicts],
         )
+
+    def orders(self) -> pb.Instructions:
+        return pb.Instructions.FromString(self.instructions)
 
     @property
     def said(self) -> list[Said]:
@@ -153,9 +169,24 @@ class Verdict(Base):
     fingerprint: Mapped[bool] = mapped_column(comment="It rests on fingerprints, else on an identifier")
     decided_by: Mapped[str] = mapped_column(Text)
     recorded_time: Mapped[instant]
+    reason: Mapped[str] = mapped_column(
+        Text, server_default="", comment="Why what was said before is wrong; empty where nothing was"
+    )
 
     def to_said(self) -> Said:
         return Said(self.nominal_id, self.same_person, self.fingerprint)
+
+    def to_proto(self) -> pb.MatchDecision:
+        same, another = pb.MATCH_VERDICT_SAME_PERSON, pb.MATCH_VERDICT_ANOTHER_PERSON
+        by_print = screening_pb2.IDENTITY_BASIS_FINGERPRINT
+        return pb.MatchDecision(
+            nominal_id=self.nominal_id,
+            verdict=same if self.same_person else another,
+            identity_basis=by_print if self.fingerprint else screening_pb2.IDENTITY_BASIS_IDENTIFIER,
+            decided_by=self.decided_by,
+            decided_time=timestamp(self.recorded_time),
+            reason=self.reason,
+        )
 
 
 class DrugTest(Base):
@@ -180,6 +211,10 @@ class DrugTest(Base):
     referred_time: Mapped[instant] = mapped_column(comment="When it came to this route")
     status_not_known: Mapped[bool] = mapped_column(comment="The person left while it was held")
 
+    corrections: Mapped[list["DrugTestCorrection"]] = relationship(
+        lazy="selectin", order_by="DrugTestCorrection.id"
+    )
+
     def to_proto(self) -> pb.DrugTest:
         return pb.DrugTest(
             test_id=self.test_id,
@@ -188,6 +223,34 @@ class DrugTest(Base):
             drug=pb.Drug.Value(self.drug),
             tested_time=timestamp(self.tested_time),
             route=pb.ReferralRoute.Value(self.route),
+            corrections=[each.to_proto(self.suite_id) for each in self.corrections],
+        )
+
+
+class DrugTestCorrection(Base):
+    """What had been recorded of a drug test before somebody corrected it."""
+
+    __tablename__ = "drug_test_correction"
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    test_id: Mapped[str] = mapped_column(ForeignKey(DrugTest.test_id), index=True)
+    result: Mapped[str] = mapped_column(Text)
+    drug: Mapped[str] = mapped_column(Text)
+    tested_time: Mapped[instant]
+    tested_by: Mapped[str] = mapped_column(Text)
+    corrected_by: Mapped[str] = mapped_column(Text)
+    recorded_time: Mapped[instant] = mapped_column(comment="When it was corrected")
+    reason: Mapped[str] = mapped_column(Text)
+
+    def to_proto(self, suite_id: str) -> pb.DrugTestCorrection:
+        return pb.DrugTestCorrection(
+            suite_id=suite_id,
+            result=pb.TestResult.Value(self.result),
+            drug=pb.Drug.Value(self.drug),
+            tested_time=timestamp(self.tested_time),
+            corrected_by=self.corrected_by,
+            corrected_time=timestamp(self.recorded_time),
+            reason=self.reason,
         )
 
 

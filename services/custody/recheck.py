@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from ppo.custody.v1 import custody_pb2 as pb
 from ppo.policy.v1 import policy_pb2
-from services.custody import answers, store
+from services.custody import answers, orders, store
 from services.custody.check import Checker, Decided, Register
 from services.custody.ledger import Ledger, Question
 from services.custody.models import Decision, due
@@ -61,7 +61,11 @@ class Rechecks:
 
     @property
     def acts(self) -> dict[str, Act]:
-        return {store.RECHECK: self.recheck, store.ASK_AGAIN: self.ask_again}
+        return {
+            store.RECHECK: self.recheck,
+            store.ASK_AGAIN: self.ask_again,
+            store.ELSEWHERE: self.elsewhere,
+        }
 
     async def recheck(self, session: AsyncSession, detention_id: str) -> None:
         """A custody record, for as long as another answer matters to it."""
@@ -94,9 +98,15 @@ class Rechecks:
         session.add(Decision(**decided.row))
         told = earlier.to_proto()
         if answers.differ(told, decided.answer):
-            checked = pb.Detention(suite_id=earlier.suite_id, person=given, answer=decided.answer)
+            revised = orders.again(told.instructions, decided.answer.instructions, self._clock.now())
+            checked = pb.Detention(
+                suite_id=earlier.suite_id, person=given, answer=decided.answer, instructions=revised
+            )
             kind, now = pb.SUITE_EVENT_KIND_ANSWER_CHANGED, self._clock.now()
             await self._board.post(session, kind, checked, now, told.screening.outcome)
+
+    async def elsewhere(self, session: AsyncSession, key: str) -> None:
+        await self._records.elsewhere(session, key.partition("/")[0], self._clock.now())
 
     async def run(self) -> None:
         """When the register is back, all that waits for it is due at once."""

@@ -1,5 +1,7 @@
 """What follows from an answer or a fact in a custody record: the referral, the arrest, what screens see."""
 
+import uuid
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
@@ -10,11 +12,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from ppo.custody.v1 import custody_pb2 as pb
 from ppo.custody.v1 import events_pb2 as events
 from ppo.person.v1 import screening_pb2
-from services.custody import answers, arrests, routing, store, verdicts
-from services.custody.models import Decision, Detention, DrugTest, outbox, timestamp
+from services.custody import answers, arrests, duty, orders, routing, store, verdicts
+from services.custody.instructions import Situation
+from services.custody.models import Decision, Detention, DrugTest, due, outbox, timestamp
 from services.custody.replica import Replica
 from services.custody.watch import Board
-from services.runtime.reference import LONDON
+from services.runtime.reference import LONDON, Reference
 
 ARRESTS = "ppo.custody.arrests.v1"
 
@@ -22,13 +25,15 @@ ARRESTS = "ppo.custody.arrests.v1"
 class Records:
     """Each method works in the caller's transaction, on a custody record that the caller has locked."""
 
-    def __init__(self, board: Board, replica: Replica) -> None:
+    def __init__(self, board: Board, replica: Replica, reference: Reference) -> None:
         self._board = board
         self._replica = replica
+        self._reference = reference
 
     async def open(self, session: AsyncSession, detention: Detention, now: datetime) -> None:
         session.add(detention)
-        await self._arrest(session, detention, now, reidentified=False)
+        self._instruct(detention, now)
+        await _arrest(session, detention, self._change(detention, reidentified=False), now)
         await self.tell(session, pb.SUITE_EVENT_KIND_BOOKED_IN, detention, now)
 
     async def answer(
@@ -49,24 +54,31 @@ class Records:
         if answers.settled(answer):
             await session.flush()
             await store.forget_inputs(session, detention.detention_id)
-        rerouted = self._reroute(detention, answer.screening.outcome, now)
-        await self._arrest(session, detention, now, reidentified=reidentified)
+        change = self._change(detention, reidentified=reidentified)
+        rerouted = self._reroute(detention, ruled_out=bool(change.withdrawn), now=now)
+        instructed = self._instruct(detention, now)
+        await _arrest(session, detention, change, now)
         if answers.differ(earlier, answer):
             told = earlier.screening.outcome
             await self.tell(session, pb.SUITE_EVENT_KIND_ANSWER_CHANGED, detention, now, told)
         elif detention.open and answers.changed_hands(earlier, answer):
             await self.tell(session, pb.SUITE_EVENT_KIND_OWNER_CHANGED, detention, now)
+        elif instructed:
+            await self.tell(session, pb.SUITE_EVENT_KIND_INSTRUCTIONS_CHANGED, detention, now)
         if rerouted:
             await self.tell(session, pb.SUITE_EVENT_KIND_REFERRAL_ROUTED, detention, now)
 
     async def reconsider(self, session: AsyncSession, detention: Detention, now: datetime) -> None:
         """The arrest alone, under the same answer: the replica may have heard since of what ended it."""
-        await self._arrest(session, detention, now, reidentified=False)
+        await _arrest(session, detention, self._change(detention, reidentified=False), now)
 
-    async def test(self, session: AsyncSession, detention: Detention, test: DrugTest, now: datetime) -> None:
-        detention.drug_test = test
+    async def test(self, session: AsyncSession, detention: Detention, now: datetime) -> None:
+        """What follows from a test that is recorded, or corrected."""
+        self._instruct(detention, now)
         if detention.arrested_nominal:
             await _publish_test(session, detention, now)
+        elif not detention.open:
+            await _publish_count(session, detention, now)
         await self.tell(session, pb.SUITE_EVENT_KIND_DRUG_TESTED, detention, now)
 
     async def dispose(
@@ -81,13 +93,25 @@ class Records:
         detention.disposed_time = disposed_time
         await store.forget_inputs(session, detention.detention_id)
         departed = detention.drug_test is not None and _depart(detention.drug_test, now)
+        self._instruct(detention, now)
         if detention.arrested_nominal:
+            detention.elsewhere = []
+            await _look_elsewhere(session, [detention.arrested_nominal], now)
             await _publish_disposal(session, detention, now)
         else:
             await _publish_count(session, detention, now)
         await self.tell(session, pb.SUITE_EVENT_KIND_DISPOSED, detention, now)
         if departed:
             await self.tell(session, pb.SUITE_EVENT_KIND_REFERRAL_ROUTED, detention, now)
+
+    async def elsewhere(self, session: AsyncSession, nominal_id: str, now: datetime) -> None:
+        """Tells every suite that holds this PPO of the others that do."""
+        held = await store.arrested(session, nominal_id)
+        for one in held:
+            others = sorted({each.suite_id for each in held if each is not one})
+            if others != one.elsewhere:
+                one.elsewhere = others
+                await self.tell(session, pb.SUITE_EVENT_KIND_HELD_ELSEWHERE, one, now)
 
     def behind(self, detention: Detention) -> bool:
         """Whether an arrest stands only because the replica has not heard yet of what ended it."""
@@ -105,21 +129,43 @@ class Records:
     ) -> None:
         await self._board.post(session, kind, detention.to_proto(), now, earlier)
 
-    def _reroute(self, detention: Detention, outcome: screening_pb2.Outcome.ValueType, now: datetime) -> bool:
+    def _instruct(self, detention: Detention, now: datetime) -> bool:
+        """Runs the instructions again; whether that gave others."""
+        suite = self._reference.row("suites", detention.suite_id, at=detention.booked_time)
+        if suite is None:
+            raise LookupError(f"no suite {detention.suite_id} at {detention.booked_time}")
+        earlier = detention.orders()
+        revised = orders.instructions(
+            self._reference, self._situation(detention), suite=suite, now=now, earlier=earlier
+        )
+        detention.instructions = revised.SerializeToString()
+        return orders.differ(earlier, revised)
+
+    def _situation(self, detention: Detention) -> Situation:
         test = detention.drug_test
+        return Situation(
+            answer=detention.decision.to_proto(),
+            given=detention.details(),
+            occurred_time=detention.booked_time,
+            here=detention.open,
+            law=duty.law(self._reference, detention.offence_codes, detention.booked_time),
+            drug_test=test.to_proto() if test else None,
+            left_unknown=test is not None and test.status_not_known,
+        )
+
+    def _reroute(self, detention: Detention, *, ruled_out: bool, now: datetime) -> bool:
+        """Whether the referral goes somewhere else by the answer that the custody record has now."""
+        test, outcome = detention.drug_test, detention.decision.to_proto().screening.outcome
         if test is None:
             return False
-        current = pb.ReferralRoute.Value(test.route)
-        route = routing.reroute(current, outcome)
-        known = outcome in (screening_pb2.OUTCOME_FLAGGED, screening_pb2.OUTCOME_NOT_FLAGGED)
-        if route == current and not (test.status_not_known and known):
+        current = routing.Referral(pb.ReferralRoute.Value(test.route), test.status_not_known)
+        right = routing.reroute(current, outcome, ruled_out=ruled_out, here=detention.open)
+        if right == current:
             return False
-        _send(test, route, now)
+        _send(test, right, now)
         return True
 
-    async def _arrest(
-        self, session: AsyncSession, detention: Detention, now: datetime, *, reidentified: bool
-    ) -> None:
+    def _change(self, detention: Detention, *, reidentified: bool) -> arrests.Change:
         earlier, answer = detention.arrested_nominal or "", detention.decision.to_proto()
         flag = self._replica.flag(earlier)
         wrong = earlier and arrests.ruled_out(
@@ -131,14 +177,30 @@ class Records:
             booked_time=detention.booked_time,
         )
         living = flag.nominal_id if flag is not None else ""
-        change = arrests.change(earlier, answer, living=living, ruled_out=bool(wrong))
-        detention.arrested_nominal = change.standing or None
-        if change.withdrawn:
-            await _publish_withdrawal(session, detention, change.withdrawn, now)
-        if change.arrested:
-            await _publish_arrest(session, detention, now)
-        elif change.withdrawn and not detention.open:
-            await _publish_count(session, detention, now)
+        return arrests.change(earlier, answer, living=living, ruled_out=bool(wrong))
+
+
+async def _arrest(session: AsyncSession, detention: Detention, change: arrests.Change, now: datetime) -> None:
+    earlier = detention.arrested_nominal or ""
+    detention.arrested_nominal = change.standing or None
+    if change.standing != earlier:
+        detention.elsewhere = []
+        await _look_elsewhere(session, [earlier, change.standing], now)
+    if change.withdrawn:
+        await _publish_withdrawal(session, detention, change.withdrawn, now)
+    if change.arrested:
+        await _publish_arrest(session, detention, now)
+    elif change.withdrawn and not detention.open:
+        await _publish_count(session, detention, now)
+
+
+async def _look_elsewhere(session: AsyncSession, nominal_ids: Iterable[str], now: datetime) -> None:
+    """After the commit, in a transaction of its own: two bookings of one person do not see each other.
+
+    Under a key that nobody else puts, so that no booking ever waits for such a look.
+    """
+    for nominal_id in filter(None, nominal_ids):
+        await due.put(session, store.ELSEWHERE, f"{nominal_id}/{uuid.uuid4()}", now)
 
 
 def take(detention: Detention, decision: Decision) -> None:
@@ -149,18 +211,16 @@ def take(detention: Detention, decision: Decision) -> None:
 
 def _depart(test: DrugTest, now: datetime) -> bool:
     """Whether the referral of somebody who leaves had to go somewhere else."""
-    route, status_not_known = routing.depart(pb.ReferralRoute.Value(test.route))
-    if status_not_known:
-        _send(test, route, now, status_not_known=True)
-    return status_not_known
+    referral = routing.depart(pb.ReferralRoute.Value(test.route))
+    if referral.status_not_known:
+        _send(test, referral, now)
+    return referral.status_not_known
 
 
-def _send(
-    test: DrugTest, route: pb.ReferralRoute.ValueType, now: datetime, *, status_not_known: bool = False
-) -> None:
-    test.route = pb.ReferralRoute.Name(route)
+def _send(test: DrugTest, referral: routing.Referral, now: datetime) -> None:
+    test.route = pb.ReferralRoute.Name(referral.route)
     test.referred_time = now
-    test.status_not_known = status_not_known
+    test.status_not_known = referral.status_not_known
 
 
 async def _publish_arrest(session: AsyncSession, detention: Detention, now: datetime) -> None:
@@ -223,6 +283,7 @@ async def _publish_count(session: AsyncSession, detention: Detention, now: datet
         suite_id=detention.suite_id,
         disposal_date=Date(year=day.year, month=day.month, day=day.day),
         test_result=detention.to_proto().drug_test.result,
+        recorded_time=timestamp(now),
     )
     await _publish(session, detention.detention_id, counted, now)
 

@@ -16,6 +16,8 @@ from services.runtime.errors import NotFound
 # An answer by the register or the replica is looked at again: of a custody record, and of a check alone.
 RECHECK = "recheck"
 ASK_AGAIN = "ask_again"
+# Who is arrested here may be elsewhere too; its keys begin with the nominal id.
+ELSEWHERE = "elsewhere"
 
 
 async def insert_decisions(session: AsyncSession, rows: Sequence[dict[str, Any]]) -> None:
@@ -66,6 +68,16 @@ async def concerned(session: AsyncSession) -> Sequence[Detention]:
     left = select(DrugTest.detention_id).where(DrugTest.status_not_known)
     rows = select(Detention).where(Detention.detention_id.in_(here.union(left)))
     return (await session.scalars(rows)).all()
+
+
+async def arrested(session: AsyncSession, nominal_id: str) -> Sequence[Detention]:
+    """Every custody record that is open on the arrest of this nominal, each locked, in one order for all."""
+    theirs = (Detention.arrested_nominal == nominal_id, Detention.disposed_time.is_(None))
+    ids = select(Detention.detention_id).where(*theirs).order_by(Detention.detention_id)
+    for detention_id in (await session.scalars(ids)).all():
+        await lock(session, detention_id)
+    held = select(Detention).where(*theirs).order_by(Detention.suite_id, Detention.detention_id)
+    return (await session.scalars(held)).all()
 
 
 async def referrals(

@@ -43,6 +43,15 @@ def standing(said: Iterable[Said]) -> Standing:
     return Standing(confirmed, frozenset(excluded))
 
 
+def contradicts(said: Iterable[Said], nominal_id: str, *, same_person: bool) -> bool:
+    """Whether this takes back what was said: of that nominal, or that the person is another one."""
+    before = standing(said)
+    if not same_person:
+        return before.confirmed is not None and before.confirmed.nominal_id == nominal_id
+    another = before.confirmed is not None and before.confirmed.nominal_id != nominal_id
+    return another or nominal_id in before.excluded
+
+
 def asked(person: person_pb2.Person, fingerprints: Iterable[str], said: Iterable[Said]) -> Asked:
     """`fingerprints`: which of the identifiers were read off the person's fingerprints."""
     confirmed, excluded = standing(said)

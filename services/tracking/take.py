@@ -113,6 +113,9 @@ class Taking:
     async def from_custody(self, session: AsyncSession, told: FromCustody) -> None:
         recorded = told.recorded_time.ToDatetime(UTC)
         withdrawn = await facts.withdrawal(session, told.detention_id, told.nominal_id, recorded)
+        if isinstance(told, custody.PpoDrugTested):
+            righted = await facts.supersede_test(session, told)
+            withdrawn = min(filter(None, (withdrawn, righted)), default=None)
         entry = Entry(_custody_id(told), told, _occurred(told), recorded, withdrawn)
         if await facts.record(session, entry, nominal_id=told.nominal_id):
             await self.settle(session, await persons.living(session, told.nominal_id), entry.occurred)
@@ -130,9 +133,14 @@ class Taking:
             suite_id=told.suite_id,
             disposal_date=date(day.year, day.month, day.day),
             test_result=told.test_result,
-            recorded_time=self._clock.now(),
+            recorded_time=_recorded(told, self._clock.now()),
         )
         await facts.count_detention(session, row)
+
+
+def _recorded(told: custody.DetentionCounted, now: datetime) -> datetime:
+    """What an older custody told bears no time."""
+    return told.recorded_time.ToDatetime(UTC) if told.HasField("recorded_time") else now
 
 
 async def _hold(session: AsyncSession, *numbers: str) -> None:

@@ -1,7 +1,7 @@
 """Facts, parked movements, and what is derived of facts: stages, ownership, reviews."""
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 
 from google.protobuf.message import Message
 from sqlalchemy import delete, func, or_, select, update
@@ -70,6 +70,20 @@ async def withdrawal(
         Fact.message_type == custody.PpoArrestWithdrawn.DESCRIPTOR.full_name,
         Fact.recorded_time >= recorded,
     )
+    found: datetime | None = await session.scalar(later)
+    return found
+
+
+async def supersede_test(session: AsyncSession, told: custody.PpoDrugTested) -> datetime | None:
+    """A test told again was recorded wrongly before. Returns when this one was corrected, if it was."""
+    recorded = told.recorded_time.ToDatetime(UTC)
+    same = (
+        Fact.fact_id.startswith(f"{told.detention_id}/{told.nominal_id}/", autoescape=True),
+        Fact.message_type == told.DESCRIPTOR.full_name,
+    )
+    wrong = (*same, Fact.recorded_time < recorded, Fact.withdrawn_time.is_(None))
+    await session.execute(update(Fact).where(*wrong).values(withdrawn_time=recorded))
+    later = select(func.min(Fact.recorded_time)).where(*same, Fact.recorded_time > recorded)
     found: datetime | None = await session.scalar(later)
     return found
 
@@ -195,6 +209,7 @@ async def review_merge(session: AsyncSession, movement_id: str, nominal_id: str,
 
 
 async def count_detention(session: AsyncSession, row: DetentionCount) -> None:
+    """Over an earlier one only: a corrected test is counted once, as it is now."""
     values = {
         "detention_id": row.detention_id,
         "suite_id": row.suite_id,
@@ -202,4 +217,9 @@ async def count_detention(session: AsyncSession, row: DetentionCount) -> None:
         "test_result": row.test_result,
         "recorded_time": row.recorded_time,
     }
-    await session.execute(insert(DetentionCount).values(values).on_conflict_do_nothing())
+    counted = insert(DetentionCount).values(values)
+    changed = {name: counted.excluded[name] for name in values}
+    newer = DetentionCount.recorded_time < counted.excluded.recorded_time
+    await session.execute(
+        counted.on_conflict_do_update(index_elements=["detention_id"], set_=changed, where=newer)
+    )

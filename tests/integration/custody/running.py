@@ -305,7 +305,11 @@ class Desk:
         return (await (await self.custody()).BookIn(request, **PATIENTLY)).detention
 
     async def rule(
-        self, detention: pb.Detention, nominal_id: str, verdict: pb.MatchVerdict.ValueType
+        self,
+        detention: pb.Detention,
+        nominal_id: str,
+        verdict: pb.MatchVerdict.ValueType,
+        reason: str = "",
     ) -> pb.Detention:
         request = pb.ConfirmMatchRequest(
             request_id=str(uuid4()),
@@ -313,6 +317,7 @@ class Desk:
             nominal_id=nominal_id,
             verdict=verdict,
             identity_basis=screening_pb2.IDENTITY_BASIS_FINGERPRINT,
+            reason=reason,
         )
         return (await (await self.custody()).ConfirmMatch(request, **PATIENTLY)).detention
 
@@ -328,7 +333,10 @@ class Desk:
         return (await (await self.custody()).IdentifyDetainee(request, **PATIENTLY)).detention
 
     async def test(
-        self, detention: pb.Detention, result: pb.TestResult.ValueType = pb.TEST_RESULT_POSITIVE
+        self,
+        detention: pb.Detention,
+        result: pb.TestResult.ValueType = pb.TEST_RESULT_POSITIVE,
+        reason: str = "",
     ) -> pb.DrugTest:
         positive = result == pb.TEST_RESULT_POSITIVE
         request = pb.RecordDrugTestRequest(
@@ -336,6 +344,7 @@ class Desk:
             detention_id=detention.detention_id,
             result=result,
             drug=pb.DRUG_HEROIN if positive else pb.DRUG_UNSPECIFIED,
+            reason=reason,
         )
         request.tested_time.FromDatetime(datetime.now(UTC))
         return (await (await self.custody()).RecordDrugTest(request, **PATIENTLY)).drug_test

@@ -70,6 +70,8 @@ class Desk:
             offence_codes=[],
             drug_test=None,
             verdicts=[],
+            instructions=b"",
+            elsewhere=[],
         )
         take(detention, Decision(**decided.row))
         async with self.database.transaction() as session:
@@ -95,7 +97,8 @@ class Desk:
 
     async def due_times(self) -> list[datetime]:
         async with self.database.transaction() as session:
-            return list(await session.scalars(select(due.table.c.due_time)))
+            rechecks = select(due.table.c.due_time).where(due.table.c.kind == store.RECHECK)
+            return list(await session.scalars(rechecks))
 
     def hear(self, version: int, *, flagged: bool) -> None:
         """The replica learns the register's state at that version."""
@@ -130,7 +133,7 @@ async def desk(migrated: Own, servers: Servers, tmp_path: Path) -> AsyncIterator
             register_seconds=5,
         )
         board = Board(database, Bell("redis://127.0.0.1:1", "nobody"))
-        records = Records(board, replica)
+        records = Records(board, replica, Reference.load(REFERENCE))
         rechecks = Rechecks(database, checker, register, ledger, records, board, clock, ITSELF)
         yield Desk(database, staged, register, replica, checker, records, rechecks)
 

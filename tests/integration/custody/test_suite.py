@@ -231,7 +231,7 @@ async def test_a_confirmed_match_is_flagged_and_told_and_its_correction_withdraw
     assert outcome(detention.answer) == "POSSIBLE"
 
     confirmed = await desk.rule(detention, nominal_id, SAME)
-    corrected = await desk.rule(detention, nominal_id, ANOTHER)
+    corrected = await desk.rule(detention, nominal_id, ANOTHER, "the prints of a cell mate")
 
     assert outcome(confirmed.answer) == "FLAGGED"
     assert confirmed.answer.screening.identity_basis == screening_pb2.IDENTITY_BASIS_FINGERPRINT
@@ -432,6 +432,190 @@ async def test_a_custody_officer_sees_the_tests_of_the_own_suite_only(desk: Desk
 
     assert own.drug_test.result == pb.TEST_RESULT_POSITIVE
     assert foreign.drug_test.result == pb.TEST_RESULT_UNSPECIFIED
+
+
+async def test_a_corrected_test_is_told_again_and_takes_its_referral_back(desk: Desk) -> None:
+    person = somebody()
+    await desk.flagged(person)
+    detention = await desk.book(person)
+    first = await desk.test(detention)
+
+    corrected = await desk.test(detention, pb.TEST_RESULT_NEGATIVE, "the sample of a cell mate")
+
+    assert (corrected.test_id, corrected.route) == (first.test_id, pb.REFERRAL_ROUTE_NONE)
+    [correction] = corrected.corrections
+    assert (correction.result, correction.drug) == (pb.TEST_RESULT_POSITIVE, pb.DRUG_HEROIN)
+    assert (correction.corrected_by, correction.reason) == ("custody_officer-1", "the sample of a cell mate")
+    assert correction.HasField("corrected_time")
+    referred = await desk.referrals("ppo_drug_team", "drug-solutions-birmingham", PPO)
+    assert first.test_id not in {each.drug_test.test_id for each in referred}
+    found = await told(desk, detention, events.PpoArrested, events.PpoDrugTested)
+    while len(found) < 3:
+        found = await told(desk, detention, events.PpoArrested, events.PpoDrugTested)
+    assert [each.drug_test.result for each in found[1:]] == [  # type: ignore[attr-defined]
+        pb.TEST_RESULT_POSITIVE,
+        pb.TEST_RESULT_NEGATIVE,
+    ]
+
+
+async def test_a_test_is_corrected_after_the_person_has_left_and_counted_anew(desk: Desk) -> None:
+    detention = await desk.book(somebody())
+    await desk.test(detention, pb.TEST_RESULT_NEGATIVE)
+    await desk.dispose(detention)
+
+    corrected = await desk.test(detention, pb.TEST_RESULT_POSITIVE, "two labels were swapped")
+
+    assert corrected.route == DIP
+    while len(found := await told(desk, detention, events.DetentionCounted)) < 2:
+        pass
+    assert [each.test_result for each in found] == [  # type: ignore[attr-defined]
+        pb.TEST_RESULT_NEGATIVE,
+        pb.TEST_RESULT_POSITIVE,
+    ]
+
+
+async def test_a_correction_needs_a_test_that_was_recorded(desk: Desk) -> None:
+    detention = await desk.book(somebody())
+
+    async with refused("INVALID_ARGUMENT", "reason"):
+        await desk.test(detention, reason="none was taken")
+
+
+# ---- what the officer must do
+
+
+def asked(given: pb.Instructions) -> list[str]:
+    """The rules that stand, those that were withdrawn with a minus."""
+    every = [*given.general, *given.recall, *given.drug_test]
+    return [f"-{one.rule}" if one.HasField("withdrawn_time") else one.rule for one in every]
+
+
+async def shown(desk: Desk, detention: pb.Detention, organisation: str = "") -> pb.Detention:
+    listed = await desk.listed(organisation=organisation)
+    return next(each for each in listed if each.detention_id == detention.detention_id)
+
+
+async def test_a_booking_says_whom_to_tell_and_that_a_test_follows_a_charge_or_an_arrest(desk: Desk) -> None:
+    person = somebody()
+    await desk.flagged(person, ocu="E3")
+
+    detention = await desk.book(person)
+    await desk.test(detention)
+    tested = await shown(desk, detention)
+
+    # Real clocks are long past December 2005.
+    assert asked(detention.instructions) == ["I1", "I2", "I14"]
+    assert asked(detention.answer.instructions) == ["I1", "I2"]
+    assert {one.party for one in detention.instructions.general} == {"E3"}
+    assert all(one.contact.telephone for one in detention.instructions.general)
+    assert asked(tested.instructions) == ["I1", "I2", "I15"]
+    assert tested.instructions.drug_test[0].party == "drug-solutions-birmingham"
+
+
+async def test_a_flag_set_later_asks_late_with_the_time_of_the_booking(desk: Desk) -> None:
+    person = somebody()
+    nominal_id = await desk.nominal(person)
+    stream = await desk.watch_from_now()
+    detention = await desk.book(person)
+    await desk.quiet()
+
+    await desk.flag(nominal_id)
+    changed = (await until(stream, "ANSWER_CHANGED")).detention
+
+    assert asked(detention.instructions) == ["I10", "I14"]
+    assert asked(changed.instructions) == ["I1", "I2", "I14"]
+    late = changed.instructions.general[0]
+    assert late.occurred_time == detention.booked_time
+    assert late.given_time.ToDatetime() > detention.booked_time.ToDatetime()
+
+
+async def test_a_corrected_confirmation_takes_back_all_that_it_caused(desk: Desk) -> None:
+    person = somebody()
+    nominal_id = await desk.flagged(person)
+    stream = await desk.watch_from_now()
+    detention = await desk.book(unnumbered(person))
+    test = await desk.test(detention)
+    await desk.rule(detention, nominal_id, SAME)
+    await until(stream, "REFERRAL_ROUTED")
+
+    corrected = await desk.rule(detention, nominal_id, ANOTHER, "the prints of a cell mate")
+
+    assert asked(corrected.instructions) == ["I9", "-I1", "-I2", "I16", "-I15"]
+    assert corrected.drug_test.route == DIP
+    mistaken, right = corrected.match_decisions
+    assert (mistaken.verdict, right.verdict) == (SAME, ANOTHER)
+    assert (right.decided_by, right.reason) == ("custody_officer-1", "the prints of a cell mate")
+    changed = await until(stream, "ANSWER_CHANGED")
+    assert changed.earlier_outcome == screening_pb2.OUTCOME_FLAGGED
+    assert (await until(stream, "REFERRAL_ROUTED")).detention.drug_test.route == DIP
+    referred = await desk.referrals("ppo_drug_team", "drug-solutions-birmingham", PPO)
+    assert test.test_id not in {each.drug_test.test_id for each in referred}
+    await told(desk, detention, events.PpoArrested, events.PpoDrugTested, events.PpoArrestWithdrawn)
+
+
+async def test_a_confirmation_is_taken_back_with_a_reason_and_a_first_one_needs_none(desk: Desk) -> None:
+    person = somebody()
+    nominal_id = await desk.flagged(person)
+    detention = await desk.book(unnumbered(person))
+
+    async with refused("INVALID_ARGUMENT", "reason"):
+        await desk.rule(detention, nominal_id, SAME, "because")
+    await desk.rule(detention, nominal_id, SAME)
+    async with refused("INVALID_ARGUMENT", "reason"):
+        await desk.rule(detention, nominal_id, ANOTHER)
+
+
+async def test_a_correction_that_is_repeated_is_answered_as_the_first(desk: Desk) -> None:
+    person = somebody()
+    nominal_id = await desk.flagged(person)
+    detention = await desk.book(unnumbered(person))
+    await desk.rule(detention, nominal_id, SAME)
+    request = pb.ConfirmMatchRequest(
+        request_id=str(uuid4()),
+        detention_id=detention.detention_id,
+        nominal_id=nominal_id,
+        verdict=ANOTHER,
+        identity_basis=screening_pb2.IDENTITY_BASIS_FINGERPRINT,
+        reason="the prints of a cell mate",
+    )
+    custody = await desk.custody()
+
+    first = await custody.ConfirmMatch(request, timeout=running.SECONDS)
+    again = await custody.ConfirmMatch(request, timeout=running.SECONDS)
+
+    assert again == first
+    assert len(first.detention.match_decisions) == 2
+
+
+async def test_who_may_not_see_a_drug_test_is_told_of_none(desk: Desk) -> None:
+    detention = await desk.book(somebody())
+    await desk.test(detention)
+
+    foreign = await shown(desk, detention, organisation="another suite")
+
+    assert asked((await shown(desk, detention)).instructions) == ["I9", "I16"]
+    assert asked(foreign.instructions) == ["I9"]
+
+
+# ---- two suites
+
+
+async def test_two_suites_that_book_one_ppo_in_at_once_are_both_told(desk: Desk) -> None:
+    person = somebody()
+    await desk.flagged(person)
+    other_suite = "F3" if desk.suite_id != "F3" else "F2"
+    async with running.desk(desk.processes, other_suite) as other:
+        streams = [await desk.watch_from_now(), await other.watch_from_now()]
+
+        here, there = await asyncio.gather(desk.book(person), other.book(person))
+
+        told = [await until(stream, "HELD_ELSEWHERE") for stream in streams]
+        assert [one.detention.detention_id for one in told] == [here.detention_id, there.detention_id]
+        assert [list(one.detention.elsewhere_suite_ids) for one in told] == [[other_suite], [desk.suite_id]]
+
+        await other.dispose(there)
+        gone = await until(streams[0], "HELD_ELSEWHERE")
+        assert not gone.detention.elsewhere_suite_ids
 
 
 # ---- disposal

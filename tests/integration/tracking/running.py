@@ -237,7 +237,7 @@ class World:
         await self.send(ARRESTS, ppo.nominal_id, arrested)
         return detention
 
-    async def test(self, ppo: Ppo, detention: str, at: datetime) -> None:
+    async def test(self, ppo: Ppo, detention: str, at: datetime) -> custody.PpoDrugTested:
         tested = custody.PpoDrugTested(
             detention_id=detention,
             nominal_id=ppo.nominal_id,
@@ -253,6 +253,7 @@ class World:
             recorded_time=stamp(at),
         )
         await self.send(ARRESTS, ppo.nominal_id, tested)
+        return tested
 
     # ---- the service
 

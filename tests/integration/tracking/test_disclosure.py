@@ -7,6 +7,7 @@ import pytest
 from casework.v1 import casework_pb2
 from google.type.date_pb2 import Date
 
+from ppo.custody.v1 import custody_pb2
 from ppo.custody.v1 import events_pb2 as custody
 from ppo.policy.v1 import policy_pb2
 from ppo.tracking.v1 import tracking_pb2 as pb
@@ -214,6 +215,22 @@ async def test_a_withdrawn_arrest_is_retracted(world: World) -> None:
 
     [_, told, retracted] = await world.notices("F1", ppo, 3)
     assert (retracted.notice_id, retracted.revision) == (told.notice_id, 2)
+    assert retracted.state == pb.NOTICE_STATE_RETRACTED
+
+
+async def test_a_corrected_drug_test_retracts_its_referral(world: World) -> None:
+    ppo = await world.known(Ppo(ocu="F1"))
+    detention = await world.arrest(ppo, december(10), suite="F1")
+    tested = await world.test(ppo, detention, december(10, 12))
+    [referred] = await world.notices(DRUG_TEAM, ppo, 1)
+
+    tested.drug_test.result = custody_pb2.TEST_RESULT_NEGATIVE
+    tested.drug_test.route = custody_pb2.REFERRAL_ROUTE_NONE
+    tested.recorded_time.CopyFrom(stamp(december(10, 13)))
+    await world.send(ARRESTS, ppo.nominal_id, tested)
+
+    [_, retracted] = await world.notices(DRUG_TEAM, ppo, 2)
+    assert (retracted.notice_id, retracted.revision) == (referred.notice_id, 2)
     assert retracted.state == pb.NOTICE_STATE_RETRACTED
 
 

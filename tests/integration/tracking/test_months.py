@@ -16,7 +16,7 @@ from ppo.returns.v1 import returns_pb2 as returns
 from ppo.returns.v1.returns_pb2_grpc import ReturnsServiceStub
 from ppo.tracking.v1 import tracking_pb2 as pb
 from services.runtime import channel
-from tests.integration.tracking.running import ARRESTS, SECONDS, Ppo, World, december, hmpps
+from tests.integration.tracking.running import ARRESTS, SECONDS, Ppo, World, december, hmpps, stamp
 
 M5 = ("M5", "reason")
 NOVEMBER, DECEMBER = Date(year=2004, month=11), Date(year=2004, month=12)
@@ -44,15 +44,19 @@ def by_reason(found: Mapping[tuple[str, str, str], int]) -> dict[str, int]:
     return {category: value for (measure, part, category), value in found.items() if (measure, part) == M5}
 
 
-async def somebody_else(world: World, suite: str, result: custody_pb2.TestResult.ValueType) -> None:
-    detention = str(uuid4())
+async def somebody_else(
+    world: World, suite: str, result: custody_pb2.TestResult.ValueType, detention: str = "", hour: int = 9
+) -> str:
+    detention = detention or str(uuid4())
     counted = custody.DetentionCounted(
         detention_id=detention,
         suite_id=suite,
         disposal_date=Date(year=2004, month=12, day=9),
         test_result=result,
+        recorded_time=stamp(december(9, hour)),
     )
     await world.send(ARRESTS, detention, counted)
+    return detention
 
 
 async def test_two_months_balance_and_each_person_counts_once(world: World) -> None:
@@ -66,6 +70,9 @@ async def test_two_months_balance_and_each_person_counts_once(world: World) -> N
     for result in (custody_pb2.TEST_RESULT_NEGATIVE, custody_pb2.TEST_RESULT_POSITIVE):
         await somebody_else(world, "D3-2", result)
     await somebody_else(world, "D1", custody_pb2.TEST_RESULT_UNSPECIFIED)
+    # A test that was corrected to none counts as it is now, in whatever order that arrives.
+    corrected = await somebody_else(world, "D1", custody_pb2.TEST_RESULT_UNSPECIFIED, hour=12)
+    await somebody_else(world, "D1", custody_pb2.TEST_RESULT_POSITIVE, corrected, hour=11)
     await world.notices("drug-solutions-birmingham", there, 1)
 
     first, second = await close(world, NOVEMBER), await close(world, DECEMBER)

@@ -195,4 +195,23 @@ def test_the_copy_of_the_register_has_an_age(ppo: Run, served: Served) -> None:
 
 @pytest.mark.parametrize("outcome", [FLAGGED, POSSIBLE, NOT_FLAGGED, UNKNOWN])
 def test_every_answer_says_what_to_do_next(outcome: screening.Outcome.ValueType) -> None:
-    assert all(answer.steps(said(outcome, identity)) for identity in (FINGERPRINT, DETAILS))
+    for identity in (FINGERPRINT, DETAILS):
+        assert answer.steps(said(outcome, identity), custody.Instructions())
+
+
+def test_what_to_do_is_shown_by_rule_with_whom_to_ring_and_what_was_told_in_vain(
+    ppo: Run, served: Served
+) -> None:
+    served.custody.answer = said(FLAGGED)
+    contact = custody.Contact(title="Duty offender manager, D3", telephone="0121 496 0110")
+    told = served.custody.answer.instructions.general.add(rule="I1", text="Tell the police.", contact=contact)
+    told.due_time.FromJsonString("2004-12-31T21:00:00Z")
+    vain = served.custody.answer.instructions.general.add(rule="I2", text="Tell probation.", contact=contact)
+    vain.withdrawn_time.FromJsonString("2004-12-31T20:30:00Z")
+    served.custody.answer.instructions.recall.add(rule="I11", text="A recall is requested.")
+
+    shown = " ".join(ppo("check", "--pnc", "79/163001B").out.split())
+
+    assert "I1 Tell the police. Ring Duty offender manager, D3, 0121 496 0110. By 21:00 on 31 Dec." in shown
+    assert "I2 WITHDRAWN at 20:30 on 31 Dec." in shown
+    assert shown.index("I11") < shown.index("I1 ") < shown.index("I2 ")

@@ -129,6 +129,14 @@ def test_a_match_is_confirmed_either_way(
     assert asked.identity_basis == screening.IDENTITY_BASIS_FINGERPRINT
 
 
+def test_what_was_recorded_wrongly_is_corrected_with_a_reason(ppo: Run, served: Served) -> None:
+    why = ("--reason", "a cell mate")
+    ppo("custody", "confirm", "detention-1", NOMINAL, "--another", "--by", "fingerprint", *why)
+    ppo("custody", "test", "detention-1", "--result", "negative", *why)
+
+    assert [asked.reason for asked in served.custody.asked] == ["a cell mate"] * 2
+
+
 def test_a_candidate_is_named_by_pnc_id_too(ppo: Run, served: Served) -> None:
     ppo("custody", "confirm", "detention-1", "79/163001B", "--same", "--by", "identifier")
 
