@@ -12,6 +12,7 @@ from services.console import (
     movements,
     nominals,
     notices,
+    prisoners,
     register,
     returns,
     stack,
@@ -31,6 +32,7 @@ _register = _group("Who is a PPO, since when, by whose decision.")
 _custody = _group("What happens to the people in a custody suite.")
 _movements = _group("What prisons tell of their prisoners.")
 _journey = _group("Where a PPO is in the justice process.")
+_release = _group("When a prisoner is to be let out.")
 _owner = _group("Whose case a PPO is.")
 _notices = _group("What each organisation is told.")
 _return = _group("An area's month, counted, checked and sent.")
@@ -48,6 +50,7 @@ app.add_typer(_nominals, name="nominals")
 app.add_typer(_register, name="register")
 app.add_typer(_movements, name="movements")
 app.add_typer(_journey, name="journey")
+app.add_typer(_release, name="release")
 app.add_typer(_owner, name="owner")
 app.add_typer(_notices, name="notices")
 app.add_typer(_return, name="return")
@@ -76,6 +79,8 @@ _register.command()(decisions.annul)
 
 _movements.command()(movements.send)
 _journey.command()(cases.show)
+_release.command()(prisoners.plan)
+_release.command()(prisoners.cancel)
 _owner.command()(cases.explain)
 _notices.command()(notices.watch)
 _notices.command()(notices.ack)

@@ -52,6 +52,11 @@ class Due:
             row.on_conflict_do_update(index_elements=["kind", "key"], set_={"due_time": at, "attempts": 0})
         )
 
+    async def put_first(self, session: AsyncSession, kind: str, key: str, at: datetime) -> None:
+        """Sets the instant, unless one is set."""
+        row = insert(self.table).values(kind=kind, key=key, due_time=at)
+        await session.execute(row.on_conflict_do_nothing())
+
     async def drop(self, session: AsyncSession, kind: str, key: str) -> None:
         await session.execute(self.table.delete().filter_by(kind=kind, key=key))
 

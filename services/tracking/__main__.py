@@ -33,7 +33,7 @@ from services.tracking.inbox import ARRESTS, FLAGS, HMPPS, MOVEMENTS, Inbox
 from services.tracking.models import SCHEMA, due, inbox, outbox
 from services.tracking.months import Months
 from services.tracking.settle import CASES, SETTLE, Settler
-from services.tracking.take import Taking
+from services.tracking.take import LAPSE, Taking
 from services.tracking.telling import Teller
 from services.tracking.watch import Board
 
@@ -131,7 +131,7 @@ async def serve(config: Settings) -> None:
         await process.patiently(lambda: cluster.refuse_other([topics[CASES]]), Unavailable)
         await relay.run()
 
-    runner = Runner(database, due, clock, {SETTLE: settle})
+    runner = Runner(database, due, clock, {SETTLE: settle, LAPSE: taking.lapse})
     probes = {
         "postgres": database.probe,
         "kafka": find_kafka,

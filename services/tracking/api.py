@@ -112,6 +112,8 @@ class Tracking(TrackingServiceServicer):
         return await self._tell(request, lambda case: pb.SetResidenceResponse(case=case), effective)
 
     async def PlanRelease(self, request: pb.PlanReleaseRequest, _: Context) -> pb.PlanReleaseResponse:
+        if not request.HasField("release_date"):
+            return await self._lose_release(request)
         _refuse_partial(request.release_date, "release_date")
         if not request.date_alone:
             return await self._tell(request, lambda case: pb.PlanReleaseResponse(case=case))
@@ -263,6 +265,17 @@ class Tracking(TrackingServiceServicer):
         case = await self._settler.settle(session, person.nominal_id, now)
         assert case is not None, "the person is there"
         return case
+
+    async def _lose_release(self, request: pb.PlanReleaseRequest) -> pb.PlanReleaseResponse:
+        for field in ("ocu", "date_alone"):
+            if getattr(request, field):
+                raise Invalid(field, "goes with a release_date")
+
+        def planned(file: CaseFile) -> None:
+            if file.planned is None:
+                raise Illegal("NOT_PLANNED", "no release is planned that could be lost")
+
+        return await self._tell(request, lambda case: pb.PlanReleaseResponse(case=case), check=planned)
 
     async def _move_release(
         self, session: AsyncSession, request: pb.PlanReleaseRequest, now: datetime

@@ -242,10 +242,10 @@ class CaseFile:
                 received = None
         return [*found, (received, None)] if received else found
 
-    def plans(self, received: datetime, until: datetime | None) -> list[Plan]:
-        """What was planned in a stay, until an instant, the latest last."""
+    def plans(self, received: datetime, until: datetime | None) -> list[tuple[Entry, Plan | None]]:
+        """What was planned in a stay, until an instant, the latest last; None where the date was lost."""
         return [
-            Plan(_day(told.release_date), told.ocu)
+            (entry, Plan(_day(told.release_date), told.ocu) if told.HasField("release_date") else None)
             for entry, told in self._entries(pb.PlanReleaseRequest)
             if received <= entry.occurred and (until is None or entry.occurred <= until)
         ]
@@ -255,12 +255,12 @@ class CaseFile:
         """The plan of this stay; where none is known to have begun, what was planned since the last."""
         received, released = self.stays[-1] if self.stays else (None, None)
         plans = self.plans(released or received or datetime.min.replace(tzinfo=UTC), None)
-        return plans[-1] if plans else None
+        return plans[-1][1] if plans else None
 
     def _stays(self, at: datetime) -> Iterator[Stay]:
         for received, released in self.stays:
             plans = self.plans(received, min(released or at, at))
-            yield Stay(received, released, plans[-1] if plans else None)
+            yield Stay(received, released, plans[-1][1] if plans else None)
 
     def _forum(self, at: datetime) -> ForumDecision | None:
         decided = self._entries(pb.DecideDisputeRequest, at)

@@ -34,6 +34,8 @@ class Change:
     release: ReleaseKind | None = None
     suite: str = ""
     offences: tuple[str, ...] = ()
+    # The notices, by their types, whose recipients are told as well: it undoes what those told.
+    undoes: tuple[NoticeType, ...] = ()
 
 
 def arrested(arrest: events_pb2.PpoArrested) -> Change:

@@ -1,20 +1,21 @@
 """What there is to tell of a person now: all that has happened while on the register, by its cause."""
 
 from collections.abc import Collection, Iterator
-from datetime import UTC, datetime, time
+from datetime import UTC, datetime
 from typing import TypeAlias
 
 from ppo.custody.v1 import custody_pb2
 from ppo.custody.v1 import events_pb2 as custody
 from ppo.tracking.v1 import tracking_pb2 as pb
 from services.people.flags import flagged_at
-from services.runtime.reference import LONDON
-from services.tracking import changes
-from services.tracking.casefile import CaseFile, span
+from services.tracking import changes, days
+from services.tracking.casefile import CaseFile, Entry, span
 from services.tracking.changes import Change
+from services.tracking.evidence import Plan
 
 Key: TypeAlias = tuple[int, str]
 
+RELEASE_PLANNED = pb.NOTICE_TYPE_RELEASE_PLANNED
 FLAG_SET, FLAG_CLEARED = pb.NOTICE_TYPE_PPO_FLAG_SET, pb.NOTICE_TYPE_PPO_FLAG_CLEARED
 
 
@@ -36,7 +37,12 @@ def text(change: Change) -> str:
 def cleared(told: Collection[Key], now: datetime) -> list[Change]:
     """Of a nominal that lives on under another: the flag of this one is no more."""
     causes = {cause for kind, cause in told if kind == FLAG_SET}
-    return [Change(FLAG_CLEARED, cause, now, now) for cause in sorted(causes)]
+    return [_cleared(cause, now) for cause in sorted(causes)]
+
+
+def _cleared(cause: str, now: datetime) -> Change:
+    """Whoever was told anything of the person as a PPO is told that they are none."""
+    return Change(FLAG_CLEARED, cause, now, now, undoes=tuple(pb.NoticeType.values()))
 
 
 def _flags(file: CaseFile, told: Collection[Key], now: datetime) -> Iterator[Change]:
@@ -47,7 +53,7 @@ def _flags(file: CaseFile, told: Collection[Key], now: datetime) -> Iterator[Cha
         if live or (FLAG_SET, cause) in told:
             yield Change(FLAG_SET, cause, now, now)
         if (FLAG_SET, cause) in told and end is not None and end <= now:
-            yield Change(FLAG_CLEARED, cause, now, now)
+            yield _cleared(cause, now)
 
 
 def _movements(file: CaseFile) -> Iterator[Change]:
@@ -69,15 +75,31 @@ def _custody(file: CaseFile) -> Iterator[Change]:
 
 
 def _planned(file: CaseFile) -> Iterator[Change]:
-    """One notice for all the dates that a stay in custody is given."""
+    """One notice for all the dates that a stay in custody is given, and one for each time that it is lost."""
     for received, released in file.stays:
-        plans = file.plans(received, released)
-        if plans and flagged_at(received, file.spans):
-            out = datetime.combine(plans[-1].release, time(), LONDON).astimezone(UTC)
+        if not flagged_at(received, file.spans):
+            continue
+        standing: Plan | None = None
+        for entry, plan in file.plans(received, released):
+            if plan is None and standing is not None:
+                yield _lost(file, entry, standing)
+            standing = plan
+        if standing is not None:
             yield Change(
-                pb.NOTICE_TYPE_RELEASE_PLANNED,
+                RELEASE_PLANNED,
                 f"stay since {received.isoformat()}",
-                out,
+                days.midnight(standing.release),
                 received,
                 prison=file.state(released or datetime.max.replace(tzinfo=UTC)).prison,
             )
+
+
+def _lost(file: CaseFile, told: Entry, plan: Plan) -> Change:
+    return Change(
+        pb.NOTICE_TYPE_RELEASE_CANCELLED,
+        told.id,
+        days.midnight(plan.release),
+        told.recorded,
+        prison=file.state(told.occurred).prison,
+        undoes=(RELEASE_PLANNED,),
+    )

@@ -28,6 +28,8 @@ PRISON = "prison_offender_management_unit"
 DRUG_TEAM = "ppo_drug_team"
 HOUSING = "housing_provider"
 TRAINING = "training_provider"
+PROVIDERS = (HOUSING, TRAINING)
+NOBODY: Mapping[str, Role] = {}
 
 # A provider must get ready for these; who is at large, abroad or out by an unknown kind needs no place now.
 EXPECTED = (ReleaseKind.SUPERVISED, ReleaseKind.UNSUPERVISED, ReleaseKind.BAILED)
@@ -137,23 +139,42 @@ KINDS: Mapping[NoticeType, Kind] = {
 BESIDES = {pb.NOTICE_TYPE_PRISON_RECEPTION: pb.NOTICE_TYPE_HOUSING_FAST_TRACK}
 
 
-def notices(change: Change, subject: Subject, parties: Parties) -> tuple[Told, ...]:
-    """Every notice that a change causes, each with somebody to tell."""
+def notices(
+    change: Change, subject: Subject, parties: Parties, before: Mapping[str, Role] = NOBODY
+) -> tuple[Told, ...]:
+    """Every notice that a change causes, each with somebody to tell.
+
+    `before`: the organisations that were told what the change undoes, each with the role it was told in.
+    """
     besides = BESIDES.get(change.type)
     types = (change.type, besides) if besides else (change.type,)
-    told = (_told(notice, change, subject, parties) for notice in types)
+    told = (_told(notice, change, subject, parties, before) for notice in types)
     return tuple(one for one in told if one.copies)
 
 
-def _told(notice: NoticeType, change: Change, subject: Subject, parties: Parties) -> Told:
-    kind = KINDS[notice]
-    due = kind.due(change)
+def _told(
+    notice: NoticeType, change: Change, subject: Subject, parties: Parties, before: Mapping[str, Role]
+) -> Told:
+    due = KINDS[notice].due(change)
     copies = [
         Copy(organisation, role, _message(notice, role, change, subject, parties, due))
-        for role in kind.receivers
-        for organisation in _organisations(role, change, subject, parties)
+        for organisation, role in _receivers(notice, change, subject, parties, before).items()
     ]
     return Told(notice, change.cause, due, tuple(copy for copy in copies if _disclosed(copy)))
+
+
+def _receivers(
+    notice: NoticeType, change: Change, subject: Subject, parties: Parties, before: Mapping[str, Role]
+) -> Mapping[str, Role]:
+    """An organisation in two roles is told as the first of them."""
+    kind, found = KINDS[notice], dict[str, Role]()
+    for role in kind.receivers:
+        for organisation in _organisations(role, change, subject, parties):
+            found.setdefault(organisation, role)
+    for organisation, role in before.items():
+        if role not in PROVIDERS or kind.to_providers:
+            found.setdefault(organisation, role)
+    return found
 
 
 def _disclosed(copy: Copy) -> bool:
@@ -186,7 +207,7 @@ def _one(organisation: str) -> tuple[str, ...]:
 def _message(
     notice: NoticeType, role: Role, change: Change, subject: Subject, parties: Parties, due: datetime | None
 ) -> Message:
-    if role in (HOUSING, TRAINING):
+    if role in PROVIDERS:
         return _case_notice(KINDS[notice].to_providers, change, subject, parties, due)
     return _notice(notice, role, change, subject, due)
 

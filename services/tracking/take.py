@@ -1,8 +1,10 @@
 """Takes what becomes known of a person: a flag, a movement, something from custody."""
 
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import TypeAlias
 
+from prometheus_client import Counter
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ppo.custody.v1 import events_pb2 as custody
@@ -15,7 +17,7 @@ from services.runtime.clock import Clock
 from services.runtime.database import lock
 from services.runtime.errors import Invalid
 from services.tracking.casefile import Entry
-from services.tracking.models import DetentionCount
+from services.tracking.models import DetentionCount, due
 from services.tracking.settle import Settler
 from services.tracking.store import facts, persons
 
@@ -25,6 +27,15 @@ FromCustody: TypeAlias = custody.PpoArrested | custody.PpoDrugTested | custody.P
 NUMBER = person_pb2.IDENTIFIER_KIND_PRISON_NUMBER
 # The clocks of prisons run ahead a little.
 AHEAD = timedelta(minutes=10)
+# Whoever has got a number by then is on the register; what is left is of people whom nobody here asks about.
+PARKED_FOR = timedelta(days=90)
+LAPSE = "lapse"
+# The lock of a prison number, and the key under which its parked movements lapse.
+_HELD = "prison number "
+
+LAPSED = Counter(
+    "ppo_movements_lapsed", "Parked movements dropped because for 90 days nobody had their number."
+)
 
 
 class Taking:
@@ -81,8 +92,7 @@ class Taking:
             return await self._merge(session, movement, recorded)
         holder = await persons.holder(session, NUMBER, movement.prison_number)
         if holder is None:
-            new = await facts.park(session, movement, movement.prison_number, recorded)
-            return pb.MOVEMENT_FATE_PARKED if new else pb.MOVEMENT_FATE_REPEATED
+            return await _park(session, movement, [movement.prison_number], recorded)
         entry = _entry(movement, recorded)
         await facts.record(session, entry, number=movement.prison_number)
         await self.settle(session, holder, entry.occurred)
@@ -96,8 +106,7 @@ class Taking:
         kept, removed = [await persons.holder(session, NUMBER, number) for number in numbers]
         holder = kept or removed
         if holder is None:
-            new = [await facts.park(session, movement, number, recorded) for number in numbers]
-            return pb.MOVEMENT_FATE_PARKED if any(new) else pb.MOVEMENT_FATE_REPEATED
+            return await _park(session, movement, numbers, recorded)
         await facts.record(session, _entry(movement, recorded), number=movement.prison_number)
         if kept and removed and kept != removed:
             for nominal_id in (kept, removed):
@@ -107,6 +116,14 @@ class Taking:
             await self._give(session, person_pb2.Identifier(kind=NUMBER, value=number), holder, 0)
         await self.settle(session, holder)
         return pb.MOVEMENT_FATE_RECORDED
+
+    async def lapse(self, session: AsyncSession, key: str) -> None:
+        """Drops what has waited too long for a number, which the key names."""
+        number, now = key.removeprefix(_HELD), self._clock.now()
+        LAPSED.inc(await facts.lapse(session, number, now - PARKED_FOR))
+        since = await facts.parked_since(session, number)
+        if since is not None:
+            await due.put(session, LAPSE, key, since + PARKED_FOR)
 
     # ---- custody
 
@@ -146,7 +163,18 @@ def _recorded(told: custody.DetentionCounted, now: datetime) -> datetime:
 async def _hold(session: AsyncSession, *numbers: str) -> None:
     """Nobody is given a number while somebody else finds that nobody has it."""
     for number in sorted(numbers):
-        await lock(session, f"prison number {number}")
+        await lock(session, _HELD + number)
+
+
+async def _park(
+    session: AsyncSession, movement: movement_pb2.Movement, numbers: Sequence[str], recorded: datetime
+) -> Fate:
+    new = [await facts.park(session, movement, number, recorded) for number in numbers]
+    if not any(new):
+        return pb.MOVEMENT_FATE_REPEATED
+    for number in numbers:
+        await due.put_first(session, LAPSE, _HELD + number, recorded + PARKED_FOR)
+    return pb.MOVEMENT_FATE_PARKED
 
 
 def canonical(movement: movement_pb2.Movement, now: datetime) -> movement_pb2.Movement:

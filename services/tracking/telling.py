@@ -86,10 +86,23 @@ class Teller:
             nominating_ocu=file.nominating_ocu(now),
             at=now,
         )
-        for told in notices(change, subject, own_parties):
+        before = await self._told_before(session, person, change, standing)
+        for told in notices(change, subject, own_parties, before):
             row = standing.get((told.type, told.cause))
             if row is None or (row.told != what and row.nominal_id == person.nominal_id):
                 await self._send(session, person.nominal_id, told, what, now)
+
+    async def _told_before(
+        self, session: AsyncSession, person: Person, change: Change, standing: dict[news.Key, Notice]
+    ) -> dict[str, str]:
+        """Who was told what the change undoes, and in which role."""
+        undone = [
+            row.notice_id
+            for row in standing.values()
+            if row.type in change.undoes and row.nominal_id == person.nominal_id
+        ]
+        told = await store.recipients(session, undone) if undone else []
+        return {one.organisation: one.role for one in told}
 
     def _subject(self, person: Person, file: CaseFile, case: pb.Case, now: datetime) -> Subject:
         return Subject(
@@ -110,10 +123,9 @@ class Teller:
         self, session: AsyncSession, nominal_id: str, told: Told, what: str, now: datetime
     ) -> None:
         notice = await self._revise(session, nominal_id, told, what, now)
-        # An organisation in two roles is told as the first of them.
-        copies = {copy.organisation: copy for copy in reversed(told.copies)}
+        copies = {copy.organisation: copy for copy in told.copies}
         if notice.revision > 1:
-            for before in await store.recipients(session, notice.notice_id):
+            for before in await store.recipients(session, [notice.notice_id]):
                 copies.setdefault(before.organisation, _again(before, told.copies))
         await self._deliver(session, notice, list(copies.values()), told.due, now)
 
@@ -137,7 +149,7 @@ class Teller:
         notice.state, notice.recorded_time = RETRACTED, now
         notice.revision += 1
         await session.flush()
-        told = await store.recipients(session, notice.notice_id)
+        told = await store.recipients(session, [notice.notice_id])
         await self._deliver(session, notice, [_again(before, ()) for before in told], None, now)
 
     async def _deliver(

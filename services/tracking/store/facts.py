@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
 from google.protobuf.message import Message
-from sqlalchemy import delete, func, or_, select, update
+from sqlalchemy import ColumnElement, Delete, delete, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -104,8 +104,7 @@ async def park(session: AsyncSession, movement: movement_pb2.Movement, number: s
 
 async def unpark(session: AsyncSession, number: str) -> list[tuple[movement_pb2.Movement, datetime]]:
     """Takes out what waits for this number, with the time it was recorded."""
-    theirs = select(Parked.movement_id).where(Parked.prison_number == number)
-    gone = delete(Parked).where(Parked.movement_id.in_(theirs))
+    gone = _gone(Parked.prison_number == number)
     rows = (
         await session.execute(gone.returning(Parked.movement_id, Parked.movement, Parked.recorded_time))
     ).all()
@@ -114,6 +113,24 @@ async def unpark(session: AsyncSession, number: str) -> list[tuple[movement_pb2.
         (movement_pb2.Movement.FromString(row.movement), row.recorded_time)
         for row in sorted(first.values(), key=lambda row: (row.recorded_time, row.movement_id))
     ]
+
+
+async def lapse(session: AsyncSession, number: str, before: datetime) -> int:
+    """Drops what has waited for this number since before then; returns how many movements."""
+    gone = _gone(Parked.prison_number == number, Parked.recorded_time <= before)
+    return len(set(await session.scalars(gone.returning(Parked.movement_id))))
+
+
+def _gone(*which: ColumnElement[bool]) -> Delete:
+    """A merge goes from under both its numbers."""
+    return delete(Parked).where(Parked.movement_id.in_(select(Parked.movement_id).where(*which)))
+
+
+async def parked_since(session: AsyncSession, number: str) -> datetime | None:
+    since: datetime | None = await session.scalar(
+        select(func.min(Parked.recorded_time)).where(Parked.prison_number == number)
+    )
+    return since
 
 
 async def known(session: AsyncSession, movement_id: str) -> bool:

@@ -35,10 +35,10 @@ async def deliveries(session: AsyncSession, notice_id: str) -> Sequence[Delivery
     return (await session.scalars(rows.order_by(Delivery.revision, Delivery.organisation))).all()
 
 
-async def recipients(session: AsyncSession, notice_id: str) -> Sequence[Delivery]:
-    """The latest delivery to each organisation that was told any revision."""
-    rows = select(Delivery).where(Delivery.notice_id == notice_id).distinct(Delivery.organisation)
-    return (await session.scalars(rows.order_by(Delivery.organisation, Delivery.revision.desc()))).all()
+async def recipients(session: AsyncSession, notice_ids: Sequence[str]) -> Sequence[Delivery]:
+    """The latest delivery to each organisation that was told any revision of any of these notices."""
+    rows = select(Delivery).where(Delivery.notice_id.in_(notice_ids)).distinct(Delivery.organisation)
+    return (await session.scalars(rows.order_by(Delivery.organisation, Delivery.number.desc()))).all()
 
 
 async def after(session: AsyncSession, organisation: str, number: int, limit: int) -> Sequence[Delivery]:

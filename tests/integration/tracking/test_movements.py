@@ -7,9 +7,11 @@ from uuid import uuid4
 import grpc
 import pytest
 
+from ppo.person.v1 import screening_pb2
 from ppo.tracking.v1 import movement_pb2
 from ppo.tracking.v1 import tracking_pb2 as pb
 from tests.integration.tracking.running import (
+    FLAGS,
     MOVEMENTS,
     SECONDS,
     Ppo,
@@ -199,7 +201,7 @@ async def test_a_bare_role_may_not_read_a_journey(world: World) -> None:
     request = pb.GetJourneyRequest()
 
     with pytest.raises(grpc.aio.AioRpcError) as refused:
-        await (await world.tracking("housing_provider")).GetJourney(request, timeout=SECONDS)
+        await (await world.tracking("importer")).GetJourney(request, timeout=SECONDS)
 
     assert refused.value.code() == grpc.StatusCode.PERMISSION_DENIED
 
@@ -211,3 +213,20 @@ async def test_who_had_the_case_is_told_that_it_has_ended(world: World) -> None:
 
     told = [await world.notices(organisation, ppo, 2) for organisation in ("E3", "probation-5")]
     assert {cleared.type for _, cleared in told} == {pb.NOTICE_TYPE_PPO_FLAG_CLEARED}
+
+
+async def test_whoever_was_told_of_a_nominal_is_told_that_it_lives_on_in_another(world: World) -> None:
+    ppo, kept = await world.known(Ppo()), await world.known(Ppo(ocu="F1"))
+    await world.publish(hmpps("received", ppo.number, december(1), "ADMISSION", "BMI", "N"))
+    await world.notices("BMI", ppo, 1)
+    merged = ppo.flag()
+    merged.state, merged.merged_into = screening_pb2.FLAG_STATE_MERGED_INTO, kept.nominal_id
+    # Its registrations are the other's now, so that nothing of it says any more whose case it was.
+    del merged.episodes[:]
+
+    await world.send(FLAGS, ppo.nominal_id, merged)
+
+    for organisation, many in (("E3", 3), ("probation-5", 3), ("BMI", 2)):
+        cleared = (await world.notices(organisation, ppo, many))[-1]
+        assert cleared.type == pb.NOTICE_TYPE_PPO_FLAG_CLEARED
+        assert cleared.flag_state == screening_pb2.FLAG_STATE_MERGED_INTO

@@ -189,6 +189,12 @@ class Tracking(tracking_pb2_grpc.TrackingServiceServicer):
         self._ask(request)
         return tracking.GetJourneyResponse(journey=self.journey)
 
+    async def PlanRelease(
+        self, request: tracking.PlanReleaseRequest, context: object
+    ) -> tracking.PlanReleaseResponse:
+        self._ask(request)
+        return tracking.PlanReleaseResponse(case=tracking.Case(ownership=self.ownership))
+
     async def ExplainOwnership(
         self, request: tracking.ExplainOwnershipRequest, context: object
     ) -> tracking.ExplainOwnershipResponse:

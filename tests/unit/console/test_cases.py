@@ -21,6 +21,33 @@ def sent(number: int, **fields: object) -> tracking.SentNotice:
     return tracking.SentNotice(number=number, record=told.SerializeToString())
 
 
+# ---- a release
+
+
+def test_a_release_is_planned_for_whoever_has_the_number(ppo: Run, served: Served) -> None:
+    served.tracking.journey = tracking.Journey(nominal_id="nominal-1")
+    served.tracking.ownership = tracking.Ownership(owner="E3", proposed_owner="F2", rule="O4")
+
+    ran = ppo("release", "plan", "A1234BC", "--on", "2005-02-14", "--to", "F2", "--as", "probation-5")
+
+    [asked, planned], caller = served.tracking.asked, served.tracking.callers[-1]
+    assert asked.identifier.value == "A1234BC"
+    assert (planned.nominal_id, planned.ocu) == ("nominal-1", "F2")
+    assert planned.release_date == Date(year=2005, month=2, day=14)
+    assert (caller.role, caller.organisation) == ("probation_offender_manager", "probation-5")
+    assert (ran.code, "It is to go to F2" in ran.out) == (0, True)
+
+
+def test_a_prison_says_of_its_own_prisoner_that_the_date_is_lost(ppo: Run, served: Served) -> None:
+    nominal_id = "e9ab78e1-0aeb-40b7-be35-3d21488eb20b"
+
+    ran = ppo("release", "cancel", nominal_id, "--as", "BMI")
+
+    [lost], [caller] = served.tracking.asked, served.tracking.callers
+    assert (lost.nominal_id, lost.HasField("release_date")) == (nominal_id, False)
+    assert (caller.role, ran.code) == ("prison_offender_management_unit", 0)
+
+
 # ---- a journey
 
 

@@ -20,7 +20,7 @@ COMMANDS = [
     *("up", "down", "status", "token", "check", "desk", "demo"),
     *(f"custody {name}" for name in ("book-in", "identify", "confirm", "test", "dispose", "list", "watch")),
     *("custody referrals", "nominals import", "nominals find", "register import", "register show"),
-    *("movements send", "journey show", "owner explain"),
+    *("movements send", "journey show", "owner explain", "release plan", "release cancel"),
     *(f"notices {name}" for name in ("watch", "ack", "trace")),
     *(f"return {name}" for name in ("close", "show", "submit", "export")),
     "bench import",

@@ -192,6 +192,24 @@ def test_a_transfer_is_told_to_both_prisons() -> None:
     assert PRISON.keys() | {"FSI"} <= copies(*told("PRISON_TRANSFER", from_prison="BMI", prison="FSI")).keys()
 
 
+def test_whoever_was_told_what_a_change_undoes_is_told_of_it_in_the_role_it_had() -> None:
+    before = {"BMI": "prison_offender_management_unit", "F2": "police_offender_manager"}
+
+    found = notices(change("PPO_FLAG_CLEARED", prison="", prison_number=""), subject(), concerned(), before)
+
+    # Concerned now as well, F2 is told as what it is now.
+    assert roles(*found) == AGENCIES | OTHERS | PRISON
+
+
+@pytest.mark.parametrize(("kind", "told"), [("PPO_FLAG_CLEARED", False), ("RELEASE_CANCELLED", True)])
+def test_a_provider_that_was_told_before_is_told_of_dates_alone(kind: str, told: bool) -> None:
+    before = {"focus-futures": "housing_provider"}
+
+    found = copies(*notices(change(kind), subject(), concerned(), before))
+
+    assert ("focus-futures" in found) == told
+
+
 def test_a_prison_that_takes_no_notices_is_not_told() -> None:
     assert "ZZI" not in copies(*told("PRISON_RECEPTION", prison="ZZI"))
 

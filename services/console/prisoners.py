@@ -1,0 +1,95 @@
+"""`ppo release` and `ppo housing`: when a prisoner is to be let out, and whether they have a home."""
+
+import asyncio
+from datetime import datetime
+from typing import Annotated
+
+import typer
+from google.type.date_pb2 import Date
+
+from ppo.person.v1 import person_pb2
+from ppo.policy.v1 import policy_pb2 as policy
+from ppo.tracking.v1 import tracking_pb2 as tracking
+from services.console import cases, details, notices, output, session
+
+Organisation = Annotated[
+    str,
+    typer.Option(
+        "--as",
+        help="Who says so: a probation office such as probation-5, or a prison such as BMI, "
+        "which names the person by the nominal id.",
+        metavar="ORGANISATION",
+    ),
+]
+
+
+def plan(
+    person: details.Whom,
+    on: Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="The date of release.")],
+    organisation: Organisation,
+    to: Annotated[str, typer.Option(help="The OCU of the confirmed address; without one, none is.")] = "",
+    request_id: session.RequestId = "",
+    json: output.AsJson = False,
+    data: session.Data = session.DATA,
+) -> int:
+    """Records the date on which a prisoner is to be released: whoever must get ready is told.
+
+    ```
+    ppo release plan A1234BC --on 2005-02-14 --as probation-5
+    ppo release plan A1234BC --on 2005-02-14 --to F2 --as probation-5
+    ```
+    """
+    request = tracking.PlanReleaseRequest(
+        request_id=session.request_id(request_id),
+        release_date=Date(year=on.year, month=on.month, day=on.day),
+        ocu=to.strip(),
+    )
+    return _planned(person, organisation, request, as_json=json, data=data)
+
+
+def cancel(
+    person: details.Whom,
+    organisation: Organisation,
+    request_id: session.RequestId = "",
+    json: output.AsJson = False,
+    data: session.Data = session.DATA,
+) -> int:
+    """Records that the planned date is lost: whoever was told of it is told.
+
+    ```
+    ppo release cancel A1234BC --as probation-5
+    ```
+    """
+    request = tracking.PlanReleaseRequest(request_id=session.request_id(request_id))
+    return _planned(person, organisation, request, as_json=json, data=data)
+
+
+def _planned(
+    person: str, organisation: str, request: tracking.PlanReleaseRequest, *, as_json: bool, data: session.Data
+) -> int:
+    whose = notices.place(organisation, data)
+    response = asyncio.run(_plan(whose, details.identifier(person), request))
+    if as_json:
+        output.emit(response)
+        return 0
+    for text in cases.sentences(response.case.ownership):
+        output.show(text)
+    return 0
+
+
+async def _plan(
+    whose: session.Session, person: person_pb2.Identifier, request: tracking.PlanReleaseRequest
+) -> tracking.PlanReleaseResponse:
+    request.nominal_id = await nominal_id(whose, person)
+    async with whose.tracking() as service:
+        return await service.PlanRelease(request, timeout=session.CALL_SECONDS)
+
+
+async def nominal_id(whose: session.Session, person: person_pb2.Identifier) -> str:
+    """A prison cannot ask: it was told the nominal id of its own prisoners."""
+    if person.kind == person_pb2.IDENTIFIER_KIND_NOMINAL_ID:
+        return person.value
+    asked = tracking.GetJourneyRequest(identifier=person, purpose=policy.PURPOSE_OFFENDER_MANAGEMENT)
+    async with whose.tracking() as service:
+        found = await service.GetJourney(asked, timeout=session.CALL_SECONDS)
+    return found.journey.nominal_id

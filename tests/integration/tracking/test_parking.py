@@ -1,0 +1,58 @@
+"""A movement of a number that nobody has waits for 90 days, and is counted when it is dropped."""
+
+import asyncio
+from datetime import timedelta
+from uuid import uuid4
+
+from deploy.embedded import clock
+from ppo.tracking.v1 import movement_pb2
+from ppo.tracking.v1 import tracking_pb2 as pb
+from tests.integration.tracking.running import NOW, SECONDS, Ppo, World, december, movement
+
+LAPSED = "ppo_movements_lapsed_total"
+
+
+async def park(world: World, moved: movement_pb2.Movement) -> None:
+    request = pb.ReportMovementRequest(request_id=str(uuid4()), movement=moved)
+    answer = await (await world.tracking("importer")).ReportMovement(request, timeout=SECONDS)
+    assert answer.fate == pb.MOVEMENT_FATE_PARKED
+
+
+async def lapsed(world: World, count: int) -> None:
+    async with asyncio.timeout(SECONDS):
+        while await world.processes.metric(LAPSED) < count:
+            await asyncio.sleep(0.1)
+    assert await world.processes.metric(LAPSED) == count
+
+
+async def test_what_nobody_has_asked_about_for_90_days_lapses_and_the_rest_is_kept(world: World) -> None:
+    ppo, other = Ppo(), Ppo()
+    received = movement(ppo, movement_pb2.MOVEMENT_KIND_RECEPTION, december(2), prison_id="BMI")
+    merged = movement(ppo, movement_pb2.MOVEMENT_KIND_MERGE, december(5), removed_prison_number=other.number)
+    for one in (received, merged):
+        await park(world, one)
+    clock.move(world.processes.directory, NOW + timedelta(days=60))
+    await park(world, movement(ppo, movement_pb2.MOVEMENT_KIND_RELEASE, december(20), prison_id="BMI"))
+
+    clock.move(world.processes.directory, NOW + timedelta(days=91))
+    # A merge stands under two numbers and is one movement.
+    await lapsed(world, 2)
+    clock.move(world.processes.directory, NOW + timedelta(days=151))
+    await lapsed(world, 3)
+
+    await world.known(ppo)
+    assert len((await world.journey(ppo)).steps) == 0
+
+
+async def test_what_somebody_has_got_the_number_of_does_not_lapse(world: World) -> None:
+    ppo, before = Ppo(), await world.processes.metric(LAPSED)
+    clock.move(world.processes.directory, NOW + timedelta(days=160))
+    await park(world, movement(ppo, movement_pb2.MOVEMENT_KIND_RECEPTION, december(2), prison_id="BMI"))
+    await world.known(ppo)
+    stranger = movement(Ppo(), movement_pb2.MOVEMENT_KIND_RECEPTION, december(2), prison_id="BMI")
+    await park(world, stranger)
+
+    clock.move(world.processes.directory, NOW + timedelta(days=251))
+
+    await lapsed(world, int(before) + 1)
+    assert len((await world.moved(ppo, 1)).steps) == 1
