@@ -19,6 +19,7 @@ from services.console import (
     status,
     suite,
 )
+from services.console.bench import checks as bench_checks
 from services.console.bench import imports as bench_imports
 
 
@@ -92,3 +93,4 @@ _return.command()(returns.submit)
 _return.command()(returns.export)
 
 _bench.command("import")(bench_imports.bench)
+_bench.command("check")(bench_checks.bench)

@@ -51,14 +51,14 @@ def read(data: Path, service: str, running: state.State | None) -> Reading:
     answers = bool(entry or session.named(service)) and asyncio.run(session.serving(data, service))
     if entry is None:
         return Reading(answers)
-    text = _metrics(entry.ports[f"{service}'s metrics"])
+    text = scraped(entry.ports[f"{service}'s metrics"])
     gauges, down = measured(text)
     # A process that is up and does not answer says nothing of since when.
     since = None if entry.state == state.READY else datetime.fromisoformat(entry.since)
     return Reading(answers, since, down, gauges, by_label(text, DAYS, "area"))
 
 
-def _metrics(port: int) -> str:
+def scraped(port: int) -> str:
     try:
         with urlopen(f"http://127.0.0.1:{port}/metrics", timeout=METRICS_SECONDS) as reply:
             text: str = reply.read().decode()
@@ -83,7 +83,7 @@ def events_taken(data: Path, service: str) -> dict[str, float]:
     """By the type of the event, all consumer groups together."""
     running = state.read(data)
     entry = running.processes.get(service) if running else None
-    return by_label(_metrics(entry.ports[f"{service}'s metrics"]), TAKEN, "type") if entry else {}
+    return by_label(scraped(entry.ports[f"{service}'s metrics"]), TAKEN, "type") if entry else {}
 
 
 def by_label(text: str, metric: str, label: str) -> dict[str, float]:
