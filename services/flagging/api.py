@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from ppo.flagging.v1 import flagging_pb2 as pb
 from ppo.flagging.v1.flagging_pb2_grpc import FlaggingServiceServicer
-from services.flagging import changes, nominals, reading, steps
+from services.flagging import changes, merges, nominals, reading, steps
 from services.flagging.changes import History
 from services.flagging.imports.nominals import NominalImport
 from services.flagging.imports.registrations import RegistrationImport
@@ -72,14 +72,42 @@ class Flagging(FlaggingServiceServicer):
 
     async def GetNominal(self, request: pb.GetNominalRequest, _: Context) -> pb.GetNominalResponse:
         async with self._database.transaction() as session:
-            nominal = await reading.nominal(session, request, self._clock.now())
-        return pb.GetNominalResponse(nominal=nominal)
+            return await reading.nominal(session, request, self._clock.now())
 
     async def SearchNominals(
         self, request: pb.SearchNominalsRequest, _: Context
     ) -> pb.SearchNominalsResponse:
         async with self._database.transaction() as session:
             return await search(session, request)
+
+    async def MergeNominals(self, request: pb.MergeNominalsRequest, _: Context) -> pb.MergeNominalsResponse:
+        now = self._clock.now()
+
+        async def act(session: AsyncSession) -> pb.MergeNominalsResponse:
+            living_id, ended = await merges.merge(session, request, now)
+            return pb.MergeNominalsResponse(
+                nominal=await reading.living(session, living_id),
+                merged_registration=None if ended is None else ended.to_proto(now),
+            )
+
+        with _refusals():
+            return await requests.once(self._database, request, pb.MergeNominalsResponse, act, now)
+
+    async def UnmergeNominals(
+        self, request: pb.UnmergeNominalsRequest, _: Context
+    ) -> pb.UnmergeNominalsResponse:
+        now = self._clock.now()
+
+        async def act(session: AsyncSession) -> pb.UnmergeNominalsResponse:
+            unmerged = await merges.unmerge(session, request, now)
+            return pb.UnmergeNominalsResponse(
+                nominal=await reading.living(session, unmerged.nominal_id),
+                other_nominal=await reading.living(session, unmerged.living_id),
+                restored_registrations=[row.to_proto(now) for row in unmerged.restored],
+            )
+
+        with _refusals():
+            return await requests.once(self._database, request, pb.UnmergeNominalsResponse, act, now)
 
     # The register.
 

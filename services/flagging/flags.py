@@ -13,17 +13,48 @@ NOT_FLAGGED = screening_pb2.FLAG_STATE_NOT_FLAGGED
 
 
 def flag(
-    nominal_id: str, person: person_pb2.Person, episodes: Iterable[events_pb2.Episode], now: datetime
+    nominal_id: str,
+    person: person_pb2.Person,
+    episodes: Iterable[events_pb2.Episode],
+    now: datetime,
+    merges: Iterable[events_pb2.Merge] = (),
 ) -> events_pb2.Flag:
     """Epoch and version are set where the register's version is raised."""
     ordered = sorted(episodes, key=lambda episode: span(episode)[0])
     recorded = fields.stamp(now)
-    state = events_pb2.Flag(nominal_id=nominal_id, person=person, episodes=ordered, recorded_time=recorded)
-    for identifier in state.person.identifiers:
-        # How it was typed is the index's own affair.
-        identifier.ClearField("raw")
+    state = events_pb2.Flag(
+        nominal_id=nominal_id, person=_told(person), episodes=ordered, recorded_time=recorded
+    )
+    state.merges.extend(merges)
     state.state = FLAGGED if flagged_at(now, spans(state)) else NOT_FLAGGED
     return state
+
+
+def merged(
+    nominal_id: str,
+    person: person_pb2.Person,
+    into: str,
+    now: datetime,
+    merges: Iterable[events_pb2.Merge],
+) -> events_pb2.Flag:
+    """Of a nominal that lives on in `into`, whose flag has the episodes."""
+    return events_pb2.Flag(
+        nominal_id=nominal_id,
+        state=screening_pb2.FLAG_STATE_MERGED_INTO,
+        person=_told(person),
+        merged_into=into,
+        merges=merges,
+        recorded_time=fields.stamp(now),
+    )
+
+
+def _told(person: person_pb2.Person) -> person_pb2.Person:
+    copy = person_pb2.Person()
+    copy.CopyFrom(person)
+    for identifier in copy.identifiers:
+        # How it was typed is the index's own affair.
+        identifier.ClearField("raw")
+    return copy
 
 
 def span(episode: events_pb2.Episode) -> Span:

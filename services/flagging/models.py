@@ -25,7 +25,7 @@ from ppo.flagging.v1 import events_pb2
 from ppo.flagging.v1 import flagging_pb2 as pb
 from ppo.person.v1 import person_pb2, screening_pb2
 from services.flagging import fields, timeline
-from services.flagging.register import LIVE, REMOVED, Standing
+from services.flagging.register import LIVE, MERGED, REMOVED, Standing
 from services.flagging.timeline import Particulars, Step, Timeline
 from services.runtime.consumer import Inbox
 from services.runtime.database import instant
@@ -36,7 +36,9 @@ from services.runtime.requests import Requests
 SCHEMA = "flagging"
 
 key = Annotated[str, mapped_column(Uuid(as_uuid=False))]
+maybe_key = Annotated[str | None, mapped_column(Uuid(as_uuid=False))]
 small = Annotated[int, mapped_column(SmallInteger)]
+maybe_small = Annotated[int | None, mapped_column(SmallInteger)]
 big = Annotated[int, mapped_column(BigInteger)]
 later_instant = Annotated[datetime | None, mapped_column(DateTime(timezone=True))]
 messages = Annotated[list[dict[str, Any]], mapped_column(JSONB)]
@@ -124,6 +126,44 @@ class FormerHolder(Base):
     nominal_id: Mapped[key] = mapped_column(ForeignKey(Nominal.nominal_id), primary_key=True)
 
 
+class NominalMerge(Base):
+    """A nominal was found to be the same person as another; every row stays with its own nominal."""
+
+    __tablename__ = "nominal_merge"
+    __table_args__ = (
+        CheckConstraint("nominal_id <> into_id", name="is_of_two"),
+        CheckConstraint(
+            "num_nonnulls(undone_time, undone_by, undone_reason) IN (0, 3)", name="is_undone_whole"
+        ),
+        Index("nominal_merge_live", "nominal_id", unique=True, postgresql_where=text("undone_time IS NULL")),
+        Index("nominal_merge_living", "living_id", postgresql_where=text("undone_time IS NULL")),
+    )
+
+    merge_id: Mapped[key] = mapped_column(primary_key=True)
+    nominal_id: Mapped[key] = mapped_column(ForeignKey(Nominal.nominal_id), index=True)
+    into_id: Mapped[key] = mapped_column(ForeignKey(Nominal.nominal_id), comment="Into which it was merged")
+    living_id: Mapped[key] = mapped_column(
+        ForeignKey(Nominal.nominal_id), comment="Which lives on, through however many merges"
+    )
+    recorded_time: Mapped[instant]
+    recorded_by: Mapped[str] = mapped_column(Text, comment="The caller's subject")
+    reason: Mapped[str] = mapped_column(Text)
+    undone_time: Mapped[later_instant] = mapped_column(comment="When it was taken back")
+    undone_by: Mapped[str | None] = mapped_column(Text)
+    undone_reason: Mapped[str | None] = mapped_column(Text)
+
+    @property
+    def stands(self) -> bool:
+        return self.undone_time is None
+
+    def to_proto(self) -> events_pb2.Merge:
+        return events_pb2.Merge(
+            into_nominal_id=self.into_id,
+            merged_time=fields.stamp(self.recorded_time),
+            unmerged_time=fields.stamp(self.undone_time),
+        )
+
+
 class Registration(Base):
     """One episode on the register, as it stands after its last step."""
 
@@ -132,9 +172,14 @@ class Registration(Base):
         UniqueConstraint("source", "source_reference"),
         CheckConstraint("effective_end_time > effective_start_time", name="ends_after_it_starts"),
         CheckConstraint("(effective_end_time IS NULL) = (removal_reason = 0)", name="ends_for_a_reason"),
+        CheckConstraint(
+            "num_nonnulls(merged_time, merged_state, yields_to) ="
+            f" CASE state WHEN {int(MERGED)} THEN 3 ELSE 0 END",
+            name="merged_whole",
+        ),
         Index(
             "registration_live",
-            "nominal_id",
+            text("coalesce(living_id, nominal_id)"),
             unique=True,
             postgresql_where=text(f"state IN ({', '.join(str(int(state)) for state in sorted(LIVE))})"),
         ),
@@ -151,6 +196,14 @@ class Registration(Base):
     effective_start_time: Mapped[later_instant] = mapped_column(comment="From when on the person is a PPO")
     effective_end_time: Mapped[later_instant] = mapped_column(comment="Until when; may lie ahead")
     removal_reason: Mapped[small] = mapped_column(comment="ppo.flagging.v1.RemovalReason; 0 while it stands")
+    living_id: Mapped[maybe_key] = mapped_column(
+        ForeignKey(Nominal.nominal_id), comment="The nominal that lives on, where merged"
+    )
+    merged_time: Mapped[later_instant] = mapped_column(comment="When it ended by a merge")
+    merged_state: Mapped[maybe_small] = mapped_column(comment="What it is again once that is taken back")
+    yields_to: Mapped[maybe_key] = mapped_column(
+        ForeignKey("registration.registration_id"), comment="The earlier registration of the same person"
+    )
     provenance: Mapped[small] = mapped_column(comment="ppo.flagging.v1.Provenance")
     source: Mapped[str | None] = mapped_column(Text, comment="The running register that an import came from")
     source_reference: Mapped[str | None] = mapped_column(Text, comment="Its key there")
@@ -169,7 +222,19 @@ class Registration(Base):
             self.effective_start_time,
             self.effective_end_time,
             pb.RemovalReason.ValueType(self.removal_reason),
+            self.merged_time,
+            pb.RegistrationState.ValueType(self.merged_state or 0),
         )
+
+    @property
+    def began(self) -> datetime:
+        """For the order of a person's registrations."""
+        return self.effective_start_time or self.opened_time
+
+    @property
+    def person_id(self) -> str:
+        """The nominal that the person lives on as."""
+        return self.living_id or self.nominal_id
 
     def stand(self, standing: Standing, now: datetime) -> None:
         if (standing.start, standing.end) != (self.effective_start_time, self.effective_end_time):
@@ -178,6 +243,10 @@ class Registration(Base):
         self.effective_start_time = standing.start
         self.effective_end_time = standing.end
         self.removal_reason = standing.removal_reason
+        self.merged_time = standing.merged
+        self.merged_state = standing.merged_state or None
+        if standing.merged is None:
+            self.yields_to = None
 
     @property
     def particulars(self) -> Particulars:
@@ -193,7 +262,7 @@ class Registration(Base):
         strand, criteria, ocu = told.particulars or self.particulars
         return pb.Registration(
             registration_id=self.registration_id,
-            nominal_id=self.nominal_id,
+            nominal_id=self.person_id,
             state=told.state(at) or pb.REGISTRATION_STATE_UNSPECIFIED,
             strand=screening_pb2.Strand.ValueType(strand),
             criteria=[pb.Criterion.ValueType(one) for one in criteria],
@@ -203,6 +272,7 @@ class Registration(Base):
             removal_reason=standing.removal_reason,
             provenance=pb.Provenance.ValueType(self.provenance),
             version=self.version if len(told.steps) == len(self.steps) else 0,
+            merged_time=fields.stamp(standing.merged),
         )
 
     def to_episode(self) -> events_pb2.Episode:
@@ -211,9 +281,12 @@ class Registration(Base):
             strand=screening_pb2.Strand.ValueType(self.strand),
             nominating_ocu=self.nominating_ocu,
             effective_start_time=fields.stamp(self.effective_start_time),
-            effective_end_time=fields.stamp(self.effective_end_time),
+            effective_end_time=fields.stamp(self.standing.until),
             recorded_time=fields.stamp(self.recorded_time),
-            removal_reason=pb.RemovalReason.ValueType(self.removal_reason),
+            # Whom a merge took off, nobody removed.
+            removal_reason=pb.RemovalReason.ValueType(0 if self.merged_time else self.removal_reason),
+            nominal_id=self.nominal_id if self.living_id else "",
+            merged=self.merged_time is not None,
         )
 
 

@@ -10,6 +10,7 @@ from ppo.tracking.v1 import movement_pb2 as pb
 from services.flagging import changes, fields, register, steps
 from services.flagging.changes import History
 from services.flagging.nominals import Key
+from services.flagging.store import merges
 from services.flagging.store import nominals as store
 from services.people import identifiers
 from services.people.identifiers import Malformed
@@ -83,7 +84,7 @@ async def _merged(session: AsyncSession, kept: Key, removed: Key, now: datetime)
     holders = await store.holders(session, [kept, removed])
     if not holders:
         return Fate.UNKNOWN_NUMBER
-    if len(set(holders.values())) > 1:
+    if len(set((await merges.living(session, holders.values())).values())) > 1:
         return Fate.TWO_NOMINALS
     missing = [number for number in (kept, removed) if number not in holders]
     holder = next(iter(holders.values()))

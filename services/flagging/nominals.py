@@ -1,6 +1,6 @@
 """How a person is filed in the nominal index: canonical, complete, and under which cues it is found again."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 
 from ppo.person.v1 import person_pb2
@@ -83,6 +83,20 @@ def with_learnt(person: person_pb2.Person, learnt: Iterable[Key]) -> person_pb2.
     copy.identifiers.extend(one for one in person.identifiers if (one.kind, one.value) not in added)
     for kind, value in added:
         copy.identifiers.add(kind=person_pb2.IdentifierKind.ValueType(kind), value=value)
+    return copy
+
+
+def united(persons: Sequence[person_pb2.Person]) -> person_pb2.Person:
+    """One person of many records: the first as it is, with the names and identifiers of the others."""
+    first, *others = persons
+    copy = person_pb2.Person()
+    copy.CopyFrom(first)
+    for other in others:
+        known = [copy.name, *copy.aliases]
+        copy.aliases.extend(name for name in (other.name, *other.aliases) if name not in known)
+        copy.identifiers.extend(one for one in other.identifiers if one not in copy.identifiers)
+        if not copy.birth_date.year:
+            copy.birth_date.CopyFrom(other.birth_date)
     return copy
 
 

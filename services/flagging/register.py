@@ -22,6 +22,7 @@ DECLINED = pb.REGISTRATION_STATE_DECLINED
 EXIT_PLANNED = pb.REGISTRATION_STATE_EXIT_PLANNED
 REMOVED = pb.REGISTRATION_STATE_REMOVED
 ANNULLED = pb.REGISTRATION_STATE_ANNULLED
+MERGED = pb.REGISTRATION_STATE_MERGED
 DECEASED = pb.REMOVAL_REASON_DECEASED
 
 FLAGGED = frozenset({ACTIVE, EXIT_PLANNED})
@@ -39,6 +40,9 @@ class Standing(NamedTuple):
     # May lie ahead: until then the person is a PPO.
     end: datetime | None = None
     removal_reason: Reason = pb.REMOVAL_REASON_UNSPECIFIED
+    # Of one that ended by a merge: when, and what it is again once the merge is taken back.
+    merged: datetime | None = None
+    merged_state: State = pb.REGISTRATION_STATE_UNSPECIFIED
 
     @property
     def name(self) -> str:
@@ -48,7 +52,12 @@ class Standing(NamedTuple):
     @property
     def counts(self) -> bool:
         """Whether it is an episode, past, present or ending: a stretch of time as a PPO."""
-        return self.start is not None and self.state in FLAGGED | {REMOVED}
+        return self.start is not None and (self.merged_state or self.state) in FLAGGED | {REMOVED}
+
+    @property
+    def until(self) -> datetime | None:
+        """The end of the episode, by a removal or by a merge."""
+        return min((one for one in (self.end, self.merged) if one is not None), default=None)
 
     def at(self, instant: datetime) -> "Standing":
         """The same once time has brought a planned end."""
@@ -128,6 +137,25 @@ def annul(standing: Standing) -> Standing:
     return standing._replace(state=ANNULLED)
 
 
+def merge(standing: Standing, now: datetime) -> Standing:
+    """Ends one of a person's two live registrations."""
+    _refuse_unless(standing, LIVE, MERGED)
+    return standing._replace(state=MERGED, merged=now, merged_state=standing.state)
+
+
+def unmerge(standing: Standing) -> Standing:
+    """As if it never had ended; what time has brought to an end since is ended."""
+    _refuse_unless(standing, {MERGED}, standing.merged_state)
+    return standing._replace(
+        state=standing.merged_state, merged=None, merged_state=pb.REGISTRATION_STATE_UNSPECIFIED
+    )
+
+
+def at_once(one: Standing, other: Standing) -> bool:
+    """Whether there was an instant at which both were episodes."""
+    return one.counts and other.counts and _overlap(one, other)
+
+
 def imported(start: datetime, end: datetime | None, reason: Reason) -> Standing:
     """A registration of a running register, with its dates."""
     running = Standing(ACTIVE, start)
@@ -192,7 +220,7 @@ def _overlap(one: Standing, other: Standing) -> bool:
 
 
 def _follows(later: Standing, earlier: Standing) -> bool:
-    return earlier.end is not None and later.start is not None and earlier.end <= later.start
+    return earlier.until is not None and later.start is not None and earlier.until <= later.start
 
 
 def _under_age(born: Date, day: date) -> bool | None:

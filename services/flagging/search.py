@@ -7,8 +7,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from ppo.flagging.v1 import flagging_pb2 as pb
 from ppo.person.v1 import person_pb2
-from services.flagging import nominals
+from services.flagging import merges, nominals
 from services.flagging.models import Nominal
+from services.flagging.store import merges as merge_store
 from services.flagging.store import nominals as store
 from services.people import matching
 from services.runtime.errors import Invalid
@@ -26,7 +27,8 @@ async def search(session: AsyncSession, request: pb.SearchNominalsRequest) -> pb
     if request.page_size < 0:
         raise Invalid("page_size", "is negative")
     size = min(request.page_size or PAGE, LARGEST_PAGE)
-    found = _ranked(given, await _holders(session, given), await _candidates(session, given))
+    ranked = _ranked(given, await _holders(session, given), await _candidates(session, given))
+    found = await _living(session, ranked)
     more = len(found) > start + size
     return pb.SearchNominalsResponse(
         found=found[start : start + size],
@@ -54,6 +56,24 @@ def _ranked(
     others = [_scored(given, nominal) for nominal in candidates if nominal.nominal_id not in certain]
     likely = [found for found in others if found.bits > 0]
     return [*_best_first(_scored(given, nominal) for nominal in holders), *_best_first(likely)]
+
+
+async def _living(session: AsyncSession, ranked: Sequence[pb.FoundNominal]) -> list[pb.FoundNominal]:
+    """Each person once, in the place of the best of their records, as the nominal that lives on."""
+    ids = await merge_store.concerned(session, [one.nominal.nominal_id for one in ranked])
+    persons = await merge_store.persons(session, ids)
+    records = {row.nominal_id: rows for rows in persons.values() for row in rows}
+    found: dict[str, pb.FoundNominal] = {}
+    for one in ranked:
+        living = _led(one, records[one.nominal.nominal_id]) if one.nominal.nominal_id in records else one
+        found.setdefault(living.nominal.nominal_id, living)
+    return list(found.values())
+
+
+def _led(one: pb.FoundNominal, records: Sequence[Nominal]) -> pb.FoundNominal:
+    nominal = merges.united(records)
+    merged = one.nominal.nominal_id if one.nominal.nominal_id != nominal.nominal_id else ""
+    return pb.FoundNominal(nominal=nominal, bits=one.bits, evidence=one.evidence, merged_nominal_id=merged)
 
 
 def _best_first(found: Iterable[pb.FoundNominal]) -> list[pb.FoundNominal]:

@@ -12,12 +12,14 @@ from services.flagging.register import (
     DECLINED,
     EXIT_PLANNED,
     FLAGGED,
+    MERGED,
     NOMINATED,
     REMOVED,
     UNDER_REVIEW,
     Reason,
     Standing,
     State,
+    unmerge,
 )
 from services.people.flags import flagged_at
 
@@ -63,6 +65,8 @@ class Timeline(NamedTuple):
     def state(self, instant: datetime) -> State | None:
         """None before there was anything of it."""
         held = self.standing
+        if held.merged is not None and held.merged <= instant:
+            return MERGED
         if held.start is None or instant < held.start:
             return self._last(BEFORE_IT_STARTS, instant)
         if held.state == ANNULLED:
@@ -74,7 +78,7 @@ class Timeline(NamedTuple):
     def flagged(self, instant: datetime) -> bool:
         """Whether the person is a PPO by it."""
         held = self.standing
-        return held.start is not None and held.counts and flagged_at(instant, [(held.start, held.end)])
+        return held.start is not None and held.counts and flagged_at(instant, [(held.start, held.until)])
 
     def _last(self, states: Collection[State], instant: datetime) -> State | None:
         begun = (step.state for step in reversed(self.steps) if step.effective <= instant)
@@ -88,6 +92,11 @@ def known(steps: Iterable[Step], at: datetime | None) -> Timeline | None:
 
 
 def _after(before: Standing, step: Step) -> Standing:
+    if before.state == MERGED:
+        # The merge was taken back.
+        return unmerge(before)
+    if step.state == MERGED:
+        return before._replace(state=MERGED, merged=step.effective, merged_state=before.state)
     if step.state == ACTIVE:
         # After a planned exit the registration goes on, otherwise it begins.
         return Standing(ACTIVE, before.start if before.state == EXIT_PLANNED else step.effective)

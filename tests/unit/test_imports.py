@@ -24,6 +24,7 @@ SERVICES = {
         workers={
             "changes",
             "imports",
+            "merges",
             "movements",
             "reading",
             "screening",

@@ -111,7 +111,7 @@ def _settle(
         if reference not in known:
             known[reference] = history.nominal_id, _create(history, row)
             return "created"
-        if known[reference][0] != history.nominal_id:
+        if known[reference][0] not in history.members:
             raise Invalid("source_reference", "is the registration of another person")
         return _update(history, history.row(known[reference][1]), row)
     except Invalid as refusal:

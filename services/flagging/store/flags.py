@@ -13,7 +13,7 @@ from ppo.flagging.v1 import events_pb2
 from ppo.person.v1 import person_pb2
 from services.flagging.flags import FLAGGED
 from services.flagging.models import Flag, Register, outbox
-from services.flagging.nominals import NOMINAL_ID, Key
+from services.flagging.nominals import NOMINAL_ID, Key, united
 
 TOPIC = "ppo.flagging.flags.v1"
 
@@ -21,17 +21,29 @@ Holder = tuple[str, person_pb2.Person]
 
 # One statement, so one trip and one state of the register.
 READ = text(f"""
+    WITH asked AS (
+        SELECT kind, value, nominal_id
+        FROM unnest(CAST(:kinds AS smallint[]), CAST(:values AS text[])) AS typed (kind, value)
+        JOIN nominal_identifier USING (kind, value)
+        UNION ALL
+        SELECT {int(NOMINAL_ID)}, nominal_id::text, nominal_id
+        FROM unnest(CAST(:ids AS uuid[])) AS own (nominal_id)
+    ), held AS (
+        SELECT kind, value, coalesce(living_id, asked.nominal_id) AS living_id
+        FROM asked LEFT JOIN nominal_merge merge
+            ON merge.nominal_id = asked.nominal_id AND merge.undone_time IS NULL
+    )
     SELECT 'register' AS what, epoch::text AS id, version, NULL::bytea AS body, 0 AS kind, '' AS value
     FROM register
     UNION ALL
     SELECT 'flag', nominal_id::text, version, flag, 0, '' FROM flag WHERE version > :held
     UNION ALL
-    SELECT 'holder', nominal_id::text, 0, person, kind, value
-    FROM unnest(CAST(:kinds AS smallint[]), CAST(:values AS text[])) AS asked (kind, value)
-    JOIN nominal_identifier USING (kind, value) JOIN nominal USING (nominal_id)
+    SELECT 'holder', living_id::text, 0, person, kind, value
+    FROM held JOIN nominal ON nominal_id = living_id
     UNION ALL
-    SELECT 'holder', nominal_id::text, 0, person, {int(NOMINAL_ID)}, nominal_id::text
-    FROM nominal WHERE nominal_id = ANY (CAST(:ids AS uuid[]))
+    SELECT 'member', living_id::text, 0, person, kind, value
+    FROM held JOIN nominal_merge merge USING (living_id) JOIN nominal ON nominal.nominal_id = merge.nominal_id
+    WHERE undone_time IS NULL
 """)
 
 
@@ -58,14 +70,19 @@ async def read(session: AsyncSession, held: int, asked: Collection[Key]) -> Read
     )
     epoch, version = "", 0
     flags: list[events_pb2.Flag] = []
-    holders: dict[Key, list[Holder]] = defaultdict(list)
+    persons: dict[tuple[Key, str], list[person_pb2.Person]] = defaultdict(list)
     for row in rows:
         if row.what == "register":
             epoch, version = row.id, row.version
         elif row.what == "flag":
             flags.append(events_pb2.Flag.FromString(row.body))
         else:
-            holders[row.kind, row.value].append((row.id, person_pb2.Person.FromString(row.body)))
+            known = persons[(row.kind, row.value), row.id]
+            # The one that lives on first, and the others as they come.
+            known.insert(0 if row.what == "holder" else len(known), person_pb2.Person.FromString(row.body))
+    holders: dict[Key, list[Holder]] = defaultdict(list)
+    for (key, nominal_id), found in persons.items():
+        holders[key].append((nominal_id, united(found)))
     return Reading(epoch, version, flags, holders)
 
 

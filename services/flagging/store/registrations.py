@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import selectinload
 
 from services.flagging.models import Register, Registration
-from services.flagging.register import FLAGGED, REMOVED
+from services.flagging.register import FLAGGED, MERGED, REMOVED
 
 
 async def of(session: AsyncSession, nominal_ids: Collection[str]) -> Sequence[Registration]:
@@ -43,9 +43,10 @@ async def on_list(session: AsyncSession, at: datetime) -> Sequence[str]:
     on_it = (
         select(Registration.registration_id)
         .where(
-            Registration.state.in_((*FLAGGED, REMOVED)),
+            Registration.state.in_((*FLAGGED, REMOVED, MERGED)),
             Registration.effective_start_time <= at,
             or_(Registration.effective_end_time.is_(None), Registration.effective_end_time > at),
+            or_(Registration.merged_time.is_(None), Registration.merged_time > at),
         )
         .order_by(Registration.effective_start_time, Registration.registration_id)
     )
