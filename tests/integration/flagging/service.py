@@ -155,6 +155,20 @@ class Service:
         )
         return (await (await self.stub("register_keeper")).AnnulRegistration(request, timeout=5)).registration
 
+    # ---- merges
+
+    async def merge(self, nominal_id: str, into: str) -> pb.MergeNominalsResponse:
+        request = pb.MergeNominalsRequest(
+            request_id=str(uuid4()), nominal_id=nominal_id, into_nominal_id=into, reason="one fingerprint"
+        )
+        return await (await self.stub("register_keeper")).MergeNominals(request, timeout=5)
+
+    async def unmerge(self, nominal_id: str) -> pb.UnmergeNominalsResponse:
+        request = pb.UnmergeNominalsRequest(
+            request_id=str(uuid4()), nominal_id=nominal_id, reason="two fingerprints"
+        )
+        return await (await self.stub("register_keeper")).UnmergeNominals(request, timeout=5)
+
     # ---- the check
 
     async def screen(self, person: person_pb2.Person) -> screening_pb2.Screening:
