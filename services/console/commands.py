@@ -68,6 +68,8 @@ _custody.command()(suite.watch)
 
 _nominals.command("import")(nominals.load)
 _nominals.command()(nominals.find)
+_nominals.command()(nominals.merge)
+_nominals.command()(nominals.unmerge)
 
 _register.command("import")(register.load)
 _register.command()(register.show)

@@ -8,10 +8,14 @@ import typer
 from rich.table import Table
 
 from ppo.flagging.v1 import flagging_pb2 as flagging
+from ppo.flagging.v1.flagging_pb2_grpc import FlaggingServiceStub
 from ppo.policy.v1 import policy_pb2 as policy
 from services.console import details, imports, output, rows, session
 
 FORCE = "west-midlands-police"
+
+Whom = Annotated[str, typer.Argument(help="A PNC id or a nominal id.")]
+Reason = Annotated[str, typer.Option(help="Why.")]
 
 
 def load(
@@ -85,6 +89,80 @@ async def _find(request: flagging.SearchNominalsRequest, data: Path) -> flagging
         return await service.SearchNominals(request, timeout=session.CALL_SECONDS)
 
 
+def merge(
+    whom: Whom,
+    into: Annotated[str, typer.Argument(help="The PNC id or nominal id of the one that lives on.")],
+    reason: Reason,
+    request_id: session.RequestId = "",
+    json: output.AsJson = False,
+    data: session.Data = session.DATA,
+) -> int:
+    """Two nominals are one person: the first lives on in the second, and of two registrations the later ends.
+
+    ```
+    ppo nominals merge 79/163001B 80/7Y --reason "one set of fingerprints"
+    ```
+    """
+    request = flagging.MergeNominalsRequest(request_id=session.request_id(request_id), reason=reason)
+    response = asyncio.run(_merge(whom, into, request, data))
+    if json:
+        output.emit(response)
+        return 0
+    output.show(f"{request.nominal_id} lives on in {response.nominal.nominal_id}")
+    if response.HasField("merged_registration"):
+        output.show(f"registration {response.merged_registration.registration_id}: merged")
+    return 0
+
+
+async def _merge(
+    whom: str, into: str, request: flagging.MergeNominalsRequest, data: Path
+) -> flagging.MergeNominalsResponse:
+    async with session.Session(data, "register_keeper", FORCE).flagging() as service:
+        request.nominal_id = await _own_id(service, whom)
+        request.into_nominal_id = await _own_id(service, into)
+        return await service.MergeNominals(request, timeout=session.CALL_SECONDS)
+
+
+def unmerge(
+    whom: Whom,
+    reason: Reason,
+    request_id: session.RequestId = "",
+    json: output.AsJson = False,
+    data: session.Data = session.DATA,
+) -> int:
+    """Takes a merge back: the nominal is a person of its own again, with the registrations that it had.
+
+    ```
+    ppo nominals unmerge 79/163001B --reason "two sets of fingerprints"
+    ```
+    """
+    request = flagging.UnmergeNominalsRequest(request_id=session.request_id(request_id), reason=reason)
+    response = asyncio.run(_unmerge(whom, request, data))
+    if json:
+        output.emit(response)
+        return 0
+    output.show(f"{response.nominal.nominal_id} lives on in {response.other_nominal.nominal_id} no more")
+    for one in response.restored_registrations:
+        state = output.word(flagging.RegistrationState, one.state)
+        output.show(f"registration {one.registration_id}: {state}")
+    return 0
+
+
+async def _unmerge(
+    whom: str, request: flagging.UnmergeNominalsRequest, data: Path
+) -> flagging.UnmergeNominalsResponse:
+    async with session.Session(data, "register_keeper", FORCE).flagging() as service:
+        request.nominal_id = await _own_id(service, whom)
+        return await service.UnmergeNominals(request, timeout=session.CALL_SECONDS)
+
+
+async def _own_id(service: FlaggingServiceStub, whom: str) -> str:
+    """The nominal that has the identifier, also where it lives on in another."""
+    request = flagging.GetNominalRequest(identifier=details.identifier(whom), purpose=policy.PURPOSE_REGISTER)
+    found = await service.GetNominal(request, timeout=session.CALL_SECONDS)
+    return found.merged_nominal_id or found.nominal.nominal_id
+
+
 def _table(response: flagging.SearchNominalsResponse) -> Table:
     made = output.table("Name", "Born", "Identifiers", "Nominal id", "Bits")
     for one in response.found:
@@ -93,7 +171,12 @@ def _table(response: flagging.SearchNominalsResponse) -> Table:
             output.full_name(person.name),
             output.day(person.birth_date),
             output.identifiers(person),
-            one.nominal.nominal_id,
+            _nominal_id(one),
             f"{one.bits:.1f}",
         )
     return made
+
+
+def _nominal_id(found: flagging.FoundNominal) -> str:
+    merged = f"\n(found as {found.merged_nominal_id}, merged)" if found.merged_nominal_id else ""
+    return f"{found.nominal.nominal_id}{merged}"

@@ -371,10 +371,10 @@ async def test_concurrent_merges_and_nominations_leave_one_live_registration_a_p
     ids = [await service.nominal(person(identifiers=[pnc_id(serial)])) for serial in range(1, 5)]
     for one in ids:
         await service.active(one)
-    merges = [partial(service.merge, one, into) for one in ids for into in ids if one != into]
-    nominations = [partial(service.nominate, one) for one in ids]
+    calls: list[Callable[[], Awaitable[object]]] = [partial(service.nominate, one) for one in ids]
+    calls += [partial(service.merge, one, into) for one in ids for into in ids if one != into]
 
-    refused = await asyncio.gather(*(refused_for(call) for call in [*merges, *nominations]))
+    refused = await asyncio.gather(*map(refused_for, calls))
 
     assert {*refused} <= {"", "MERGED_ALREADY", "MERGES_IN_A_CIRCLE", "ON_REGISTER"}
     persons = set((await living(service, ids)).values())

@@ -102,6 +102,8 @@ class Flagging(flagging_pb2_grpc.FlaggingServiceServicer):
         self.found: list[flagging.FoundNominal] = []
         self.ppos: list[flagging.ListPposResponse] = []
         self.asked: list[Any] = []
+        # By the identifier asked for: the nominal that has it, where that lives on in another.
+        self.merged: dict[str, str] = {}
 
     async def ImportNominals(
         self, request: AsyncIterator[flagging.ImportNominalsRequest], context: object
@@ -136,7 +138,33 @@ class Flagging(flagging_pb2_grpc.FlaggingServiceServicer):
         self, request: flagging.GetNominalRequest, context: object
     ) -> flagging.GetNominalResponse:
         self.asked.append(request)
-        return flagging.GetNominalResponse(nominal=flagging.Nominal(nominal_id="nominal-1"))
+        merged = self.merged.get(request.identifier.value, "")
+        return flagging.GetNominalResponse(
+            nominal=flagging.Nominal(nominal_id="nominal-1"), merged_nominal_id=merged
+        )
+
+    async def MergeNominals(
+        self, request: flagging.MergeNominalsRequest, context: object
+    ) -> flagging.MergeNominalsResponse:
+        self.asked.append(request)
+        return flagging.MergeNominalsResponse(
+            nominal=flagging.Nominal(nominal_id=request.into_nominal_id),
+            merged_registration=flagging.Registration(registration_id="registration-1"),
+        )
+
+    async def UnmergeNominals(
+        self, request: flagging.UnmergeNominalsRequest, context: object
+    ) -> flagging.UnmergeNominalsResponse:
+        self.asked.append(request)
+        return flagging.UnmergeNominalsResponse(
+            nominal=flagging.Nominal(nominal_id=request.nominal_id),
+            other_nominal=flagging.Nominal(nominal_id="nominal-1"),
+            restored_registrations=[
+                flagging.Registration(
+                    registration_id="registration-1", state=flagging.REGISTRATION_STATE_ACTIVE
+                )
+            ],
+        )
 
     async def NominatePpo(
         self, request: flagging.NominatePpoRequest, context: object

@@ -21,6 +21,7 @@ COMMANDS = [
     *(f"custody {name}" for name in ("book-in", "identify", "confirm", "test", "dispose", "list", "watch")),
     *("custody referrals", "nominals import", "nominals find", "register import", "register show"),
     *("movements send", "journey show", "owner explain", "release plan", "release cancel"),
+    *(f"nominals {name}" for name in ("merge", "unmerge")),
     *(f"notices {name}" for name in ("watch", "ack", "trace")),
     *(f"return {name}" for name in ("close", "show", "submit", "export")),
     "bench import",
@@ -182,6 +183,27 @@ def test_a_watch_shows_events_from_the_last_seen_on(ppo: Run, served: Served) ->
 
     assert ran.out.split("  ")[-1] == "KELLY: the answer has changed: FLAGGED, before: unknown\n"
     assert ran.out.count("\n") == 1
+
+
+def test_a_merge_names_the_nominals_that_have_the_identifiers(ppo: Run, served: Served) -> None:
+    served.flagging.merged["80/7Y"] = "nominal-2"
+
+    ran = ppo("nominals", "merge", "79/163001B", "80/7Y", "--reason", "one set of fingerprints")
+
+    asked = served.flagging.asked[-1]
+    assert (asked.nominal_id, asked.into_nominal_id) == ("nominal-1", "nominal-2")
+    assert asked.reason == "one set of fingerprints"
+    assert ran.code == 0
+    assert ran.out == "nominal-1 lives on in nominal-2\nregistration registration-1: merged\n"
+
+
+def test_an_unmerge_says_what_stands_again(ppo: Run, served: Served) -> None:
+    served.flagging.merged["80/7Y"] = "nominal-2"
+
+    ran = ppo("nominals", "unmerge", "80/7Y", "--reason", "two sets of fingerprints")
+
+    assert served.flagging.asked[-1].nominal_id == "nominal-2"
+    assert ran.out == "nominal-2 lives on in nominal-1 no more\nregistration registration-1: ACTIVE\n"
 
 
 def test_nominals_are_found_as_json_lines(ppo: Run, served: Served) -> None:
