@@ -203,7 +203,7 @@ def test_an_unmerge_says_what_stands_again(ppo: Run, served: Served) -> None:
     ran = ppo("nominals", "unmerge", "80/7Y", "--reason", "two sets of fingerprints")
 
     assert served.flagging.asked[-1].nominal_id == "nominal-2"
-    assert ran.out == "nominal-2 lives on in nominal-1 no more\nregistration registration-1: ACTIVE\n"
+    assert ran.out == "nominal-2 lives on in nominal-1 no more\nregistration registration-1: active\n"
 
 
 def test_nominals_are_found_as_json_lines(ppo: Run, served: Served) -> None:
