@@ -327,7 +327,7 @@ def compiling(name: str) -> str:
 
 
 def dead_headers() -> str:
-    letter = dead_letter(Record("t", "k", bytes(2 * 1024 * 1024), {}), "reason")
+    letter = dead_letter(Record("t", "k", bytes(2 * 1024 * 1024), {}), "reason", "group")
     return ", ".join(f"`{name}`" for name in letter.headers)
 
 

@@ -309,10 +309,14 @@ def _records(polled: Mapping[Any, Sequence[Any]]) -> list[Record]:
     ]
 
 
-def dead_letter(record: Record, reason: str) -> Record:
-    """The record for `<topic>.dead` with the reason and its origin; a huge one as head and digest."""
+def dead_letter(record: Record, reason: str, group: str) -> Record:
+    """The record for `<topic>.dead` with the reason and its origin; a huge one as head and digest.
+
+    Of several groups that read a topic each buries what it refuses: `group` says whose letter it is.
+    """
     headers = dict(record.headers) | {
         "dead_reason": reason,
+        "dead_group": group,
         "dead_topic": record.topic,
         "dead_partition": str(record.partition),
         "dead_offset": str(record.offset),

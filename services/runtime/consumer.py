@@ -184,7 +184,7 @@ class Consumer:
         return True
 
     async def _bury(self, record: Record, reason: str) -> None:
-        [buried] = await self._producer.send([dead_letter(record, reason)])
+        [buried] = await self._producer.send([dead_letter(record, reason, self._group)])
         if not buried:
             raise Unavailable("kafka", "did not take the dead letter")
         DEAD.labels(self._group).inc()

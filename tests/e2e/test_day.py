@@ -467,6 +467,11 @@ def ledger(processes: Processes) -> list[tuple[str, str, str]]:
     return sorted((topic, key, event_id) for topic, key, event_id in rows)
 
 
+def refuser(letter: Any) -> str:
+    headers = {name: text.decode() for name, text in letter.headers}
+    return str(headers["dead_group"])
+
+
 @pytest.mark.timeout(600)
 async def test_whoever_is_killed_each_organisation_is_told_what_it_must_be_once(
     servers: Servers, tmp_path: Path
@@ -501,7 +506,9 @@ async def test_whoever_is_killed_each_organisation_is_told_what_it_must_be_once(
     assert people == day.expected
     assert sorted((one.topic, one.key, one.event_id) for one in found) == rows
     assert all(numbers == [*range(1, len(numbers) + 1)] for numbers in sequences(found))
-    assert {(one.topic, one.key.decode()) for one in letters} == {(f"{HMPPS}.dead", key) for key in bad()}
+    assert {(one.topic, one.key.decode(), refuser(one)) for one in letters} == {
+        (f"{HMPPS}.dead", key, service) for key in bad() for service in ("flagging", "tracking")
+    }
     assert parked == [(UNKNOWN_NUMBER,)]
     assert november.revision == len({one.revision for one in day.closings})
     assert [measures[one] for one in ("M1", "M6", "M8")] == [PRISONERS + NEWCOMERS, PRISONERS + NEWCOMERS, 0]

@@ -343,6 +343,7 @@ async def test_both_topics_are_heard_and_what_is_no_movement_dies_alone(
         "it is not JSON",
         "prison_number: not a prison_number: its form is wrong",
     ]
+    assert {letter.headers["dead_group"] for letter in letters} == {"flagging"}
 
 
 async def test_a_hostile_record_dies_as_its_head_and_those_beside_it_are_taken(

@@ -375,6 +375,16 @@ async def test_a_refused_record_goes_to_the_dead_letters_and_the_rest_goes_on(lo
     assert {record.headers["dead_topic"] for record in dead} == {ARRESTS}
 
 
+async def test_of_two_groups_that_refuse_a_record_each_says_that_it_did(log: Log) -> None:
+    await log.producer.send([Record(ARRESTS, "k", b"\xff\xff\xff", headers("unreadable"))])
+    first, second = (log.consumer(Ledger(log).handler(), group) for group in ("tracking", "flagging"))
+
+    async with consuming(first), consuming(second):
+        dead = await read(log.kafka, ARRESTS + ".dead", 2)
+
+    assert sorted(record.headers["dead_group"] for record in dead) == ["flagging", "tracking"]
+
+
 async def test_an_outage_stops_the_consumer_and_loses_nothing(log: Log) -> None:
     await log.producer.send([Record(ARRESTS, "n1", arrested("n1").SerializeToString(), headers("e1"))])
     ledger = Ledger(log, outage=2)
