@@ -104,9 +104,6 @@ class Clients:
         token = TokenFile(config.token).token
         self.flagging = channel.connect(config.flagging, token, config.flagging_ca)
 
-    async def find_kafka(self) -> None:
-        await self.cluster.cluster_id()
-
     async def close(self) -> None:
         await self.flagging.close()
         for client in (self.heard, self.tail, self.producer, self.cluster, self.bell, self.database):
@@ -119,6 +116,8 @@ class Parts:
     def __init__(self, config: Settings, clients: Clients) -> None:
         clock, reference = Clock(config.clock), Reference.load(config.reference, REFERENCE)
         database, cluster, topics = clients.database, clients.cluster, config.topics
+        self._cluster, self._heard = cluster, [topics[FLAGS], topics[CASES]]
+        self._arrests = topics[ARRESTS]
         limits = {"false_alarms": config.false_alarms, "register_seconds": config.register_seconds}
         replica = Replica()
         self.follower = Follower(
@@ -136,8 +135,8 @@ class Parts:
             database, checker, self.register, self.ledger, records, self.board, clock, ITSELF
         )
         self.runner = Runner(database, due, clock, self.rechecks.acts)
-        self.relay = Relay(database, outbox, clients.producer, cluster, topics, clock)
-        self.consumer = Consumer(
+        self._relay = Relay(database, outbox, clients.producer, cluster, topics, clock)
+        self._consumer = Consumer(
             GROUP,
             clients.heard,
             Inbox(clock).handlers,
@@ -146,6 +145,14 @@ class Parts:
             producer=clients.producer,
             clock=clock,
         )
+
+    async def hear(self) -> None:
+        await process.patiently(lambda: self._cluster.refuse_other(self._heard), Unavailable)
+        await self._consumer.run()
+
+    async def publish(self) -> None:
+        await process.patiently(lambda: self._cluster.refuse_other([self._arrests]), Unavailable)
+        await self._relay.run()
 
 
 async def serve(config: Settings) -> None:
@@ -156,19 +163,9 @@ async def serve(config: Settings) -> None:
     telemetry.start_metrics(config.metrics)
     await _refuse_behind(config)
     parts.follower.load()
-    heard, arrests = [config.topics[FLAGS], config.topics[CASES]], config.topics[ARRESTS]
-
-    async def hear() -> None:
-        await process.patiently(lambda: clients.cluster.refuse_other(heard), Unavailable)
-        await parts.consumer.run()
-
-    async def publish() -> None:
-        await process.patiently(lambda: clients.cluster.refuse_other([arrests]), Unavailable)
-        await parts.relay.run()
-
     probes = {
         "postgres": clients.database.probe,
-        "kafka": clients.find_kafka,
+        "kafka": clients.cluster.probe,
         "redis": clients.bell.probe,
         "flagging": parts.register.probe,
         "replica": parts.follower.probe,
@@ -178,7 +175,9 @@ async def serve(config: Settings) -> None:
     add_CustodyServiceServicer_to_server(parts.custody, server.grpc)
     await server.start(credentials(config.tls_certificate, config.tls_key))
     about = (parts.follower, parts.ledger, parts.rechecks, parts.runner, parts.board, clients.bell)
-    async with process.tasks(server.watch, hear, publish, *(each.run for each in about)) as stopped:
+    async with process.tasks(
+        server.watch, parts.hear, parts.publish, *(each.run for each in about)
+    ) as stopped:
         try:
             await stopped
         finally:

@@ -60,72 +60,86 @@ async def main() -> None:
         await serve(config)
 
 
+class Clients:
+    """Everything outside this process that it speaks to."""
+
+    def __init__(self, config: Settings) -> None:
+        kafka, mock, topics = config.kafka, config.kafka_mock, [MOVEMENTS, config.hmpps]
+        self.database = Database(config.postgres, SCHEMA)
+        self.cluster = Cluster(kafka, mock)
+        self.producer = Producer(kafka, mock)
+        self.heard = Subscription(kafka, mock, group=GROUP, instance=config.instance, topics=topics)
+
+    async def close(self) -> None:
+        for client in (self.heard, self.producer, self.cluster, self.database):
+            await client.close()
+
+
+class Parts:
+    """What the service is made of, each with what it needs."""
+
+    def __init__(self, config: Settings, clients: Clients, clock: Clock, reference: Reference) -> None:
+        database, self._cluster, self._clock = clients.database, clients.cluster, clock
+        # The prison systems' topic may be a foreign one, of which nothing is promised.
+        by_name = config.topics.by_name
+        self._heard = [by_name[name] for name in (MOVEMENTS, config.hmpps) if name in by_name]
+        self._flags = config.topics[TOPIC]
+        self.screening = Screening(database, clock, config.false_alarms)
+        self.flagging = Flagging(database, clock, reference, self.screening)
+        self.watermarks = Watermarks(database, clients.cluster, clock)
+        self.runner = Runner(database, due, clock, {changes.FLAG_ENDS: self._end_flag})
+        self._relay = Relay(database, outbox, clients.producer, clients.cluster, config.topics, clock)
+        told = Inbox(clock, config.hmpps)
+        self._consumer = Consumer(
+            GROUP,
+            clients.heard,
+            told.handlers,
+            database=database,
+            inbox=inbox,
+            producer=clients.producer,
+            clock=clock,
+            kind=told.kind,
+            batch=TOGETHER,
+        )
+
+    async def hear(self) -> None:
+        await process.patiently(lambda: self._cluster.refuse_other(self._heard), Unavailable)
+        await self._consumer.run()
+
+    async def publish(self) -> None:
+        await process.patiently(lambda: self._cluster.refuse_other([self._flags]), Unavailable)
+        await self._relay.run()
+
+    async def _end_flag(self, session: AsyncSession, nominal_id: str) -> None:
+        await changes.end_flag(session, nominal_id, self._clock.now())
+
+
 async def serve(config: Settings) -> None:
     telemetry.start_logs("flagging")
-    clock = Clock(config.clock)
-    reference = Reference.load(config.reference, needs=("ocus", "forums"))
+    clock, reference = Clock(config.clock), Reference.load(config.reference, needs=("ocus", "forums"))
     gate = Gate(Verifier(config.token_key.read_bytes()), [SERVICE])
+    clients = Clients(config)
+    parts = Parts(config, clients, clock, reference)
     telemetry.start_metrics(config.metrics)
     await process.patiently(
         lambda: asyncio.to_thread(migrations.refuse_behind, config.postgres, SCHEMA, MIGRATIONS),
         OperationalError,
     )
-    database = Database(config.postgres, SCHEMA)
-    cluster = Cluster(config.kafka, config.kafka_mock)
-    producer = Producer(config.kafka, config.kafka_mock)
-    screening = Screening(database, clock, config.false_alarms)
-    relay = Relay(database, outbox, producer, cluster, config.topics, clock)
-    watermarks = Watermarks(database, cluster, clock)
-    consumer = _consumer(config, database, producer, clock)
-
-    async def end_flag(session: AsyncSession, nominal_id: str) -> None:
-        await changes.end_flag(session, nominal_id, clock.now())
-
-    async def find_kafka() -> None:
-        await cluster.cluster_id()
-
-    async def publish() -> None:
-        await process.patiently(lambda: cluster.refuse_other([config.topics[TOPIC]]), Unavailable)
-        await relay.run()
-
-    async def hear() -> None:
-        # The prison systems' topic may be a foreign one, of which nothing is promised.
-        ours = [topic for name, topic in config.topics.by_name.items() if name in (MOVEMENTS, config.hmpps)]
-        await process.patiently(lambda: cluster.refuse_other(ours), Unavailable)
-        await consumer.run()
-
-    runner = Runner(database, due, clock, {changes.FLAG_ENDS: end_flag})
-    probes = {"postgres": database.probe, "kafka": find_kafka}
+    probes = {"postgres": clients.database.probe, "kafka": clients.cluster.probe}
     server = Server(config.listen, gate, [SERVICE], probes, essential=frozenset({"postgres"}))
-    add_FlaggingServiceServicer_to_server(Flagging(database, clock, reference, screening), server.grpc)
+    add_FlaggingServiceServicer_to_server(parts.flagging, server.grpc)
     # The first check finds the set in memory.
-    await process.patiently(screening.refresh, Unavailable)
+    await process.patiently(parts.screening.refresh, Unavailable)
     await server.start(credentials(config.tls_certificate, config.tls_key))
-    loops = (publish, hear, watermarks.run, runner.run, screening.run)
-    async with process.tasks(server.watch, *loops) as stopped:
+    about = (parts.watermarks, parts.runner, parts.screening)
+    async with process.tasks(
+        server.watch, parts.hear, parts.publish, *(each.run for each in about)
+    ) as stopped:
         try:
             await stopped
         finally:
             await server.stop()
-    await consumer.close()
-    await producer.close()
-    await cluster.close()
-    await database.close()
-
-
-def _consumer(config: Settings, database: Database, producer: Producer, clock: Clock) -> Consumer:
-    kafka, mock, told = config.kafka, config.kafka_mock, Inbox(clock, config.hmpps)
-    return Consumer(
-        GROUP,
-        Subscription(kafka, mock, group=GROUP, instance=config.instance, topics=[MOVEMENTS, config.hmpps]),
-        told.handlers,
-        database=database,
-        inbox=inbox,
-        producer=producer,
-        clock=clock,
-        kind=told.kind,
-        batch=TOGETHER,
-    )
+    await clients.close()
 
 
 if __name__ == "__main__":

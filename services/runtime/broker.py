@@ -342,6 +342,9 @@ class Cluster(_Client):
         known: str = await self._in_thread(lambda: str(self._client().describe_cluster()["cluster_id"]))
         return known
 
+    async def probe(self) -> None:
+        await self.cluster_id()
+
     async def partitions(self, topic: str) -> int:
         """How many partitions the topic has; 0 where the cluster does not know it."""
         described = await self._in_thread(lambda: self._client().describe_topics([topic]))

@@ -15,7 +15,7 @@ from ppo.tracking.v1 import tracking_pb2
 from ppo.tracking.v1.tracking_pb2_grpc import add_TrackingServiceServicer_to_server
 from services.prisons import reasons
 from services.runtime import channel, migrations, process, settings, telemetry
-from services.runtime.broker import Cluster, Producer, Record, Subscription
+from services.runtime.broker import Cluster, Producer, Subscription
 from services.runtime.cache import Bell
 from services.runtime.clock import Clock
 from services.runtime.consumer import Consumer
@@ -29,7 +29,7 @@ from services.runtime.rpc import Gate, Server, credentials
 from services.tracking.api import Tracking
 from services.tracking.casework import Casework
 from services.tracking.gauges import Gauges
-from services.tracking.inbox import ARRESTS, FLAGS, HMPPS, MOVEMENTS, Inbox
+from services.tracking.inbox import ARRESTS, FLAGS, MOVEMENTS, Inbox
 from services.tracking.models import SCHEMA, due, inbox, outbox
 from services.tracking.months import Months
 from services.tracking.settle import CASES, SETTLE, Settler
@@ -40,6 +40,7 @@ from services.tracking.watch import Board
 SERVICE = tracking_pb2.DESCRIPTOR.services_by_name["TrackingService"]
 PROVIDERS_SERVICE = casework_pb2.DESCRIPTOR.services_by_name["CaseworkService"]
 MIGRATIONS = Path(__file__).parent / "migrations"
+HEARD = (FLAGS, ARRESTS, MOVEMENTS)
 # Each holds the rows of several organisations until they commit, and a call waits 3 seconds for those.
 TOGETHER = 20
 PRISONS = ("prisons", *reasons.TABLES)
@@ -70,88 +71,99 @@ async def main() -> None:
         await serve(config)
 
 
+class Clients:
+    """Everything outside this process that it speaks to."""
+
+    def __init__(self, config: Settings) -> None:
+        kafka, mock = config.kafka, config.kafka_mock
+        self.database = Database(config.postgres, SCHEMA)
+        self.bell = Bell(config.redis, SCHEMA)
+        self.cluster = Cluster(kafka, mock)
+        self.producer = Producer(kafka, mock)
+        self.heard = Subscription(
+            kafka, mock, group=SCHEMA, instance=config.instance, topics=[*HEARD, config.hmpps]
+        )
+        self.returns = channel.connect(config.returns, TokenFile(config.token).token, config.returns_ca)
+
+    async def close(self) -> None:
+        await self.returns.close()
+        for client in (self.heard, self.producer, self.cluster, self.bell, self.database):
+            await client.close()
+
+
+class Parts:
+    """What the service is made of, each with what it needs."""
+
+    def __init__(self, config: Settings, clients: Clients, clock: Clock, reference: Reference) -> None:
+        database, self._cluster = clients.database, clients.cluster
+        self._topics = config.topics.of_each(reference.ids)
+        self.board = Board(database, clients.bell)
+        settler = Settler(reference, Teller(self.board, config.protocol))
+        self._taking = Taking(settler, clock)
+        self.months = Months(database, clock, reference, clients.returns)
+        self.tracking = Tracking(database, clock, reference, settler, self._taking, self.board, self.months)
+        self.casework = Casework(database, clock)
+        self.gauges = Gauges(database, clock)
+        self.runner = Runner(database, due, clock, {SETTLE: self._settle, LAPSE: self._taking.lapse})
+        self._relay = Relay(database, outbox, clients.producer, clients.cluster, self._topics, clock)
+        told = Inbox(self._taking, config.hmpps)
+        self._consumer = Consumer(
+            SCHEMA,
+            clients.heard,
+            told.handlers,
+            database=database,
+            inbox=inbox,
+            producer=clients.producer,
+            clock=clock,
+            kind=told.kind,
+            batch=TOGETHER,
+        )
+
+    async def hear(self) -> None:
+        own = [self._topics[name] for name in HEARD]
+        await process.patiently(lambda: self._cluster.refuse_other(own), Unavailable)
+        await self._consumer.run()
+
+    async def publish(self) -> None:
+        await process.patiently(lambda: self._cluster.refuse_other([self._topics[CASES]]), Unavailable)
+        await self._relay.run()
+
+    async def _settle(self, session: AsyncSession, nominal_id: str) -> None:
+        await self._taking.settle(session, nominal_id)
+
+
 async def serve(config: Settings) -> None:
     telemetry.start_logs("tracking")
     clock = Clock(config.clock)
-    reference = Reference.load(config.reference, (*PRISONS, *POLICE, *CONTACTS, *PROVIDERS))
+    reference = Reference.load(config.reference, (*PRISONS, *POLICE, *PROVIDERS))
     reasons.check(reference, clock.now())
-    topics = config.topics.of_each(reference.ids)
     gate = Gate(Verifier(config.token_key.read_bytes()), [SERVICE], apart=[PROVIDERS_SERVICE])
+    clients = Clients(config)
+    parts = Parts(config, clients, clock, reference)
     telemetry.start_metrics(config.metrics)
     await process.patiently(
         lambda: asyncio.to_thread(migrations.refuse_behind, config.postgres, SCHEMA, MIGRATIONS),
         OperationalError,
     )
-    database = Database(config.postgres, SCHEMA)
-    bell = Bell(config.redis, SCHEMA)
-    cluster = Cluster(config.kafka, config.kafka_mock)
-    producer = Producer(config.kafka, config.kafka_mock)
-    connection = channel.connect(config.returns, TokenFile(config.token).token, config.returns_ca)
-
-    board = Board(database, bell)
-    settler = Settler(reference, Teller(board, config.protocol))
-    taking = Taking(settler, clock)
-    months = Months(database, clock, reference, connection)
-    relay = Relay(database, outbox, producer, cluster, topics, clock)
-
-    def kind(record: Record) -> str:
-        return HMPPS if record.topic == config.hmpps else record.headers.get("ce_type", "")
-
-    heard = Subscription(
-        config.kafka,
-        config.kafka_mock,
-        group=SCHEMA,
-        instance=config.instance,
-        topics=[FLAGS, ARRESTS, MOVEMENTS, config.hmpps],
-    )
-    consumer = Consumer(
-        SCHEMA,
-        heard,
-        Inbox(taking).handlers,
-        database=database,
-        inbox=inbox,
-        producer=producer,
-        clock=clock,
-        kind=kind,
-        batch=TOGETHER,
-    )
-
-    async def settle(session: AsyncSession, nominal_id: str) -> None:
-        await taking.settle(session, nominal_id)
-
-    async def find_kafka() -> None:
-        await cluster.cluster_id()
-
-    async def hear() -> None:
-        own = [topics[name] for name in (FLAGS, ARRESTS, MOVEMENTS)]
-        await process.patiently(lambda: cluster.refuse_other(own), Unavailable)
-        await consumer.run()
-
-    async def publish() -> None:
-        await process.patiently(lambda: cluster.refuse_other([topics[CASES]]), Unavailable)
-        await relay.run()
-
-    runner = Runner(database, due, clock, {SETTLE: settle, LAPSE: taking.lapse})
     probes = {
-        "postgres": database.probe,
-        "kafka": find_kafka,
-        "redis": bell.probe,
-        "returns": months.probe,
+        "postgres": clients.database.probe,
+        "kafka": clients.cluster.probe,
+        "redis": clients.bell.probe,
+        "returns": parts.months.probe,
     }
     server = Server(config.listen, gate, [SERVICE], probes, essential=frozenset({"postgres"}))
-    tracking = Tracking(database, clock, reference, settler, taking, board, months)
-    add_TrackingServiceServicer_to_server(tracking, server.grpc)
-    add_CaseworkServiceServicer_to_server(Casework(database, clock), server.grpc)
+    add_TrackingServiceServicer_to_server(parts.tracking, server.grpc)
+    add_CaseworkServiceServicer_to_server(parts.casework, server.grpc)
     await server.start(credentials(config.tls_certificate, config.tls_key))
-    loops = (hear, publish, runner.run, board.run, bell.run, Gauges(database, clock).run)
-    async with process.tasks(server.watch, *loops) as stopped:
+    about = (parts.runner, parts.board, clients.bell, parts.gauges)
+    async with process.tasks(
+        server.watch, parts.hear, parts.publish, *(each.run for each in about)
+    ) as stopped:
         try:
             await stopped
         finally:
             await server.stop()
-    await connection.close()
-    for client in (consumer, producer, cluster, bell, database):
-        await client.close()
+    await clients.close()
 
 
 if __name__ == "__main__":

@@ -24,8 +24,14 @@ UNUSED = Counter("ppo_hmpps_unused", "Events of prison systems of a type that is
 
 
 class Inbox:
-    def __init__(self, taking: Taking) -> None:
+    """`foreign` is the topic of the prison systems, whose records have no header that says their type."""
+
+    def __init__(self, taking: Taking, foreign: str) -> None:
         self._taking = taking
+        self._foreign = foreign
+
+    def kind(self, record: Record) -> str:
+        return HMPPS if record.topic == self._foreign else record.headers.get("ce_type", "")
 
     @property
     def handlers(self) -> Mapping[str, Take]:
@@ -38,14 +44,14 @@ class Inbox:
             _name(custody.PpoArrestWithdrawn): Handler(custody.PpoArrestWithdrawn, taking.withdrawn),
             _name(custody.DetentionCounted): Handler(custody.DetentionCounted, taking.counted),
             _name(movement_pb2.Movement): Handler(movement_pb2.Movement, self._movement),
-            HMPPS: self._foreign,
+            HMPPS: self._event,
         }
 
     async def _movement(self, session: AsyncSession, movement: movement_pb2.Movement) -> None:
         validation.check(movement)
         await self._taking.movement(session, movement)
 
-    async def _foreign(self, session: AsyncSession, record: Record) -> None:
+    async def _event(self, session: AsyncSession, record: Record) -> None:
         content = record.value or b""
         if len(content) > LARGEST_RECORD:
             raise Unreadable(f"is longer than {LARGEST_RECORD} bytes")
