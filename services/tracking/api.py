@@ -203,14 +203,12 @@ class Tracking(TrackingServiceServicer):
             raise Invalid("revision", "is that of a notice, or 0 for the latest")
 
         async def act(session: AsyncSession) -> pb.AcknowledgeNoticeResponse:
-            acknowledged = await notices.acknowledge(
-                session, request.notice_id, organisation, request.revision, now
-            )
-            if acknowledged is None:
+            had = await notices.sent(session, request.notice_id, organisation, request.revision)
+            if not had:
                 # Whether others were sent one is not for the caller to know.
                 raise NotFound("your organisation was sent no such notice")
             reply = pb.AcknowledgeNoticeResponse()
-            reply.acknowledged_time.FromDatetime(acknowledged)
+            reply.acknowledged_time.FromDatetime(notices.settle(had, now))
             return reply
 
         return await requests.once(self._database, request, pb.AcknowledgeNoticeResponse, act, now)

@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from services.runtime import identity
 from services.runtime.clock import Clock
 from services.runtime.database import Database
-from services.runtime.errors import Conflict, NotFound
+from services.runtime.errors import Conflict, Invalid, NotFound
 from services.runtime.rpc import Context
 from services.tracking import days, housing
 from services.tracking.models import requests
@@ -23,19 +23,21 @@ class Casework(CaseworkServiceServicer):
         self, request: pb.AcknowledgeNoticeRequest, _: Context
     ) -> pb.AcknowledgeNoticeResponse:
         now, organisation = self._clock.now(), identity.current().organisation
+        if request.revision < 0:
+            raise Invalid("revision", "is that of a notice, or 0 for the latest")
 
         async def act(session: AsyncSession) -> pb.AcknowledgeNoticeResponse:
-            sent = await notices.sent(session, request.notice_id, organisation)
-            if not sent or sent[-1].message_type != pb.CaseNotice.DESCRIPTOR.full_name:
+            had = await notices.sent(session, request.notice_id, organisation, request.revision)
+            if not had or had[-1].message_type != pb.CaseNotice.DESCRIPTOR.full_name:
                 raise NotFound("your organisation was sent no such notice")
-            latest = sent[-1]
+            latest = had[-1]
             entered = housing.entered(pb.CaseNotice.FromString(latest.message), request, days.day(now))
             if latest.acknowledged_time is None:
                 latest.register_date = entered
             if latest.register_date != entered:
                 raise Conflict("the notice was acknowledged with another register_date")
             reply = pb.AcknowledgeNoticeResponse()
-            reply.acknowledged_time.FromDatetime(notices.settle(sent, now))
+            reply.acknowledged_time.FromDatetime(notices.settle(had, now))
             return reply
 
         return await requests.once(self._database, request, pb.AcknowledgeNoticeResponse, act, now)

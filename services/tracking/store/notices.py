@@ -64,10 +64,15 @@ async def latest(
     return (await session.scalars(rows.order_by(Delivery.number).limit(limit))).all()
 
 
-async def sent(session: AsyncSession, notice_id: str, organisation: str) -> Sequence[Delivery]:
-    """Every revision that the organisation was sent, the latest last, locked."""
+async def sent(session: AsyncSession, notice_id: str, organisation: str, revision: int) -> Sequence[Delivery]:
+    """The revision, or for 0 the latest, last of all that the organisation was sent before it; locked.
+
+    Empty where it was sent none such.
+    """
     rows = select(Delivery).where(Delivery.notice_id == notice_id, Delivery.organisation == organisation)
-    return (await session.scalars(rows.order_by(Delivery.revision).with_for_update())).all()
+    every = (await session.scalars(rows.order_by(Delivery.revision).with_for_update())).all()
+    had = [one for one in every if not revision or one.revision <= revision]
+    return had if had and revision in (0, had[-1].revision) else []
 
 
 def settle(had: Sequence[Delivery], now: datetime) -> datetime:
@@ -75,14 +80,3 @@ def settle(had: Sequence[Delivery], now: datetime) -> datetime:
     for one in had:
         one.acknowledged_time = one.acknowledged_time or now
     return had[-1].acknowledged_time or now
-
-
-async def acknowledge(
-    session: AsyncSession, notice_id: str, organisation: str, revision: int, now: datetime
-) -> datetime | None:
-    """Of a revision, or for 0 the latest; None where the organisation was sent none such."""
-    every = await sent(session, notice_id, organisation)
-    had = [one for one in every if not revision or one.revision <= revision]
-    if not had or (revision and had[-1].revision != revision):
-        return None
-    return settle(had, now)

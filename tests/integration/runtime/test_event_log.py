@@ -377,7 +377,7 @@ async def test_a_refused_record_goes_to_the_dead_letters_and_the_rest_goes_on(lo
 
 async def test_of_two_groups_that_refuse_a_record_each_says_that_it_did(log: Log) -> None:
     await log.producer.send([Record(ARRESTS, "k", b"\xff\xff\xff", headers("unreadable"))])
-    first, second = (log.consumer(Ledger(log).handler(), group) for group in ("tracking", "flagging"))
+    first, second = (log.consumer(Ledger(log).handler(), group=group) for group in ("tracking", "flagging"))
 
     async with consuming(first), consuming(second):
         dead = await read(log.kafka, ARRESTS + ".dead", 2)
