@@ -13,22 +13,17 @@ from casework.v1 import casework_pb2 as casework
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 
 from deploy.embedded import clock
-from deploy.embedded.ports import free
-from deploy.embedded.services import Service
 from deploy.embedded.topics import topics
 from ppo.returns.v1.returns_pb2_grpc import ReturnsServiceStub
 from ppo.tracking.v1 import notice_pb2
 from ppo.tracking.v1 import tracking_pb2 as tracking
 from ppo.tracking.v1.tracking_pb2_grpc import TrackingServiceStub
-from services.custody.__main__ import MIGRATIONS as CUSTODY
-from services.flagging.__main__ import MIGRATIONS as FLAGGING
-from services.returns.__main__ import MIGRATIONS as RETURNS
-from services.runtime import channel, migrations
-from services.tracking.__main__ import MIGRATIONS as TRACKING
+from services.runtime import channel
+from tests import processes
 from tests.integration.custody import running
-from tests.servers import REFERENCE, TOPICS, Database, Running, Servers
+from tests.servers import REFERENCE, TOPICS, Servers
 
-SCHEMAS = {"flagging": FLAGGING, "custody": CUSTODY, "tracking": TRACKING, "returns": RETURNS}
+SERVICES = ("flagging", "custody", "returns", "tracking")
 HMPPS = "hmpps.domain-events"
 INPUTS = ("ppo.custody.arrests.v1", HMPPS)
 NAMES = list(topics(TOPICS, REFERENCE).by_name)
@@ -38,24 +33,6 @@ SEND_SECONDS = 60
 
 
 class Processes(running.Processes):
-    def __init__(
-        self, servers: Servers, database: Database, kafka: str, directory: Path, now: datetime
-    ) -> None:
-        clock.move(directory, now)
-        super().__init__(servers, database, kafka, directory, register_seconds=0.2)
-        self.tracking, self.returns = (self._process(each) for each in self._suite.services[2:])
-
-    def _services(self) -> tuple[Service, ...]:
-        return (
-            *super()._services(),
-            Service("tracking", free(), free(), calls=("returns",)),
-            Service("returns", free(), free()),
-        )
-
-    @property
-    def all(self) -> list[Running]:
-        return [self.flagging, self.custody, self.returns, self.tracking]
-
     @property
     def now(self) -> datetime:
         return clock.now(self.directory)
@@ -68,24 +45,14 @@ class Processes(running.Processes):
         with psycopg.connect(self.database.superuser) as connection:
             return connection.execute(query).fetchall()
 
-    def close(self) -> None:
-        self.tracking.kill()
-        self.returns.kill()
-        super().close()
-
 
 @contextmanager
 def started(servers: Servers, directory: Path, now: datetime) -> Iterator[Processes]:
-    with servers.database() as database:
-        for schema, versions in SCHEMAS.items():
-            migrations.upgrade(database.url(schema), schema, versions)
-        processes = Processes(servers, database, servers.fresh_topics(), directory, now)
-        try:
-            for each in processes.all:
-                each.start()
-            yield processes
-        finally:
-            processes.close()
+    clock.move(directory, now)
+    with processes.migrated(servers, *SERVICES) as database:
+        made = Processes(servers, database, directory, SERVICES)
+        with processes.running(made):
+            yield made
 
 
 @asynccontextmanager

@@ -1,7 +1,7 @@
 """The real flagging and custody as processes, on servers of the test run, and how a test speaks to them."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -9,29 +9,24 @@ from itertools import count
 from pathlib import Path
 from random import Random
 from typing import TypedDict
-from urllib.request import urlopen
 from uuid import uuid4
 
 import psycopg
 import pytest
 
-from deploy.embedded.keys import Keys
 from deploy.embedded.ports import HOST, free
-from deploy.embedded.services import Service, ServiceProcess, Suite
 from ppo.custody.v1 import custody_pb2 as pb
 from ppo.custody.v1.custody_pb2_grpc import CustodyServiceStub
 from ppo.flagging.v1 import flagging_pb2 as flagging
 from ppo.flagging.v1.flagging_pb2_grpc import FlaggingServiceStub
 from ppo.person.v1 import person_pb2, screening_pb2
 from ppo.policy.v1 import policy_pb2
-from services.custody.__main__ import MIGRATIONS as CUSTODY
-from services.flagging.__main__ import MIGRATIONS as FLAGGING
-from services.runtime import channel, migrations
-from services.runtime.identity import Caller
-from tests import builders
-from tests.servers import Database, Loop, Running, Servers
+from services.runtime import channel
+from tests import builders, processes
+from tests.servers import Database, Running, Servers
 
 SECONDS = 10
+PAIR = ("flagging", "custody")
 
 
 class Patience(TypedDict):
@@ -65,72 +60,31 @@ def unnumbered(person: person_pb2.Person) -> person_pb2.Person:
     return person_pb2.Person(name=person.name, birth_date=person.birth_date)
 
 
-class Processes:
-    """One flagging and one custody on one database and one Kafka. A test may kill and start them again."""
+class Processes(processes.Processes):
+    """Flagging and custody, and what others a test adds."""
 
     def __init__(
         self,
         servers: Servers,
         database: Database,
-        kafka: str,
         directory: Path,
+        names: Sequence[str] = PAIR,
         *,
         register_seconds: float = 0.2,
     ) -> None:
-        self.directory = directory
-        self.database = database
-        self.kafka = kafka
-        self.keys = Keys(directory / "keys")
-        self._loop = Loop()
-        self._suite = Suite(
-            data=directory,
-            offset=0,
-            postgres=database.superuser,
-            redis=servers.redis.address,
-            kafka=kafka,
-            kafka_mock=False,
-            keys=self.keys,
-            services=self._services(),
-        )
-        flagging, custody, *_ = self._suite.services
-        self.flagging = self._process(flagging)
-        self.custody = self._process(custody, PPO_CUSTODY_REGISTER_SECONDS=str(register_seconds))
-
-    def _services(self) -> tuple[Service, ...]:
-        return (
-            Service("flagging", free(), free()),
-            Service("custody", free(), free(), calls=("flagging",), keeps=True),
-        )
+        seconds = str(register_seconds)
+        super().__init__(servers, database, directory, names, PPO_CUSTODY_REGISTER_SECONDS=seconds)
 
     def alone(self) -> Running:
         """Custody with nothing but its own disk: nobody listens where it looks for the others."""
         nobody = f"{HOST}:{free()}"
-        return self._process(
-            self._suite.services[1],
+        return self.process(
+            "custody",
             PPO_CUSTODY_POSTGRES=f"postgresql://custody@{nobody}/ppo",
             PPO_CUSTODY_REDIS=f"redis://{nobody}",
             PPO_CUSTODY_KAFKA=nobody,
             PPO_CUSTODY_FLAGGING=nobody,
         )
-
-    def _process(self, service: Service, **changes: str) -> Running:
-        settings = self._suite.settings(service)
-        settings[f"PPO_{service.name.upper()}_POSTGRES"] = self.database.url(service.name)
-        settings |= changes
-        home = self.directory / service.name
-        process = ServiceProcess(service, settings, self.directory / "logs", 0, home)
-        return Running(process, lambda: self._suite.address(service.name), self._loop)
-
-    def token(self, role: str, organisation: str) -> str:
-        expires = datetime.now(UTC) + timedelta(hours=1)
-        return self.keys.token(Caller(f"{role}-1", role, organisation, expires))
-
-    async def metric(self, name: str) -> float:
-        """A metric of custody without labels."""
-        url = f"http://{HOST}:{self._suite.services[1].metrics}/metrics"
-        with await asyncio.to_thread(urlopen, url, timeout=SECONDS) as page:
-            lines = page.read().decode().splitlines()
-        return next(float(line.split()[1]) for line in lines if line.startswith(f"{name} "))
 
     async def replicated(self, version: int) -> None:
         """Until the replica is whole at that version of the register."""
@@ -139,21 +93,13 @@ class Processes:
                 await asyncio.sleep(0.1)
 
     async def _has(self, version: int) -> bool:
-        reached = await self.metric("ppo_custody_replica_version") >= version
-        return reached and await self.metric("ppo_custody_replica_whole") == 1
-
-    def close(self) -> None:
-        self.custody.kill()
-        self.flagging.kill()
-        self._loop.close()
+        reached = await self.metric("ppo_custody_replica_version", of="custody") >= version
+        return reached and await self.metric("ppo_custody_replica_whole", of="custody") == 1
 
 
 @contextmanager
 def migrated(servers: Servers) -> Iterator[Database]:
-    """A database to copy."""
-    with servers.database() as template:
-        migrations.upgrade(template.url("flagging"), "flagging", FLAGGING)
-        migrations.upgrade(template.url("custody"), "custody", CUSTODY)
+    with processes.migrated(servers, *PAIR) as template:
         yield template
 
 
@@ -163,14 +109,9 @@ def pair(
 ) -> Iterator[Processes]:
     """A busy machine may need more than the 0.2 seconds that an officer waits for the register."""
     with servers.database(template) as database:
-        kafka = servers.fresh_topics()
-        processes = Processes(servers, database, kafka, directory, register_seconds=register_seconds)
-        try:
-            processes.flagging.start()
-            processes.custody.start()
-            yield processes
-        finally:
-            processes.close()
+        made = Processes(servers, database, directory, register_seconds=register_seconds)
+        with processes.running(made):
+            yield made
 
 
 @dataclass

@@ -87,7 +87,7 @@ async def test_an_answer_is_stored_as_it_was_given_without_what_the_person_said(
 
     row = decision(desk, answer)
     assert pb.Answer.FromString(bytes(row["answer"])) == answer
-    assert row["asked_by"] == "custody_officer-1"
+    assert row["asked_by"] == f"custody_officer-{desk.suite_id}"
     assert row["purpose"] == "PURPOSE_ARREST"
     assert row["input"] is None
     assert row["outcome"] == "OUTCOME_FLAGGED"

@@ -6,7 +6,8 @@ import pytest
 import pytest_asyncio
 
 from tests.integration.tracking import running
-from tests.integration.tracking.running import Processes, World
+from tests.integration.tracking.running import World
+from tests.processes import Processes
 from tests.servers import Servers
 
 

@@ -9,7 +9,6 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
 from typing import Any
-from urllib.request import urlopen
 from uuid import uuid4
 
 import psycopg
@@ -19,9 +18,6 @@ from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from deploy.embedded import clock
-from deploy.embedded.keys import Keys
-from deploy.embedded.ports import HOST, free
-from deploy.embedded.services import Service, ServiceProcess, Suite
 from ppo.custody.v1 import custody_pb2
 from ppo.custody.v1 import events_pb2 as custody
 from ppo.flagging.v1 import events_pb2 as flagging
@@ -31,15 +27,14 @@ from ppo.policy.v1 import policy_pb2
 from ppo.tracking.v1 import movement_pb2, notice_pb2
 from ppo.tracking.v1 import tracking_pb2 as pb
 from ppo.tracking.v1.tracking_pb2_grpc import TrackingServiceStub
-from services.returns.__main__ import MIGRATIONS as RETURNS
-from services.runtime import channel, migrations
+from services.runtime import channel
 from services.runtime.broker import Producer, Record, Tail
-from services.runtime.identity import Caller
-from services.tracking.__main__ import MIGRATIONS as TRACKING
-from tests import builders
-from tests.servers import Database, Loop, Running, Servers
+from tests import builders, processes
+from tests.processes import Processes, running
+from tests.servers import Database, Servers
 
 SECONDS = 15
+PAIR = ("returns", "tracking")
 FLAGS = "ppo.flagging.flags.v1"
 ARRESTS = "ppo.custody.arrests.v1"
 MOVEMENTS = "ppo.tracking.movements.v1"
@@ -53,71 +48,20 @@ _SERIALS = count(1000)
 _VERSIONS = count(1)
 
 
-class Processes:
-    def __init__(self, servers: Servers, database: Database, kafka: str, directory: Path) -> None:
-        self.directory = directory
-        self.database = database
-        self.kafka = kafka
-        self.keys = Keys(directory / "keys")
-        self._loop = Loop()
-        clock.move(directory, NOW)
-        self._suite = Suite(
-            data=directory,
-            offset=0,
-            postgres=database.superuser,
-            redis=servers.redis.address,
-            kafka=kafka,
-            kafka_mock=False,
-            keys=self.keys,
-            services=(
-                Service("returns", free(), free()),
-                Service("tracking", free(), free(), calls=("returns",)),
-            ),
-        )
-        self.returns, self.tracking = (self._process(each) for each in self._suite.services)
-
-    def _process(self, service: Service) -> Running:
-        settings = self._suite.settings(service)
-        settings[f"PPO_{service.name.upper()}_POSTGRES"] = self.database.url(service.name)
-        home = self.directory / service.name
-        process = ServiceProcess(service, settings, self.directory / "logs", 0, home)
-        return Running(process, lambda: self._suite.address(service.name), self._loop)
-
-    def token(self, role: str, organisation: str) -> str:
-        expires = datetime.now(UTC) + timedelta(hours=1)
-        return self.keys.token(Caller(f"{role}-{organisation}", role, organisation, expires))
-
-    async def metric(self, line: str) -> float:
-        """A sample of tracking, by its name and labels as they stand on the page."""
-        url = f"http://{HOST}:{self._suite.services[1].metrics}/metrics"
-        with await asyncio.to_thread(urlopen, url, timeout=SECONDS) as page:
-            lines = page.read().decode().splitlines()
-        return next((float(one.split()[-1]) for one in lines if one.startswith(f"{line} ")), 0.0)
-
-    def close(self) -> None:
-        self.tracking.kill()
-        self.returns.kill()
-        self._loop.close()
-
-
 @contextmanager
 def migrated(servers: Servers) -> Iterator[Database]:
-    with servers.database() as template:
-        migrations.upgrade(template.url("tracking"), "tracking", TRACKING)
-        migrations.upgrade(template.url("returns"), "returns", RETURNS)
+    with processes.migrated(servers, *PAIR) as template:
         yield template
 
 
 @contextmanager
 def started(servers: Servers, template: Database, directory: Path) -> Iterator[Processes]:
-    with servers.database(template) as database:
-        processes = Processes(servers, database, servers.fresh_topics(), directory)
-        try:
-            processes.returns.start()
-            processes.tracking.start()
-            yield processes
-        finally:
-            processes.close()
+    clock.move(directory, NOW)
+    with (
+        servers.database(template) as database,
+        running(Processes(servers, database, directory, PAIR)) as made,
+    ):
+        yield made
 
 
 @dataclass
