@@ -1,26 +1,26 @@
-"""A scored matcher over names and date of birth: candidates by cheap keys, then Fellegi-Sunter bits."""
+"""Who may be meant by a name and a date of birth: an index in memory, and Fellegi-Sunter bits."""
 
-import math
-from bisect import insort
 from collections import defaultdict
-from collections.abc import Hashable, Iterable, Iterator, Mapping
-from functools import cache, partial
-from itertools import product
-from typing import Any, NamedTuple, TypeVar
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from ppo.person.v1 import person_pb2, screening_pb2
-from services.people import identifiers, likeness, names, reading, weights
-from services.people.likeness import Born
-from services.people.reading import DateKey, Form, Reading, read
+from services.people import identifiers, likeness, reading, vocabulary
+from services.people.births import Births
+from services.people.likeness import Codes, Levels, Spellings
+from services.people.model import MODEL, MOST_ALIASES, Bits, Model
+from services.people.names import Wording
+from services.people.reading import Form, Reading, read
+from services.people.rows import ALIASES, DATE, FAMILY, GIVEN, NOBODY, PERSON, SEX, Field, Places, Rows, Table
+from services.people.vocabulary import Coded, Vocabulary
 
-MODEL_VERSION = weights.MODEL_VERSION
+MODEL_VERSION = MODEL.version
 
-Key = TypeVar("Key", bound=Hashable)
-Weighed = tuple[float, str]
-Sets = defaultdict[Key, set[str]]
-
-# With more people than this under the family names that come near, the given name must come near as well.
-MANY = 100
+_NAMELESS = Form(Wording("", ""))
+_NOWHERE: Places = np.empty(0, np.intp)
 
 
 class Match(NamedTuple):
@@ -31,7 +31,9 @@ class Match(NamedTuple):
 
 def compare(given: person_pb2.Person, held: person_pb2.Person) -> tuple[float, list[screening_pb2.Evidence]]:
     """The bits for the two being one person, and the evidence that they are the sum of."""
-    return Question(given, weights.Frequencies()).explain(read(held))
+    index = Index()
+    index.put("held", held)
+    return index.explain(given, "held")[1:]
 
 
 def contradicts(given: person_pb2.Person, held: person_pb2.Person) -> bool:
@@ -46,190 +48,271 @@ def named(person: person_pb2.Person) -> bool:
     return bool(read(person).forms)
 
 
+class People:
+    """What is known of names and dates in general: how common each is among those in the index."""
+
+    def __init__(self) -> None:
+        self.vocabulary = Vocabulary()
+        self.births = Births()
+        self.size = 0
+
+    def count(self, row: NDArray[np.int32], step: int) -> None:
+        # Main names only: an alias is no second person.
+        if row[ALIASES] or not row[FAMILY]:
+            return
+        self.vocabulary.count(Coded(int(row[GIVEN]), int(row[FAMILY])), step)
+        self.births.count(int(row[DATE]), step)
+        self.size += step
+
+
 class Question:
-    """What was given, read once, with every two names compared once."""
+    """What was given, read once, with every spelling that comes near compared once."""
 
-    def __init__(self, given: person_pb2.Person, frequencies: weights.Frequencies) -> None:
-        straight, self.born = read(given)
-        self.forms = (*straight, *map(reading.swapped, straight))
-        self._given_name = cache(partial(_given_name, frequencies))
-        self._family_name = cache(partial(_family_name, frequencies))
-        self._birth_date = cache(partial(_birth_date, self.born))
+    def __init__(self, given: person_pb2.Person, people: People, weights: Model = MODEL) -> None:
+        straight, self.born, self.sex = read(given)
+        self.forms = (*straight, *map(reading.swapped, straight)) or (_NAMELESS,)
+        self.date_bits = people.births.bits(self.born, weights)
+        self._vocabulary, self._persons = people.vocabulary, people.size
+        self._weights = weights
+        self._near: dict[str, tuple[Codes, Spellings, Levels]] = {}
+        self._fields: dict[tuple[int, str], Field] = {}
 
-    def bits(self, held: Reading, at_least: float = -math.inf) -> float:
-        """The bits of the best reading, or nothing to rely on but that they are below `at_least`."""
-        date = self._birth_date(held.born)[0]
-        if not self.forms or not held.forms:
-            return date
-        return date + max(self._name_bits(*pair, at_least - date) for pair in product(self.forms, held.forms))
+    def bits(self, form: Form, table: Table) -> Bits:
+        family, given, date = self._parts(form, table)
+        bits = family + given + date - self._weights.alias_prices[table[:, ALIASES]] - self._own_price(form)
+        return bits - self._weights.sex_differs * self._of_another_sex(table) if self.sex else bits
 
-    def explain(self, held: Reading) -> tuple[float, list[screening_pb2.Evidence]]:
-        best = max(product(self.forms, held.forms), key=lambda pair: self._name_bits(*pair), default=None)
-        evidence = list(self._name_evidence(*best)) if best else []
-        bits, level = self._birth_date(held.born)
-        if level:
-            evidence.append(screening_pb2.Evidence(field="birth_date", comparison=level, bits=bits))
-        return sum(each.bits for each in evidence), evidence
+    def evidence(self, form: Form, row: NDArray[np.int32]) -> list[screening_pb2.Evidence]:
+        """The parts of the bits of one row."""
+        table = row[None]
+        family, given, date = (float(each[0]) for each in self._parts(form, table))
+        stated = [*self._name_evidence(form, row, given, family)]
+        if level := self.of_date(int(row[DATE])):
+            stated.append(_evidence("birth_date", level, date))
+        if self.sex and self._of_another_sex(table)[0]:
+            stated.append(_evidence("sex", "differs", -self._weights.sex_differs))
+        return stated
 
-    def _name_bits(self, given: Form, held: Form, at_least: float = -math.inf) -> float:
-        family = self._family_name(given.wording.family, held.wording.family)[0] - given.price - held.price
-        # Most candidates end here, which halves the time of a question.
-        if family + weights.NAME_AT_MOST < at_least:
-            return -math.inf
-        return family + self._given_name(given.wording.given, held.wording.given)[0]
+    def names(self, form: Form) -> tuple[Field, Field]:
+        """The family name and the given name."""
+        family = self._field(vocabulary.FAMILY, form.wording.family)
+        return family, self._field(vocabulary.GIVEN, form.wording.given)
 
-    def _name_evidence(self, given: Form, held: Form) -> Iterator[screening_pb2.Evidence]:
-        weighed = {
-            "given_name": self._given_name(given.wording.given, held.wording.given),
-            "family_name": self._family_name(given.wording.family, held.wording.family),
-        }
-        stated = {field: value for field, value in weighed.items() if value[1]}
-        marks = dict.fromkeys((*held.marks, *given.marks))
-        price = (given.price + held.price) / max(len(stated), 1)
-        for field, (bits, level) in stated.items():
-            comparison = ", ".join((*marks, level))
-            yield screening_pb2.Evidence(field=field, comparison=comparison, bits=bits - price)
+    def best(self) -> float:
+        """The bits of a perfect match."""
+        names = [
+            sum(field.exact for field in self.names(form)) - self._own_price(form) for form in self.forms
+        ]
+        [date] = likeness.birth_dates(self.born, np.array([self.born], np.int32))
+        return float(max(names) + self.date_bits[date])
+
+    def of_date(self, born: int) -> str:
+        [relation] = likeness.birth_dates(self.born, np.array([born], np.int32))
+        return likeness.DATES[likeness.DATE_LEVELS.flat[relation]]
+
+    def _parts(self, form: Form, table: Table) -> tuple[Bits, Bits, Bits]:
+        """What family name, given name and date are worth in each row."""
+        names = self.names(form)
+        family, given = names[0].bits[table[:, FAMILY]], names[1].bits[table[:, GIVEN]]
+        date = self.date_bits[likeness.birth_dates(self.born, table[:, DATE])]
+        # Who shares family name and date of birth may be a twin: then the given name decides.
+        twin = np.logaddexp2(0.0, family + date - self._weights.relatives)
+        return family, given - twin * (given < 0), date
+
+    def _own_price(self, form: Form) -> float:
+        return (
+            float(self._weights.alias_prices[min(form.aliases, MOST_ALIASES)])
+            + form.swapped * self._weights.swapped
+        )
+
+    def _of_another_sex(self, table: Table) -> NDArray[np.bool_]:
+        sexes = table[:, SEX]
+        return np.asarray((sexes > 0) & (sexes != self.sex))
+
+    def _field(self, role: int, name: str) -> Field:
+        key = role, name
+        if key not in self._fields:
+            self._fields[key] = self._weighed(role, name) if name else self._missing()
+        return self._fields[key]
+
+    def _missing(self) -> Field:
+        bits = np.zeros(len(self._vocabulary))
+        return Field(np.empty(0, np.int32), np.empty(0, np.uint8), bits, -np.inf, 0.0)
+
+    def _weighed(self, role: int, name: str) -> Field:
+        codes, levels = self._compared(role, name)
+        mass = np.bincount(levels, self._vocabulary.counts[codes, role], len(likeness.NAMES))
+        # A name that nobody is held under is weighed as if it were held once.
+        mass[likeness.EXACT] = max(mass[likeness.EXACT], 1)
+        of_level = self._weights.name_bits(role, mass, self._persons)
+        unlike = float(of_level[likeness.DIFFERS])
+        bits = np.where(self._vocabulary.in_another_script(name), 0.0, unlike)
+        bits[codes] = of_level[levels]
+        near = levels != likeness.DIFFERS
+        return Field(codes[near], levels[near], bits, unlike, float(of_level[likeness.EXACT]))
+
+    def _compared(self, role: int, name: str) -> tuple[Codes, Levels]:
+        if name not in self._near:
+            codes = self._vocabulary.near(name)
+            held = self._vocabulary.spellings(codes)
+            self._near[name] = codes, held, likeness.words(name, held)
+        codes, held, levels = self._near[name]
+        compared = likeness.given_names if role == vocabulary.GIVEN else likeness.family_names
+        return codes, compared(name, held, levels)
+
+    def _name_evidence(
+        self, form: Form, row: NDArray[np.int32], given: float, family: float
+    ) -> Iterator[screening_pb2.Evidence]:
+        names = self.names(form)
+        levels = [_level(names[1], row[GIVEN]), _level(names[0], row[FAMILY])]
+        marks = dict.fromkeys((*("alias",) * bool(row[ALIASES]), *form.marks))
+        price = self._weights.alias_prices[row[ALIASES]] + self._own_price(form)
+        price /= max(sum(map(bool, levels)), 1)
+        for field, level, bits in zip(("given_name", "family_name"), levels, (given, family), strict=True):
+            if level:
+                yield _evidence(field, ", ".join((*marks, level)), bits - price)
 
 
 class Index:
-    """Persons by nominal id, found by name and date of birth or by identifier."""
+    """Names, dates of birth and identifiers by nominal id; the persons themselves stay with the caller."""
 
     def __init__(self) -> None:
-        self._persons: dict[str, person_pb2.Person] = {}
-        self._readings: dict[str, Reading] = {}
-        self._holders: Sets[tuple[int, str]] = defaultdict(set)
-        self._dates: Sets[DateKey] = defaultdict(set)
-        self._families: Sets[str] = defaultdict(set)
-        self._given: Sets[str] = defaultdict(set)
-        # From a cue to family names, and only from these to persons: many share a name.
-        self._cues: Sets[str] = defaultdict(set)
-        self._frequencies = weights.Frequencies()
+        self._people = People()
+        self._rows = Rows()
+        self._ids: list[str] = []
+        self._free: list[int] = []
+        self._places: dict[str, int] = {}
+        self._numbers: dict[str, set[tuple[int, str]]] = {}
+        self._holders: defaultdict[tuple[int, str], set[str]] = defaultdict(set)
 
     def __len__(self) -> int:
-        return len(self._persons)
+        return len(self._places)
 
     def __contains__(self, nominal_id: object) -> bool:
-        return nominal_id in self._persons
+        return nominal_id in self._places
 
     def put(self, nominal_id: str, person: person_pb2.Person) -> None:
         self.drop(nominal_id)
-        self._persons[nominal_id] = copy = person_pb2.Person()
-        copy.CopyFrom(person)
-        self._readings[nominal_id] = held = read(copy)
-        for family in reading.families(held):
-            _add(self._cues, reading.cues(family), family)
-        for sets, keys in self._keys(nominal_id):
-            _add(sets, keys, nominal_id)
-        self._count(held, 1)
+        self._places[nominal_id] = place = self._rows.add(self._coded(self._number(nominal_id), read(person)))
+        self._people.count(self._rows.table[place], 1)
+        self._hold(nominal_id, {identifiers.key(each) for each in person.identifiers})
 
     def drop(self, nominal_id: str) -> None:
-        if nominal_id not in self._persons:
+        place = self._places.pop(nominal_id, None)
+        if place is None:
             return
-        for sets, keys in self._keys(nominal_id):
-            _remove(sets, keys, nominal_id)
-        held = self._readings.pop(nominal_id)
-        for family in reading.families(held) - self._families.keys():
-            _remove(self._cues, reading.cues(family), family)
-        del self._persons[nominal_id]
-        self._count(held, -1)
-
-    def person(self, nominal_id: str) -> person_pb2.Person:
-        return self._persons[nominal_id]
+        first = self._rows.table[place]
+        self._people.count(first, -1)
+        self._free.append(int(first[PERSON]))
+        self._rows.drop(place)
+        for each in self._numbers.pop(nominal_id, ()):
+            self._holders[each].remove(nominal_id)
+            if not self._holders[each]:
+                del self._holders[each]
 
     def holders(self, identifier: person_pb2.Identifier) -> list[str]:
         """The nominal ids of those who have that identifier, as typed or canonical."""
-        return sorted(self._holders.get(identifiers.key(identifier), ()))
+        kind, value = key = identifiers.key(identifier)
+        own = {value} if kind == person_pb2.IDENTIFIER_KIND_NOMINAL_ID and value in self else set()
+        return sorted(self._holders.get(key, set()) | own)
 
     def matches(self, given: person_pb2.Person, limit: int, at_least: float = 0.0) -> list[Match]:
         """The best matches by name and date of birth, best first; identifiers are not looked at."""
-        question = Question(given, self._frequencies)
-        best = _best(question, self._candidates(question), self._readings, limit, at_least)
-        return [Match(each, *question.explain(self._readings[each])) for each in best]
+        self._settle()
+        question = Question(given, self._people)
+        if _NAMELESS in question.forms:
+            return []
+        dated = self._rows.born(likeness.near_dates(question.born)) if question.born else _NOWHERE
+        found = [self._scored(question, form, dated, at_least) for form in question.forms]
+        of = np.repeat(np.arange(len(found)), [len(bits) for _, bits in found])
+        places, bits = (np.concatenate(each) for each in zip(*found, strict=True))
+        best = self._best(places, bits, limit)
+        return [self._match(question, question.forms[of[at]], places[at]) for at in best]
 
     def explain(self, given: person_pb2.Person, nominal_id: str) -> Match:
-        return Match(nominal_id, *Question(given, self._frequencies).explain(self._readings[nominal_id]))
+        question = Question(given, self._people)
+        first = self._places[nominal_id]
+        held = self._rows.of(first)
+        bits = np.stack([question.bits(form, held) for form in question.forms])
+        form, row = np.unravel_index(np.argmax(bits), bits.shape)
+        return self._match(question, question.forms[form], first + int(row))
 
     def best_possible(self, given: person_pb2.Person) -> float:
         """The bits that a perfect match of what was given would reach."""
-        return Question(given, self._frequencies).bits(read(given))
+        return Question(given, self._people).best()
 
     def threshold(self, false_alarms: float = 0.01) -> float:
-        return weights.threshold(len(self), false_alarms)
+        return MODEL.threshold(len(self), false_alarms)
 
-    def _candidates(self, question: Question) -> set[str]:
-        asked = Reading(question.forms, question.born)
-        turned = Reading(question.forms, likeness.turned(question.born))
-        by_date = _found(self._dates, reading.date_keys(asked) | reading.date_keys(turned))
-        return self._by_name(asked) | by_date
+    def _scored(self, question: Question, form: Form, dated: Places, at_least: float) -> tuple[Places, Bits]:
+        family, given = question.names(form)
+        named = self._rows.named(family, given, at_least - max(question.date_bits.max(), 0.0))
+        places = np.concatenate([named, dated, self._rows.newest()])
+        table = self._rows.table[places]
+        bits = question.bits(form, table)
+        enough = (bits >= at_least) & (table[:, PERSON] != NOBODY) & (table[:, FAMILY] != vocabulary.NONE)
+        return places[enough], bits[enough]
 
-    def _by_name(self, asked: Reading) -> set[str]:
-        cues = set().union(*map(reading.cues, reading.families(asked)))
-        found = _found(self._families, _found(self._cues, cues))
-        given = [form.wording.given for form in asked.forms]
-        words = {word for each in given for word in each.split()}
-        # An initial, or a given name that is missing, agrees with too many to narrow anything down.
-        if len(found) <= MANY or not all(given) or min(map(len, words)) == 1:
-            return found
-        return found & _found(self._given, reading.given_cues(asked) | {word[0] for word in words} | {""})
+    def _best(self, places: Places, bits: Bits, limit: int) -> list[int]:
+        """Where the best rows of as many persons are; who ties is told apart by the nominal id."""
+        most = 4 * limit
+        while most < len(bits):
+            last = np.partition(bits, -most)[-most]
+            enough = np.flatnonzero(bits >= last)
+            if len(np.unique(self._rows.table[places[enough], PERSON])) >= limit:
+                return self._persons(places, bits, enough)[:limit]
+            most *= 4
+        return self._persons(places, bits, np.arange(len(bits)))[:limit]
 
-    def _keys(self, nominal_id: str) -> Iterator[tuple[Sets[Any], Iterable[Hashable]]]:
-        held = self._readings[nominal_id]
-        yield self._holders, _identifier_keys(nominal_id, self._persons[nominal_id])
-        yield self._dates, reading.date_keys(held)
-        yield self._families, reading.families(held)
-        yield self._given, reading.given_cues(held)
+    def _persons(self, places: Places, bits: Bits, some: Places) -> list[int]:
+        """The best row of each person, best first."""
+        ids = [self._ids[person] for person in self._rows.table[places[some], PERSON].tolist()]
+        ranked = sorted(zip((-bits[some]).tolist(), ids, some.tolist(), strict=True))
+        first: dict[str, int] = {}
+        for _, nominal_id, at in ranked:
+            first.setdefault(nominal_id, at)
+        return list(first.values())
 
-    def _count(self, held: Reading, step: int) -> None:
-        for form in held.forms:
-            if not form.marks:
-                self._frequencies.count(form.wording, step)
+    def _match(self, question: Question, form: Form, place: int) -> Match:
+        row = self._rows.table[place]
+        evidence = question.evidence(form, row)
+        return Match(self._ids[row[PERSON]], sum(each.bits for each in evidence), evidence)
 
+    def _coded(self, number: int, held: Reading) -> list[tuple[int, ...]]:
+        return [
+            (number, coded.family, coded.given, held.born, min(form.aliases, MOST_ALIASES), held.sex)
+            for form in held.forms or (_NAMELESS,)
+            for coded in [self._people.vocabulary.coded(form.wording)]
+        ]
 
-def _best(
-    question: Question, candidates: Iterable[str], held: Mapping[str, Reading], limit: int, at_least: float
-) -> list[str]:
-    best: list[tuple[float, str]] = []
-    for each in candidates:
-        bits = question.bits(held[each], at_least)
-        if bits >= at_least:
-            insort(best, (-bits, each))
-            del best[limit:]
-        if len(best) == limit:
-            at_least = max(at_least, -best[-1][0])
-    return [each for _, each in best]
+    def _number(self, nominal_id: str) -> int:
+        if self._free:
+            self._ids[self._free[-1]] = nominal_id
+            return self._free.pop()
+        self._ids.append(nominal_id)
+        return len(self._ids) - 1
 
+    def _hold(self, nominal_id: str, keys: set[tuple[int, str]]) -> None:
+        if keys:
+            self._numbers[nominal_id] = keys
+        for each in keys:
+            self._holders[each].add(nominal_id)
 
-def _given_name(frequencies: weights.Frequencies, one: str, other: str) -> Weighed:
-    level = likeness.given_name(one, other)
-    return weights.name(level, frequencies.share("given_name", names.first(other))), level
-
-
-def _family_name(frequencies: weights.Frequencies, one: str, other: str) -> Weighed:
-    level = likeness.family_name(one, other)
-    return weights.name(level, frequencies.share("family_name", names.joined(other))), level
-
-
-def _birth_date(one: Born, other: Born) -> Weighed:
-    level = likeness.birth_date(one, other)
-    return weights.birth_date(level, one, other), level
-
-
-def _identifier_keys(nominal_id: str, person: person_pb2.Person) -> set[tuple[int, str]]:
-    own = person_pb2.Identifier(kind=person_pb2.IDENTIFIER_KIND_NOMINAL_ID, value=nominal_id)
-    return {identifiers.key(each) for each in (own, *person.identifiers)}
-
-
-def _add(sets: Sets[Key], keys: Iterable[Key], member: str) -> None:
-    for key in keys:
-        sets[key].add(member)
+    def _settle(self) -> None:
+        if self._rows.settle():
+            persons, places = self._rows.firsts()
+            self._places = {
+                self._ids[person]: place
+                for person, place in zip(persons.tolist(), places.tolist(), strict=True)
+            }
 
 
-def _remove(sets: Sets[Key], keys: Iterable[Key], member: str) -> None:
-    for key in keys:
-        sets[key].discard(member)
-        if not sets[key]:
-            del sets[key]
+def _evidence(field: str, comparison: str, bits: float) -> screening_pb2.Evidence:
+    return screening_pb2.Evidence(field=field, comparison=comparison, bits=float(bits))
 
 
-def _found(sets: Sets[Key], keys: Iterable[Key]) -> set[str]:
-    return set().union(*(sets.get(key, ()) for key in keys))
+def _level(field: Field, code: int) -> str:
+    found = field.levels[field.near == code]
+    if len(found):
+        return likeness.NAMES[found[0]]
+    return "differs" if field.bits[code] else ""

@@ -47,7 +47,7 @@ def joined(words: str) -> str:
     return words.replace(" ", "")
 
 
-@lru_cache(4096)
+@lru_cache(65_536)
 def sound(words: str) -> str:
     """The metaphone of a name in Latin letters; nothing for any other script."""
     return str(jellyfish.metaphone(joined(words))) if words.isascii() else ""
@@ -59,7 +59,7 @@ def script(words: str) -> str:
     return unicodedata.name(words[0], "").partition(" ")[0]
 
 
-@lru_cache(4096)
+@lru_cache(65_536)
 def short_for(word: str) -> frozenset[str]:
     """The name itself and the names it may be short for."""
     return frozenset({word, *_nicknames().canonicals_of(word)})
@@ -75,7 +75,7 @@ def _stated(text: str) -> str:
     return "" if words in _NO_NAMES else words
 
 
-@lru_cache(4096)
+@lru_cache(65_536)
 def _written(character: str) -> str:
     category = unicodedata.category(character)
     if category[0] in "LN":

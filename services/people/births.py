@@ -1,0 +1,48 @@
+"""How common a date of birth is: by its year, and by its day in the year."""
+
+import math
+
+import numpy as np
+
+from services.people import likeness, model
+from services.people.model import Bits, Model
+
+
+class Births:
+    def __init__(self) -> None:
+        self._years = np.zeros(10_000, np.int64)
+        self._days = np.zeros(512, np.int64)
+
+    def count(self, born: int, step: int) -> None:
+        # A day that is not known would make the first of nothing a common birthday.
+        year, day = born >> 9, born & 511
+        self._years[year] += step * bool(year)
+        self._days[day] += step * bool(day & 31 and day >> 5)
+
+    def bits(self, born: int, weights: Model) -> Bits:
+        """What each relation to that date is worth, by its place in likeness.DATE_LEVELS."""
+        year, month, day = born >> 9, born >> 5 & 15, born & 31
+        of_year, of_day = self._year_bits(year), self._day_bits(month, day)
+        bits = weights.date_bits(of_year + of_day)[likeness.DATE_LEVELS]
+        known = np.zeros(bits.shape)
+        known[1] += of_year
+        known[:, likeness.MONTH] += math.log2(model.MONTHS)
+        known[:, likeness.DAY] += math.log2(model.DAYS_IN_MONTH)
+        known[:, likeness.BOTH] += of_day
+        partial = likeness.DATE_LEVELS == likeness.PARTIAL
+        bits[partial] += known[partial]
+        return np.asarray(bits.ravel())
+
+    def _year_bits(self, year: int) -> float:
+        prior = model.PRIOR_PERSONS
+        # As if one were held who was born then.
+        share = (max(self._years[year], 1) + prior / model.YEARS) / (self._years.sum() + prior)
+        return -math.log2(share) if year else 0.0
+
+    def _day_bits(self, month: int, day: int) -> float:
+        if not (month and day):
+            return math.log2(model.MONTHS) * bool(month) + math.log2(model.DAYS_IN_MONTH) * bool(day)
+        # As many days as there are need as many persons before some are seen to be commoner.
+        prior = model.PRIOR_PERSONS * model.MONTHS
+        share = (max(self._days[month << 5 | day], 1) + prior / model.DAYS) / (self._days.sum() + prior)
+        return -math.log2(share)

@@ -1,0 +1,106 @@
+"""What each level of agreement is worth, in bits: a noisy channel with the constants of model.toml."""
+
+import math
+import pkgutil
+import tomllib
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from services.people import likeness
+
+Bits = NDArray[np.float64]
+
+# How many persons of average names stand beside those counted: no small index makes a name rarer or commoner
+# than it is among all who are arrested.
+PRIOR_PERSONS = 200
+# As common as England's commonest names; an index of Smiths does not make the name worth nothing.
+COMMONEST = (0.04, 0.02)
+# Days and months are as common as they come; so are years, among those who are arrested.
+YEARS, DAYS, DAYS_IN_MONTH, MONTHS = 60, 365.25, 30.4, 12
+
+# Nobody is told apart by having more.
+MOST_ALIASES = 255
+
+
+@dataclass(frozen=True)
+class Model:
+    version: str
+    # By role (given, family) and level: P(this spelling | that one is held, the same person).
+    channel: Bits
+    # By role: P(another name altogether | same) / P(it | another person).
+    unlike: tuple[float, float]
+    # By role: as how many persons' name a spelling counts that nobody held has.
+    unseen: tuple[float, float]
+    date_channel: Bits
+    date_unlike: float
+    partly_differs: float
+    swapped: float
+    alias_at_most: float
+    sex_differs: float
+    relatives: float
+    slack: float
+
+    def name_bits(self, role: int, held: NDArray[np.float64 | np.intp], persons: int) -> Bits:
+        """By level, from how many of the persons hold a name at each level of the one that was given."""
+        channel = self.channel[role]
+        expected = held @ channel + self.unseen[role]
+        seen = np.minimum(expected / (persons + PRIOR_PERSONS), COMMONEST[role])
+        bits = np.log2(channel / seen[..., None] + self.unlike[role])
+        bits[..., 0] = 0.0
+        return np.asarray(bits)
+
+    def date_bits(self, rarity: float) -> Bits:
+        """By level, from how rare the date is that was given, in bits; partial without what is shared."""
+        bits = np.log2(self.date_channel * 2**rarity + self.date_unlike)
+        bits[0] = 0.0
+        bits[likeness.PARTIAL] = math.log2(self.date_channel[likeness.PARTIAL])
+        bits[likeness.PARTLY_DIFFERS] = math.log2(self.partly_differs)
+        return np.asarray(bits)
+
+    @cached_property
+    def alias_prices(self) -> Bits:
+        """What it costs to be one of so many aliases: the chances they had to agree, up to a bound."""
+        return np.asarray(np.minimum(np.log2(np.arange(MOST_ALIASES + 1) + 1.0), self.alias_at_most))
+
+    def threshold(self, size: int, false_alarms: float) -> float:
+        """From how many bits on a match is POSSIBLE, for that share of alarms among all who are not held."""
+        return math.log2(max(size, SMALLEST_SIZE) / false_alarms) - self.slack
+
+
+# Below this, what one name alone is worth would pass for a match.
+SMALLEST_SIZE = 300
+
+
+def read(text: str) -> Model:
+    table = tomllib.loads(text)
+    given, family, dates, prices = (
+        table[each] for each in ("given_name", "family_name", "birth_date", "prices")
+    )
+    return Model(
+        version=table["version"],
+        channel=np.array([_levels(each, likeness.NAMES) for each in (given, family)]),
+        unlike=(given["unlike"], family["unlike"]),
+        unseen=(given["unseen"], family["unseen"]),
+        date_channel=np.array(_levels(dates, likeness.DATES)),
+        date_unlike=dates["unlike"],
+        partly_differs=dates["partly_differs"],
+        slack=table["threshold"]["slack"],
+        **prices,
+    )
+
+
+def _levels(table: dict[str, Any], levels: tuple[str, ...]) -> list[float]:
+    return [float(table.get(level, 0.0)) for level in levels]
+
+
+def _stored() -> Model:
+    text = pkgutil.get_data("services.people", "model.toml")
+    assert text is not None
+    return read(text.decode())
+
+
+MODEL = _stored()

@@ -1,0 +1,144 @@
+"""The index as numbers: a row for every name of a person, sorted by date and by pair of names."""
+
+from typing import NamedTuple, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from services.people.cues import spans
+from services.people.likeness import Codes, Levels
+from services.people.model import Bits
+
+Places = NDArray[np.intp | np.int32]
+Table = NDArray[np.int32]
+
+# What stands in a row: whose it is (nobody's once dropped), the codes of names and date, how many aliases
+# stand beside this one (none where it is the main name), the sex.
+PERSON, FAMILY, GIVEN, DATE, ALIASES, SEX = range(6)
+NOBODY = -1
+
+# The newest rows are looked at one and all; more than these are sorted in. At a million rows that takes
+# 15 ms, which is how long a question may wait, and no change takes longer than a dozen microseconds of it.
+_APART = 1024
+# Rows of the commonest pairs beyond these are looked at only if the date is near.
+MOST_NAMED = 20_000
+# With no more pairs than this under the family names that come near, no given name is asked for.
+FEW = 256
+
+_HIGH, _LOW = np.uint64(32), np.uint64(0xFFFFFFFF)
+Key = TypeVar("Key", bound=np.generic)
+
+
+class Field(NamedTuple):
+    """How one name that was given stands to every spelling: who comes near, and the bits by code."""
+
+    near: Codes
+    levels: Levels
+    bits: Bits
+    # What a name is worth that does not come near.
+    unlike: float
+    # What the name itself is worth.
+    exact: float
+
+
+class Rows:
+    def __init__(self) -> None:
+        self._table: Table = np.zeros((64, 6), np.int32)
+        self._size = 0
+        self._dropped = 0
+        self._empty()
+
+    @property
+    def table(self) -> Table:
+        return self._table[: self._size]
+
+    def add(self, rows: list[tuple[int, ...]]) -> int:
+        """The place of the first of them."""
+        place, self._size = self._size, self._size + len(rows)
+        while self._size > len(self._table):
+            self._table = np.concatenate([self._table, np.zeros_like(self._table)])
+        self._table[place : self._size] = rows
+        return place
+
+    def of(self, place: int) -> Table:
+        """A person's rows, of which the first stands there."""
+        person, end = self._table[place, PERSON], place + 1
+        while end < self._size and self._table[end, PERSON] == person:
+            end += 1
+        return self._table[place:end]
+
+    def drop(self, place: int) -> None:
+        rows = self.of(place)
+        self._dropped += len(rows)
+        rows[:, PERSON] = NOBODY
+
+    def settle(self) -> bool:
+        """Sorts in what is new if it is much; whether rows have moved to other places."""
+        crowded = self._dropped > max(_APART, self._size // 2)
+        if crowded:
+            self._table = self.table[self.table[:, PERSON] != NOBODY]
+            self._size, self._dropped = len(self._table), 0
+            self._empty()
+        if self._size - self._settled > _APART:
+            self._merge()
+        return crowded
+
+    def firsts(self) -> tuple[Codes, Places]:
+        """Every person, and the place of the first row."""
+        persons, places = np.unique(self.table[:, PERSON], return_index=True)
+        return persons, places
+
+    def newest(self) -> Places:
+        return np.arange(self._settled, self._size)
+
+    def born(self, dates: Codes) -> Places:
+        starts, ends = (np.searchsorted(self._dates, dates, side) for side in ("left", "right"))
+        return self._by_date[spans(starts, ends)]
+
+    def named(self, family: Field, given: Field, least: float) -> Places:
+        """Who has names near to both, so that their bits reach the least; the best, if there are too many."""
+        starts, ends = (
+            np.searchsorted(self._pairs, (family.near + step).astype(np.uint64) << _HIGH) for step in (0, 1)
+        )
+        pairs = spans(starts, ends)
+        codes = (self._pairs[pairs] & _LOW).astype(np.intp)
+        bits = np.repeat(family.bits[family.near], ends - starts) + given.bits[codes]
+        wanted = bits >= least
+        if len(pairs) > FEW:
+            wanted &= given.bits[codes] > given.unlike
+        return self._by_pair[self._best(pairs[wanted], bits[wanted])]
+
+    def _best(self, pairs: Places, bits: NDArray[np.float64]) -> Places:
+        starts, ends = self._starts[pairs], self._starts[pairs + 1]
+        if (ends - starts).sum() > MOST_NAMED:
+            order = np.argsort(-bits, kind="stable")
+            starts, ends = starts[order], ends[order]
+        return spans(starts, ends)[:MOST_NAMED]
+
+    def _empty(self) -> None:
+        self._settled = 0
+        self._dates: Codes = np.empty(0, np.int32)
+        self._by_date: Codes = np.empty(0, np.int32)
+        self._names: NDArray[np.uint64] = np.empty(0, np.uint64)
+        self._by_pair: Codes = np.empty(0, np.int32)
+        self._pair_up()
+
+    def _merge(self) -> None:
+        new = self.table[self._settled :]
+        names = new[:, FAMILY].astype(np.uint64) << _HIGH | new[:, GIVEN].astype(np.uint64)
+        self._dates, self._by_date = self._merged(self._dates, self._by_date, new[:, DATE])
+        self._names, self._by_pair = self._merged(self._names, self._by_pair, names)
+        self._settled = self._size
+        self._pair_up()
+
+    def _merged(self, keys: NDArray[Key], rows: Codes, new: NDArray[Key]) -> tuple[NDArray[Key], Codes]:
+        order = np.argsort(new, kind="stable")
+        places = np.searchsorted(keys, new[order], "right")
+        added = (order + self._settled).astype(np.int32)
+        return np.insert(keys, places, new[order]), np.insert(rows, places, added)
+
+    def _pair_up(self) -> None:
+        changes = np.flatnonzero(np.diff(self._names)) + 1
+        firsts = np.concatenate([[0], changes]) if len(self._names) else changes
+        self._pairs = self._names[firsts]
+        self._starts = np.append(firsts, len(self._names))

@@ -1,0 +1,71 @@
+"""The spellings of names that are or were held: a code for each, and how many persons have it."""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from services.people import likeness, names
+from services.people.cues import Cues
+from services.people.likeness import Codes, Spellings
+from services.people.names import Wording
+
+GIVEN, FAMILY = 0, 1
+# The code of a name that is missing.
+NONE = 0
+
+
+class Coded(NamedTuple):
+    given: int
+    family: int
+
+
+class Vocabulary:
+    """Codes are never taken back: who comes again mostly comes under the same name."""
+
+    def __init__(self) -> None:
+        self.counts: NDArray[np.int32] = np.zeros((64, 2), np.int32)
+        self._codes: dict[str, int] = {}
+        self._names: list[str] = []
+        self._joined: list[str] = []
+        self._features: NDArray[np.uint32] = np.zeros((64, len(likeness.FEATURES)), np.uint32)
+        self._cues = Cues()
+        self._code("")
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def coded(self, wording: Wording) -> Coded:
+        return Coded(self._code(wording.given), self._code(wording.family))
+
+    def count(self, coded: Coded, step: int) -> None:
+        self.counts[coded.given, GIVEN] += step
+        self.counts[coded.family, FAMILY] += step
+
+    def near(self, name: str) -> Codes:
+        """Who may be meant by a name."""
+        return self._cues.find(name)
+
+    def spellings(self, codes: Codes) -> Spellings:
+        held = codes.tolist()
+        joined = [self._joined[code] for code in held]
+        return Spellings([self._names[code] for code in held], joined, self._features[codes])
+
+    def in_another_script(self, name: str) -> NDArray[np.bool_]:
+        return np.asarray(self._features[: len(self), likeness.SCRIPT_NUMBER] != likeness.script_number(name))
+
+    def _code(self, name: str) -> int:
+        code = self._codes.get(name)
+        return self._new(name) if code is None else code
+
+    def _new(self, name: str) -> int:
+        code = self._codes[name] = len(self._names)
+        self._names.append(name)
+        self._joined.append(names.joined(name))
+        if code == len(self.counts):
+            self.counts = np.concatenate([self.counts, np.zeros_like(self.counts)])
+            self._features = np.concatenate([self._features, np.zeros_like(self._features)])
+        self._features[code] = likeness.features(name)
+        if name:
+            self._cues.add(name, code)
+        return code
