@@ -448,7 +448,7 @@ def test_the_best_possible_is_what_the_person_would_reach(crowded: Index, asked:
     promised = crowded.best_possible(asked)
     crowded.put("held", asked)
 
-    assert crowded.matches(asked, limit=1)[0].bits == pytest.approx(promised, abs=0.1)
+    assert crowded.matches(asked, limit=1)[0].bits == pytest.approx(promised, abs=0.25)
 
 
 def test_the_threshold_moves_with_the_size_of_the_index() -> None:
