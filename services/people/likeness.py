@@ -82,7 +82,8 @@ def sound_number(name: str) -> int:
 
 
 def script_number(name: str) -> int:
-    return crc32(names.script(name).encode()) if name else 0
+    # Unicode has no name for some letters; they are no missing name.
+    return crc32(names.script(name).encode()) or 1 if name else 0
 
 
 def words(one: str, others: Spellings) -> Levels:
