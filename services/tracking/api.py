@@ -91,9 +91,10 @@ class Tracking(TrackingServiceServicer):
 
         async def act(session: AsyncSession) -> pb.RecordStageResponse:
             await self._record(session, request, occurred, now)
-            file = (await self._file(session, request.nominal_id))[1]
+            living = await persons.living(session, request.nominal_id)
+            file = (await self._file(session, living))[1]
             steps = file.journey(now, None)
-            return pb.RecordStageResponse(journey=journey.to_proto(request.nominal_id, steps))
+            return pb.RecordStageResponse(journey=journey.to_proto(living, steps))
 
         return await requests.once(self._database, request, pb.RecordStageResponse, act, now)
 
@@ -253,13 +254,15 @@ class Tracking(TrackingServiceServicer):
         now: datetime,
         check: Callable[[CaseFile], None] = lambda file: None,
     ) -> pb.Case:
-        await lock(session, request.nominal_id)
-        person, file = await self._file(session, request.nominal_id)
+        living = await persons.living(session, request.nominal_id)
+        await lock(session, living)
+        person, file = await self._file(session, living)
         check(file)
         caller = identity.current()
         name = f"{request.DESCRIPTOR.name}/{caller.subject}/{request.request_id}"
         entry = Entry(name, request, occurred, now)
-        await facts.record(session, entry, nominal_id=person.nominal_id)
+        # It stays with the nominal that it was said of, should the merge be taken back.
+        await facts.record(session, entry, nominal_id=request.nominal_id)
         case = await self._settler.settle(session, person.nominal_id, now)
         assert case is not None, "the person is there"
         return case

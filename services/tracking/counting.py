@@ -44,6 +44,14 @@ class Cell(NamedTuple):
     category: str = ""
 
 
+class Other(NamedTuple):
+    """Somebody who was on the list at the end of the month before and was found to be this one since."""
+
+    strand: int
+    nominating_ocu: str
+    owner: str
+
+
 @dataclass(frozen=True)
 class Listed:
     """Somebody who was on the list in the month, or at the end of the month before."""
@@ -63,6 +71,9 @@ class Listed:
     nominating_ocu: str
     owner: str
     owner_before: str
+    merged: Sequence[Other] = ()
+    # Was on the list at the end of the month before, then counted as one with another.
+    parted: bool = False
 
 
 @dataclass(frozen=True)
@@ -99,6 +110,11 @@ def counted(listed: Iterable[Listed], tests: Iterable[DrugTest], area: Area) -> 
 
 def _person(cells: Counter[Cell], one: Listed, area: Area) -> None:
     here = area.has(one.owner, one.nominating_ocu)
+    cells[Cell("MERGED")] -= sum(
+        area.has(other.owner, other.nominating_ocu)
+        for other in one.merged
+        if other.strand != screening_pb2.STRAND_PREVENT_AND_DETER
+    )
     if one.strand == screening_pb2.STRAND_PREVENT_AND_DETER:
         _add(cells, "M24", (), int(here))
         return
@@ -124,7 +140,8 @@ def _person(cells: Counter[Cell], one: Listed, area: Area) -> None:
     cells[Cell("M0")] += one.at_end
     cells[Cell("ADDED")] += one.added
     cells[Cell("REMOVED")] += len(one.removals)
-    cells[Cell("NEW_PERSONS")] += not one.before
+    cells[Cell("NEW_PERSONS")] += not (one.before or one.parted)
+    cells[Cell("MERGED")] += one.parted
 
 
 def _test(cells: Counter[Cell], test: DrugTest, area: Area) -> None:

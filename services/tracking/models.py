@@ -28,6 +28,7 @@ from services.runtime.database import instant
 from services.runtime.due import Due
 from services.runtime.outbox import Outbox
 from services.runtime.requests import Requests
+from services.tracking.headcount import Merge, Stretch
 
 SCHEMA = "tracking"
 NOTICES, CASEWORK = "ppo.notices.", "casework."
@@ -103,6 +104,39 @@ class Episode(Base):
     removal_reason: Mapped[small] = mapped_column(
         server_default=text("0"), comment="ppo.flagging.v1.RemovalReason; 0 while it stands or is not known"
     )
+    registered_id: Mapped[maybe_words] = mapped_column(
+        comment="The nominal that was registered, where it lives on in this one"
+    )
+    merged: Mapped[bool] = mapped_column(
+        server_default=text("false"), comment="It ended because the person had an earlier one"
+    )
+    flag_version: Mapped[big] = mapped_column(server_default=text("0"), comment="Of the flag that said so")
+
+    def to_stretch(self) -> Stretch:
+        return Stretch(
+            self.registration_id,
+            self.registered_id or self.nominal_id,
+            self.start_time,
+            self.end_time,
+            self.strand,
+            self.nominating_ocu,
+            self.removal_reason,
+            self.merged,
+        )
+
+
+class NominalMerge(Base):
+    """From when until when a nominal lived on in another, as its flag has it."""
+
+    __tablename__ = "nominal_merge"
+
+    nominal_id: Mapped[words] = mapped_column(ForeignKey(Person.nominal_id), primary_key=True)
+    merged_time: Mapped[instant] = mapped_column(primary_key=True)
+    into_id: Mapped[words]
+    unmerged_time: Mapped[maybe_instant]
+
+    def to_merge(self) -> Merge:
+        return Merge(self.nominal_id, self.into_id, self.merged_time, self.unmerged_time)
 
 
 class Identifier(Base):

@@ -1,7 +1,7 @@
 """A month is closed: counted at one instant, kept, and sent to the returns service."""
 
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -20,8 +20,9 @@ from services.runtime.clock import Clock
 from services.runtime.database import Database
 from services.runtime.errors import Conflict, Illegal, Invalid, Unavailable
 from services.runtime.reference import Reference
-from services.tracking import counting, days
-from services.tracking.counting import Area, Cell, DrugTest, Listed
+from services.tracking import counting, days, headcount
+from services.tracking.counting import Area, Cell, DrugTest, Listed, Other
+from services.tracking.headcount import Head
 from services.tracking.models import Closing
 from services.tracking.store import months as store
 
@@ -80,7 +81,12 @@ class Months:
     async def _count(self, session: AsyncSession, month: date, area: Area) -> dict[Cell, int]:
         start, end = days.midnight(month), _end(month)
         last = days.shift(month, 1) - timedelta(days=1)
-        listed = [_listed(row) for row in await store.listed(session, start, end)]
+        heads = headcount.heads(
+            await store.stretches(session, start, end), await store.merges(session), start, end
+        )
+        seen = await store.seen(session, heads)
+        owners = await store.owned(session, [before for head in heads for before in head.before], start)
+        listed = [_listed(head, seen[head.nominal_id], owners) for head in heads if head.nominal_id in seen]
         others = [
             DrugTest(self._ocu(one.suite_id, end), False, one.test_result)
             for one in await store.detentions(session, month, last)
@@ -124,19 +130,21 @@ def _end(month: date) -> datetime:
     return days.midnight(days.shift(month, 1))
 
 
-def _listed(row: Row[Any]) -> Listed:
+def _listed(head: Head, seen: Row[Any], owners: Mapping[str, str]) -> Listed:
     return Listed(
-        person=flagging.Flag.FromString(row.flag).person,
-        strand=row.strand,
-        snapshot=row.snapshot,
-        before=row.before,
-        at_end=row.at_end,
-        added=row.added,
-        removals=row.removals,
-        position=row.position,
-        nominating_ocu=row.nominating_ocu,
-        owner=row.owner,
-        owner_before=row.owner_before,
+        person=flagging.Flag.FromString(seen.flag).person,
+        strand=head.strand,
+        snapshot=head.snapshot,
+        before=bool(head.before),
+        at_end=head.at_end,
+        added=head.added,
+        removals=head.removals,
+        position=seen.position,
+        nominating_ocu=head.nominating_ocu,
+        owner=seen.owner,
+        owner_before=owners[head.before[0].nominal_id] if head.before else "",
+        merged=[Other(one.strand, one.nominating_ocu, owners[one.nominal_id]) for one in head.before[1:]],
+        parted=head.was_on and not head.before,
     )
 
 

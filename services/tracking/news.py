@@ -16,7 +16,7 @@ from services.tracking.evidence import Plan
 Key: TypeAlias = tuple[int, str]
 
 RELEASE_PLANNED = pb.NOTICE_TYPE_RELEASE_PLANNED
-FLAG_SET, FLAG_CLEARED = pb.NOTICE_TYPE_PPO_FLAG_SET, pb.NOTICE_TYPE_PPO_FLAG_CLEARED
+FLAGS = FLAG_SET, FLAG_CLEARED = pb.NOTICE_TYPE_PPO_FLAG_SET, pb.NOTICE_TYPE_PPO_FLAG_CLEARED
 
 
 def news(file: CaseFile, told: Collection[Key], now: datetime) -> list[Change]:
@@ -27,7 +27,7 @@ def news(file: CaseFile, told: Collection[Key], now: datetime) -> list[Change]:
 
 def text(change: Change) -> str:
     """What is told of a change; of a flag only that it is so."""
-    if change.type in (FLAG_SET, FLAG_CLEARED):
+    if change.type in FLAGS:
         return ""
     release = change.release or ""
     words = (change.occurred.isoformat(), change.prison, change.from_prison, change.basis, release)
@@ -52,7 +52,7 @@ def _flags(file: CaseFile, told: Collection[Key], now: datetime) -> Iterator[Cha
         live = start <= now and (end is None or now < end)
         if live or (FLAG_SET, cause) in told:
             yield Change(FLAG_SET, cause, now, now)
-        if (FLAG_SET, cause) in told and end is not None and end <= now:
+        if (FLAG_SET, cause) in told and end is not None and end <= now and not episode.merged:
             yield _cleared(cause, now)
 
 

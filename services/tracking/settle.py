@@ -44,6 +44,8 @@ class Settler:
             return None
         older = await persons.merged_with(session, nominal_id)
         file = await self._file(session, person, older)
+        if person.merged_into:
+            return await self._leave(session, person, older, file, now)
         if occurred is not None and any(entry.occurred > occurred for entry in file.entries):
             OUT_OF_ORDER.inc()
         tenures, next_time = file.tenures(now)
@@ -62,13 +64,32 @@ class Settler:
             await due.put(session, SETTLE, nominal_id, next_time)
         return person.to_proto(now)
 
+    async def _leave(
+        self, session: AsyncSession, person: Person, older: Sequence[Person], file: CaseFile, now: datetime
+    ) -> pb.Case:
+        """Its stages and owners stay as they were: what goes on, goes on under the nominal that lives on."""
+        owned = await fact_store.owned(session, person.nominal_id, now)
+        last = owned.to_proto() if owned else pb.Ownership(state=pb.OWNERSHIP_STATE_NONE)
+        await fact_store.set_reviews(session, person.nominal_id, [], now)
+        gone = pb.Case(
+            ownership=pb.Ownership(state=pb.OWNERSHIP_STATE_NONE), merged_into=person.merged_into or ""
+        )
+        await self._publish(session, person, gone, now)
+        # Who had the case is told that this flag is no more.
+        await self.teller.tell(session, person, older, file, _case(file, last, now), now)
+        await due.drop(session, SETTLE, person.nominal_id)
+        return person.to_proto(now)
+
     async def file(self, session: AsyncSession, person: Person) -> CaseFile:
         return await self._file(session, person, await persons.merged_with(session, person.nominal_id))
 
     async def _file(self, session: AsyncSession, person: Person, older: Sequence[Person]) -> CaseFile:
         ids = [person.nominal_id, *(one.nominal_id for one in older)]
         entries = await fact_store.entries(session, ids)
-        merges = tuple(sorted(one.to_flag().recorded_time.ToDatetime(UTC) for one in older))
+        told = (merge for one in older for merge in one.to_flag().merges)
+        merges = tuple(
+            sorted(one.merged_time.ToDatetime(UTC) for one in told if not one.HasField("unmerged_time"))
+        )
         return CaseFile(person.to_flag(), entries, self.reference, self.limits, merges)
 
     async def _publish(self, session: AsyncSession, person: Person, case: pb.Case, now: datetime) -> None:

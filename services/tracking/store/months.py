@@ -4,59 +4,70 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import Row, select, text, update
+from sqlalchemy import Row, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ppo.custody.v1 import events_pb2 as custody
-from services.tracking.models import Closing, DetentionCount, Fact
+from services.tracking.headcount import Before, Head, Merge, Stretch
+from services.tracking.models import Closing, DetentionCount, Episode, Fact, NominalMerge
 
-# One row a person: on the list at the end of the month before, or at any instant of this one. The snapshot is
-# the month's last instant, or the last one before the person was removed for good.
-_LISTED = text(
+# What is known of somebody at an instant.
+_SEEN = text(
     """
-    WITH listed AS (
-        SELECT nominal_id,
-            least(max(coalesce(end_time, 'infinity')), :end) - interval '1 microsecond' AS snapshot,
-            bool_or(start_time < :start AND coalesce(end_time, 'infinity') >= :start) AS before,
-            bool_or(start_time < :end AND coalesce(end_time, 'infinity') >= :end) AS at_end,
-            count(*) FILTER (WHERE start_time >= :start AND start_time < :end) AS added,
-            coalesce(
-                array_agg(removal_reason) FILTER (WHERE end_time >= :start AND end_time < :end), '{}'
-            ) AS removals,
-            (array_agg(strand ORDER BY start_time DESC))[1] AS strand,
-            (array_agg(nominating_ocu ORDER BY start_time DESC))[1] AS nominating_ocu
-        FROM episode
-        WHERE start_time < :end AND coalesce(end_time, 'infinity') >= :start
-        GROUP BY nominal_id
-    )
-    SELECT listed.*, person.flag, coalesce(stage.position, 0) AS position,
-        coalesce(latest.owner, '') AS owner, coalesce(earlier.owner, '') AS owner_before
-    FROM listed
+    SELECT person.nominal_id, person.flag, coalesce(stage.position, 0) AS position,
+        coalesce(latest.owner, '') AS owner
+    FROM unnest(CAST(:ids AS text[]), CAST(:snapshots AS timestamptz[])) AS asked (nominal_id, snapshot)
     JOIN person USING (nominal_id)
     LEFT JOIN LATERAL (
-        SELECT position FROM stage WHERE stage.nominal_id = listed.nominal_id AND effective_time <= snapshot
+        SELECT position FROM stage WHERE stage.nominal_id = asked.nominal_id AND effective_time <= snapshot
         ORDER BY effective_time DESC LIMIT 1
     ) stage ON true
     LEFT JOIN LATERAL (
         SELECT owner FROM ownership
-        WHERE ownership.nominal_id = listed.nominal_id AND superseded_time IS NULL
+        WHERE ownership.nominal_id = asked.nominal_id AND superseded_time IS NULL
             AND effective_time <= snapshot
         ORDER BY effective_time DESC LIMIT 1
     ) latest ON true
+    """
+)
+# Whose case it was before an instant; of somebody who was found to be another since, as was known until then.
+_OWNED = text(
+    """
+    SELECT asked.nominal_id, coalesce(latest.owner, '') AS owner
+    FROM unnest(CAST(:ids AS text[]), CAST(:changes AS timestamptz[])) AS asked (nominal_id, changed)
     LEFT JOIN LATERAL (
         SELECT owner FROM ownership
-        WHERE ownership.nominal_id = listed.nominal_id AND superseded_time IS NULL
-            AND effective_time < :start
-        ORDER BY effective_time DESC LIMIT 1
-    ) earlier ON true
-    ORDER BY listed.nominal_id
+        WHERE ownership.nominal_id = asked.nominal_id AND effective_time < :start
+            AND (superseded_time IS NULL OR superseded_time >= changed)
+        ORDER BY coalesce(recorded_time < changed, true) DESC, effective_time DESC LIMIT 1
+    ) latest ON true
     """
 )
 
 
-async def listed(session: AsyncSession, start: datetime, end: datetime) -> Sequence[Row[Any]]:
-    return (await session.execute(_LISTED, {"start": start, "end": end})).all()
+async def stretches(session: AsyncSession, start: datetime, end: datetime) -> list[Stretch]:
+    """Of everybody who was on the list then, or until the instant before."""
+    rows = select(Episode).where(
+        Episode.start_time < end, or_(Episode.end_time.is_(None), Episode.end_time >= start)
+    )
+    return [row.to_stretch() for row in await session.scalars(rows)]
+
+
+async def merges(session: AsyncSession) -> list[Merge]:
+    return [row.to_merge() for row in await session.scalars(select(NominalMerge))]
+
+
+async def seen(session: AsyncSession, heads: Sequence[Head]) -> dict[str, Row[Any]]:
+    """Flag, position and owner of each at their snapshot."""
+    asked = {"ids": [one.nominal_id for one in heads], "snapshots": [one.snapshot for one in heads]}
+    return {row.nominal_id: row for row in await session.execute(_SEEN, asked)}
+
+
+async def owned(session: AsyncSession, before: Sequence[Before], start: datetime) -> dict[str, str]:
+    asked = {"ids": [one.nominal_id for one in before], "changes": [one.changed for one in before]}
+    rows = await session.execute(_OWNED, asked | {"start": start})
+    return {row.nominal_id: row.owner for row in rows}
 
 
 async def detentions(session: AsyncSession, first: date, last: date) -> Sequence[DetentionCount]:

@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Collection, Sequence
+from datetime import UTC
 
 from sqlalchemy import Select, delete, select
 from sqlalchemy.dialects.postgresql import insert
@@ -10,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from ppo.flagging.v1 import events_pb2 as flagging
 from ppo.person.v1 import person_pb2, screening_pb2
 from services.tracking.casefile import span
-from services.tracking.models import Episode, Identifier, Person
+from services.tracking.models import Episode, Identifier, NominalMerge, Person
 
 
 async def person(session: AsyncSession, nominal_id: str) -> Person | None:
@@ -38,13 +39,15 @@ async def take(session: AsyncSession, flag: flagging.Flag) -> bool:
     if await session.scalar(taken.returning(Person.nominal_id)) is None:
         return False
     await _episodes(session, flag)
+    await _merges(session, flag)
     return True
 
 
 async def _episodes(session: AsyncSession, flag: flagging.Flag) -> None:
+    """An episode is the person's of the latest flag that has it: a merge and its end move it."""
     ids = [one.registration_id for one in flag.episodes]
     gone = delete(Episode).where(Episode.nominal_id == flag.nominal_id, Episode.registration_id.not_in(ids))
-    await session.execute(gone)
+    await session.execute(gone.where(Episode.flag_version <= flag.version))
     for episode in flag.episodes:
         start, end = span(episode)
         values = {
@@ -53,12 +56,32 @@ async def _episodes(session: AsyncSession, flag: flagging.Flag) -> None:
             "nominating_ocu": episode.nominating_ocu,
             "start_time": start,
             "end_time": end,
+            "registered_id": episode.nominal_id or None,
+            "merged": episode.merged,
+            "flag_version": flag.version,
             "removal_reason": episode.removal_reason,
         }
         row = insert(Episode).values(registration_id=episode.registration_id, **values)
         await session.execute(
-            row.on_conflict_do_update(index_elements=[Episode.registration_id], set_=values)
+            row.on_conflict_do_update(
+                index_elements=[Episode.registration_id],
+                set_=values,
+                where=Episode.flag_version <= flag.version,
+            )
         )
+
+
+async def _merges(session: AsyncSession, flag: flagging.Flag) -> None:
+    await session.execute(delete(NominalMerge).where(NominalMerge.nominal_id == flag.nominal_id))
+    for merge in flag.merges:
+        until = merge.unmerged_time.ToDatetime(UTC) if merge.HasField("unmerged_time") else None
+        row = insert(NominalMerge).values(
+            nominal_id=flag.nominal_id,
+            into_id=merge.into_nominal_id,
+            merged_time=merge.merged_time.ToDatetime(UTC),
+            unmerged_time=until,
+        )
+        await session.execute(row.on_conflict_do_nothing())
 
 
 async def merged_with(session: AsyncSession, nominal_id: str) -> Sequence[Person]:
