@@ -42,7 +42,9 @@ def lives(draw: st.DrawFn) -> list[Stretch]:
     for nominal in NOMINALS:
         marks = sorted(draw(st.sets(st.integers(0, 95), max_size=4)))
         for place in range(0, len(marks), 2):
-            found.append(stretch(nominal, *marks[place : place + 2]))
+            start, end, *_ = *marks[place:], None
+            assert start is not None
+            found.append(stretch(nominal, start, end))
     return found
 
 
