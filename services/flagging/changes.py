@@ -160,8 +160,7 @@ async def conclude(session: AsyncSession, concluded: Sequence[History]) -> None:
 
 async def republish(session: AsyncSession, nominal_ids: Collection[str], now: datetime) -> None:
     """After a change of who the persons are; those who never had a flag have none now."""
-    living = set((await merges.living(session, nominal_ids)).values())
-    flagged = await flag_store.held(session, living)
+    flagged = await flag_store.held(session, nominal_ids)
     if flagged:
         await _publish(session, list((await _histories(session, flagged, now)).values()))
 

@@ -321,6 +321,8 @@ CHAIN = [
     Try("unmerge", 0),
     Try("unmerge", 1),
 ]
+# Who yields to somebody who goes away yields on to the one whom that one had yielded to.
+YIELDING = [*CHAIN[:5], Try("remove", 2), Try("unmerge", 0), Try("unmerge", 1)]
 
 
 @settings(
@@ -330,6 +332,7 @@ CHAIN = [
 )
 @given(st.lists(st.builds(Try, kinds, nominals, nominals), max_size=14), st.integers())
 @example(CHAIN, 0)
+@example(YIELDING, 0)
 def test_after_any_history_the_flags_are_the_models_and_a_merge_undone_leaves_no_trace(
     own: servers.Database, history: list[Try], seed: int
 ) -> None:
