@@ -1,7 +1,7 @@
 """Whose arrest a custody record stands for, and what has to be told when that changes."""
 
 from collections.abc import Collection
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import NamedTuple
 
 from ppo.custody.v1 import custody_pb2 as pb
@@ -37,8 +37,10 @@ def ruled_out(
     reidentified: bool,
     flag: flagging.Flag | None,
     booked_time: datetime,
+    caught_up: bool,
 ) -> bool:
-    """The person was never that PPO: an officer or a new identity says so, or the registration was annulled.
+    """The person was never that PPO: an officer or a new identity says so, the registration was annulled, or
+    a merge was taken back by which the two were one. `caught_up`: the flag is as late as the answer.
 
     Who was a PPO when booked in and is removed later stays arrested as one. An outage rules nobody out.
     """
@@ -46,4 +48,13 @@ def ruled_out(
         return True
     if not answers.settled(answer) or answer.screening.outcome == screening_pb2.OUTCOME_UNKNOWN:
         return False
-    return reidentified or (flag is not None and not flagged_at(booked_time, spans(flag)))
+    if flag is None:
+        return reidentified
+    parted = caught_up and _another(answer, flag)
+    return reidentified or parted or not flagged_at(booked_time, spans(flag))
+
+
+def _another(answer: pb.Answer, flag: flagging.Flag) -> bool:
+    """That one is a PPO still, and the register does not say so of this person."""
+    at = answer.answered_time.ToDatetime(UTC)
+    return flag.nominal_id not in answers.nominals(answer) and flagged_at(at, spans(flag))

@@ -155,6 +155,7 @@ class Checker:
         return suite
 
     async def _find(self, asked: Asked, purpose: policy_pb2.Purpose.ValueType, seconds: float) -> Found:
+        asked = asked._replace(excluded=self._replica.known_as(asked.excluded))
         found = await self._screen(asked, purpose, seconds)
         if not asked.excluded.intersection(each.nominal_id for each in found.screening.candidates):
             return found

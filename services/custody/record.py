@@ -171,10 +171,11 @@ class Records:
         wrong = earlier and arrests.ruled_out(
             earlier,
             answer,
-            excluded=verdicts.standing(detention.said).excluded,
+            excluded=self._replica.known_as(verdicts.standing(detention.said).excluded),
             reidentified=reidentified,
             flag=flag,
             booked_time=detention.booked_time,
+            caught_up=self._replica.version >= answer.screening.register_version,
         )
         living = flag.nominal_id if flag is not None else ""
         return arrests.change(earlier, answer, living=living, ruled_out=bool(wrong))

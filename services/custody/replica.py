@@ -194,6 +194,12 @@ class Replica:
             flag = None if flag.merged_into in seen else self._current.flags.get(flag.merged_into)
         return flag
 
+    def known_as(self, nominal_ids: Iterable[str]) -> frozenset[str]:
+        """With those that they were merged into: what was said of the one was said of the person."""
+        living = ((nominal_id, self.flag(nominal_id)) for nominal_id in nominal_ids)
+        pairs = ((nominal_id, flag.nominal_id if flag else nominal_id) for nominal_id, flag in living)
+        return frozenset(one for pair in pairs for one in pair)
+
     def screen(
         self, given: person_pb2.Person, *, fingerprint: bool, now: datetime, false_alarms: float
     ) -> screening_pb2.Screening:

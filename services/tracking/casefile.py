@@ -218,7 +218,11 @@ class CaseFile:
             yield Residence(told.kind, told.ocu, entry.occurred, handover)
 
     def _offences(self) -> Iterator[Offence]:
-        for entry, arrest in self._entries(custody.PpoArrested):
+        # Told again once a merge was taken back it is the same arrest.
+        arrests = {
+            arrest.detention_id: (entry, arrest) for entry, arrest in self._entries(custody.PpoArrested)
+        }
+        for entry, arrest in arrests.values():
             suite = self.reference.row("suites", arrest.suite_id, at=entry.occurred)
             if suite is not None:
                 yield Offence(suite.text("ocu"), entry.occurred)

@@ -52,10 +52,10 @@ class Teller:
     ) -> None:
         """What was told of a nominal that lives on in this one is not told again."""
         known = await store.of_persons(session, [person.nominal_id, *(one.nominal_id for one in older)])
-        told_ = [row for row in known if row.state != RETRACTED]
-        own = {(row.type, row.cause): row for row in told_ if row.nominal_id == person.nominal_id}
+        rows = [row for row in known if row.state != RETRACTED]
+        own = {(row.type, row.cause): row for row in rows if row.nominal_id == person.nominal_id}
         # A flag is the nominal's own: that of one that lives on in it says nothing of it.
-        others = {(row.type, row.cause): row for row in told_ if row.type not in news.FLAGS}
+        others = {(row.type, row.cause): row for row in rows if row.type not in news.FLAGS}
         standing = others | own
         merged = bool(person.merged_into)
         changes = news.cleared(own, now) if merged else news.news(file, standing, now)

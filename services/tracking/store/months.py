@@ -77,14 +77,15 @@ async def detentions(session: AsyncSession, first: date, last: date) -> Sequence
 
 
 async def tests(session: AsyncSession, start: datetime, end: datetime) -> list[custody.PpoDrugTested]:
-    """Of PPOs."""
+    """Of PPOs, each once as it was last told: an arrest is told again once a merge was taken back."""
     rows = select(Fact.message).where(
         Fact.message_type == custody.PpoDrugTested.DESCRIPTOR.full_name,
         Fact.withdrawn_time.is_(None),
         Fact.occurred_time >= start,
         Fact.occurred_time < end,
     )
-    return [custody.PpoDrugTested.FromString(one) for one in await session.scalars(rows)]
+    told = await session.scalars(rows.order_by(Fact.recorded_time, Fact.fact_id))
+    return list({one.drug_test.test_id: one for one in map(custody.PpoDrugTested.FromString, told)}.values())
 
 
 async def open_closing(session: AsyncSession, row: Closing) -> Closing:

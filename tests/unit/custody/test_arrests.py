@@ -42,9 +42,16 @@ def ruled_out(
     excluded: frozenset[str] = frozenset(),
     reidentified: bool = False,
     state: flagging.Flag | None = None,
+    caught_up: bool = False,
 ) -> bool:
     return arrests.ruled_out(
-        "n1", answer, excluded=excluded, reidentified=reidentified, flag=state, booked_time=BOOKED
+        "n1",
+        answer,
+        excluded=excluded,
+        reidentified=reidentified,
+        flag=state,
+        booked_time=BOOKED,
+        caught_up=caught_up,
     )
 
 
@@ -72,3 +79,14 @@ def test_a_new_identity_that_is_not_flagged_rules_the_old_one_out() -> None:
     assert ruled_out(NO, reidentified=True, state=flag("n1"))
     assert ruled_out(by_register(screening(POSSIBLE, "n2")), reidentified=True, state=flag("n1"))
     assert not ruled_out(NO, state=flag("n1"))
+
+
+def test_who_is_found_to_be_another_than_somebody_who_is_a_ppo_still_was_never_arrested_as_that_one() -> None:
+    no = pb.Answer()
+    no.CopyFrom(NO)
+    no.answered_time.FromDatetime(NOW)
+
+    assert ruled_out(no, state=flag("n1"), caught_up=True)
+    # What is held of the register may be older than its answer: then the one may have been removed since.
+    assert not ruled_out(no, state=flag("n1"), caught_up=False)
+    assert not ruled_out(no, state=flag("n1", flagged=False, end=NOW), caught_up=True)
