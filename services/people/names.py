@@ -31,6 +31,8 @@ def wording(name: pb.Name) -> Wording:
     return Wording(given, family) if family else Wording("", given)
 
 
+# Names repeat: an import of many people asks again and again.
+@lru_cache(1 << 14)
 def normal(text: str) -> str:
     """Words of lower-case letters and digits, one space apart, accents off, in any script."""
     plain = text.translate(_APOSTROPHES).casefold()

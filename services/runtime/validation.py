@@ -1,11 +1,12 @@
 """The rules that every request obeys, read off its contract: what is required, and what no field may hold."""
 
-from calendar import monthrange
-from collections.abc import Iterator
-from typing import Any
+from calendar import isleap
+from collections.abc import Callable, Mapping
+from functools import cache, partial
+from typing import Any, NamedTuple
 
 from google.api import field_behavior_pb2
-from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 
 from services.runtime.errors import Invalid
@@ -15,50 +16,77 @@ LONGEST_TEXT = 2_000
 MOST_ITEMS = 1_000
 
 
+# By month; the first where the month is not known.
+_DAYS = (31, 31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
+
+Check = Callable[[Any, str], None]
+
+
+class Rules(NamedTuple):
+    """What holds of a message's fields, by number; most fields take any value and have no check."""
+
+    required: Mapping[int, str]
+    checks: Mapping[int, Check]
+
+
 def check(message: Message, path: str = "") -> None:
-    """Raises Invalid with the path of the first field that breaks a rule."""
-    descriptor: Any = message.DESCRIPTOR
-    for field in descriptor.fields:
-        where = f"{path}{field.name}"
-        _check_required(message, field, where)
-        for value in _values(message, field, where):
-            _check_value(value, field, where)
+    """Raises Invalid with the path of a field that breaks a rule."""
+    required, checks = _rules(message.DESCRIPTOR)
+    given = message.ListFields()
+    if required:
+        present = {field.number for field, _ in given}
+        for number, name in required.items():
+            if number not in present:
+                raise Invalid(path + name, "is required")
+    for field, value in given:
+        check_value = checks.get(field.number)
+        if check_value is not None:
+            check_value(value, path + field.name)
 
 
-def _check_required(message: Message, field: FieldDescriptor, where: str) -> None:
-    if field_behavior_pb2.REQUIRED not in field.GetOptions().Extensions[field_behavior_pb2.field_behavior]:
-        return
-    if field.is_repeated:
-        present = bool(getattr(message, field.name))
-    elif field.message_type:
-        present = message.HasField(field.name)
-    else:
-        present = getattr(message, field.name) != field.default_value
-    if not present:
-        raise Invalid(where, "is required")
+@cache
+def _rules(descriptor: Descriptor) -> Rules:
+    """Read off the contract once a type, for an import asks this of every row."""
+    return Rules(
+        {field.number: field.name for field in descriptor.fields if _required(field)},
+        {field.number: found for field in descriptor.fields if (found := _check(field))},
+    )
 
 
-def _values(message: Message, field: FieldDescriptor, where: str) -> Iterator[Any]:
-    value = getattr(message, field.name)
-    if field.is_repeated:
-        if len(value) > MOST_ITEMS:
-            raise Invalid(where, f"has more than {MOST_ITEMS} items")
-        yield from value
-    elif not field.message_type or message.HasField(field.name):
-        yield value
+def _required(field: FieldDescriptor) -> bool:
+    return field_behavior_pb2.REQUIRED in field.GetOptions().Extensions[field_behavior_pb2.field_behavior]
 
 
-def _check_value(value: Any, field: FieldDescriptor, where: str) -> None:
+def _check(field: FieldDescriptor) -> Check | None:
+    one = _check_one(field)
+    return partial(_check_items, one) if field.is_repeated else one
+
+
+def _check_items(one: Check | None, values: Any, where: str) -> None:
+    if len(values) > MOST_ITEMS:
+        raise Invalid(where, f"has more than {MOST_ITEMS} items")
+    if one is not None:
+        for value in values:
+            one(value, where)
+
+
+def _check_one(field: FieldDescriptor) -> Check | None:
     if field.type == FieldDescriptor.TYPE_STRING:
-        _check_text(value, where)
-    elif field.enum_type and value not in field.enum_type.values_by_number:
-        raise Invalid(where, f"{value} is not a value of {field.enum_type.name}")
-    elif field.message_type and field.message_type.full_name == "google.type.Date":
-        _check_date(value, where)
-    elif field.message_type and field.message_type.full_name == "google.protobuf.Timestamp":
-        _check_time(value, where)
-    elif field.message_type:
-        check(value, where + ".")
+        return _check_text
+    if field.enum_type:
+        return partial(_check_enum, frozenset(field.enum_type.values_by_number), field.enum_type.name)
+    if field.message_type:
+        return _MESSAGES.get(field.message_type.full_name, _check_message)
+    return None
+
+
+def _check_message(value: Message, where: str) -> None:
+    check(value, where + ".")
+
+
+def _check_enum(values: frozenset[int], name: str, value: int, where: str) -> None:
+    if value not in values:
+        raise Invalid(where, f"{value} is not a value of {name}")
 
 
 def _check_text(value: str, where: str) -> None:
@@ -75,8 +103,8 @@ def _check_date(date: Any, where: str) -> None:
         raise Invalid(where, f"{date.year} is not a year")
     if not 0 <= date.month <= 12:
         raise Invalid(where, f"{date.month} is not a month")
-    # 2000 and January have as many days as any year and month can.
-    days = monthrange(date.year or 2000, date.month or 1)[1]
+    # A year that is not known may have been a leap year, a month that is not known a long one.
+    days = 28 if date.month == 2 and date.year and not isleap(date.year) else _DAYS[date.month]
     if not 0 <= date.day <= days:
         raise Invalid(where, f"there is no day {date.day} in that month")
 
@@ -86,3 +114,9 @@ def _check_time(time: Any, where: str) -> None:
         time.ToDatetime()
     except (ValueError, OverflowError):
         raise Invalid(where, "is not a time between the years 1 and 9999") from None
+
+
+_MESSAGES: dict[str, Check] = {
+    "google.type.Date": _check_date,
+    "google.protobuf.Timestamp": _check_time,
+}
