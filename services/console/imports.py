@@ -9,7 +9,7 @@ from typing import Annotated, Any, TypeVar
 import typer
 
 from ppo.flagging.v1 import flagging_pb2 as flagging
-from services.console import output, rows
+from services.console import lines, output, rows
 from services.console.stop import INTERRUPTED, Stop
 
 Report = TypeVar("Report")
@@ -17,9 +17,13 @@ Report = TypeVar("Report")
 # The server's own limit for a stream of rows.
 STREAM_SECONDS = 3600
 SOME_REFUSED = 3
-_SHOWN = 1000
+SHOWN = 1000
 
 File = Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True, help="The file of rows.")]
+Format = Annotated[
+    rows.Form | None,
+    typer.Option("--format", help="How the file is written; by its name when not given: .csv is CSV."),
+]
 Source = Annotated[
     str, typer.Option(help="The system the rows come from; with a row's key it names the row.")
 ]
@@ -33,21 +37,19 @@ def run(work: Coroutine[Any, Any, Report]) -> Report:
         raise Stop(line, INTERRUPTED) from None
 
 
-async def send(
-    method: Callable[..., Any], path: Path, shape: rows.Shape[rows.Row], source: str
-) -> flagging.ImportReport:
+async def send(method: Callable[..., Any], path: Path, form: rows.Form, source: str) -> flagging.ImportReport:
     """`method` is the import RPC. Rows that cannot be read are reported with those that it refuses."""
     unread: list[flagging.RowRefusal] = []
     call = method(timeout=STREAM_SECONDS)
     request_id = str(uuid.uuid4())
     with output.progress() as bar:
-        task = bar.add_task(f"Sending {path.name}", total=rows.count(path))
-        for row in rows.read(path, shape):
+        task = bar.add_task(f"Sending {path.name}", total=lines.count(path))
+        for line, _, row in rows.read(path, rows.REGISTRATIONS, form):
             bar.advance(task)
-            if isinstance(row, flagging.RowRefusal):
-                unread.append(row)
+            if isinstance(row, lines.RowError):
+                unread.append(flagging.RowRefusal(line=line, field=row.field, rule=row.rule))
                 continue
-            row.request_id, row.source = request_id, source
+            row.request_id, row.source, row.line = request_id, source, line
             if not await sent(call, row):
                 break
         await sent(call, None)
@@ -71,7 +73,7 @@ def _whole(report: flagging.ImportReport, unread: list[flagging.RowRefusal]) -> 
         updated=report.updated,
         unchanged=report.unchanged,
         refused=report.refused + len(unread),
-        refusals=refusals[:_SHOWN],
+        refusals=refusals[:SHOWN],
     )
 
 

@@ -12,7 +12,7 @@ import typer
 from google.protobuf.json_format import ParseDict, ParseError
 
 from ppo.tracking.v1 import tracking_pb2 as tracking
-from services.console import imports, output, rows, session
+from services.console import imports, lines, output, rows, session
 from services.console.nominals import FORCE
 from services.console.stop import Stop, Unreachable
 from services.prisons import hmpps
@@ -101,9 +101,9 @@ async def publish(path: Path, topic: str, data: Path) -> Published:
     producer, told = broker.Producer(servers, mock), Published()
     try:
         with output.progress() as bar:
-            task = bar.add_task(f"Publishing {path.name}", total=rows.count(path))
-            lines = _lines(path)
-            while batch := list(islice(lines, broker.BATCH)):
+            task = bar.add_task(f"Publishing {path.name}", total=lines.count(path))
+            told_lines = _lines(path)
+            while batch := list(islice(told_lines, broker.BATCH)):
                 await _publish(producer, topic, batch, told)
                 bar.advance(task, len(batch))
     except Unavailable as outage:
@@ -159,7 +159,7 @@ async def report(path: Path, data: Path) -> tracking.ReportMovementsResponse:
         call = service.ReportMovements(timeout=imports.STREAM_SECONDS)
         request_id = str(uuid.uuid4())
         with output.progress() as bar:
-            task = bar.add_task(f"Sending {path.name}", total=rows.count(path))
+            task = bar.add_task(f"Sending {path.name}", total=lines.count(path))
             for request in _requests(path):
                 bar.advance(task)
                 if isinstance(request, tracking.MovementRefusal):
@@ -173,18 +173,14 @@ async def report(path: Path, data: Path) -> tracking.ReportMovementsResponse:
 
 
 def _requests(path: Path) -> Iterator[tracking.ReportMovementsRequest | tracking.MovementRefusal]:
-    try:
-        with path.open(encoding="utf-8-sig") as file:
-            for line, document in rows.lines(file):
-                yield _request(line, document)
-    except UnicodeDecodeError:
-        raise Stop(f"{path} is not UTF-8 text; the movements before that place were sent", 2) from None
+    for line, document in rows.documents(path):
+        yield _request(line, document)
 
 
 def _request(
-    line: int, document: dict[str, Any] | rows.RowError
+    line: int, document: dict[str, Any] | lines.RowError
 ) -> tracking.ReportMovementsRequest | tracking.MovementRefusal:
-    if isinstance(document, rows.RowError):
+    if isinstance(document, lines.RowError):
         return tracking.MovementRefusal(line=line, field=document.field, rule=document.rule)
     request = tracking.ReportMovementsRequest(line=line)
     try:

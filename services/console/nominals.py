@@ -10,7 +10,7 @@ from rich.table import Table
 from ppo.flagging.v1 import flagging_pb2 as flagging
 from ppo.flagging.v1.flagging_pb2_grpc import FlaggingServiceStub
 from ppo.policy.v1 import policy_pb2 as policy
-from services.console import details, imports, output, rows, session
+from services.console import details, imports, loading, output, reports, rows, session
 
 FORCE = "west-midlands-police"
 
@@ -21,13 +21,19 @@ Reason = Annotated[str, typer.Option(help="Why.")]
 def load(
     file: imports.File,
     source: imports.Source,
+    form: imports.Format = None,
+    refused: Annotated[
+        Path | None,
+        typer.Option(dir_okay=False, help="Where every refused row is written to, when over a thousand are."),
+    ] = None,
     json: output.AsJson = False,
     data: session.Data = session.DATA,
 ) -> int:
-    """Loads nominals from a file; safe to repeat.
+    """Loads nominals from a file; safe to repeat, and an import that broke off goes on where it was.
 
-    A file whose name ends in .csv has a header and a row a line; any other has one JSON object a line, the
-    proto3 JSON of ImportNominalsRequest without request_id, source and line.
+    A CSV file has a header and a row a line; any other has one JSON object a line, the proto3 JSON of
+    NominalRow without line. Columns that are not known may be left out, all but source_reference. Several
+    aliases are parted by semicolons; of a date of birth the month and day may be missing.
 
     ```
     ppo nominals import nominals.jsonl --source niche
@@ -40,14 +46,22 @@ def load(
     N1,Shane,Kelly,"Kelly, Sean; Kelly, S",1979-03-04,male,W1,79/163001B,,,
     ```
 
-    Exit code 0 when every row was taken, 3 when some were refused.
+    Exit code 0 when every row was taken, 3 when some were refused: these are listed by line, field and rule,
+    and when there are over a thousand, written to FILE.refused.csv in the current directory.
     """
-    return imports.show(imports.run(_load(file, source, data)), as_json=json)
+    teller: reports.Teller = (
+        reports.Json() if json else reports.Text(refused or Path(f"{file.name}.refused.csv"))
+    )
+    with teller:
+        report = imports.run(_load(file, rows.form_of(file, form), source, data, teller.tell))
+    return imports.SOME_REFUSED if report.refused else 0
 
 
-async def _load(file: Path, source: str, data: Path) -> flagging.ImportReport:
+async def _load(
+    file: Path, form: rows.Form, source: str, data: Path, tell: loading.Tell
+) -> flagging.ImportReport:
     async with session.Session(data, "importer", FORCE).flagging() as service:
-        return await imports.send(service.ImportNominals, file, rows.NOMINALS, source)
+        return await loading.load(service, file, form, source, tell)
 
 
 def find(

@@ -16,7 +16,16 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from google.type.date_pb2 import Date
 from rich.console import Console, RenderableType
 from rich.padding import Padding
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table
 from rich.text import Text
 
@@ -59,14 +68,25 @@ def line(text: str) -> None:
     _OUT.out(text, highlight=False)
 
 
+def part(text: str) -> None:
+    """As it is, and the line goes on."""
+    _OUT.out(text, end="", highlight=False)
+
+
 def as_json(message: Message) -> dict[str, object]:
     return MessageToDict(message, preserving_proto_field_name=True)
+
+
+class _Rate(ProgressColumn):
+    def render(self, task: Task) -> Text:
+        return Text(f"{task.speed or 0:,.0f}/s")
 
 
 @contextmanager
 def progress() -> Iterator[Progress]:
     """A bar where a person watches, and nothing where nobody does."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    times = (TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn())
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), _Rate(), *times)
     with Progress(*columns, console=_ERR, transient=True, disable=not _ERR.is_terminal) as bar:
         yield bar
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from random import Random
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
@@ -120,10 +120,13 @@ def cast() -> Cast:
 
 
 def _write(path: Path, rows: Iterable[Message]) -> int:
-    lines = [json.dumps(MessageToDict(row), ensure_ascii=False) + "\n" for row in rows]
+    lines = (json.dumps(_document(row), ensure_ascii=False) for row in rows)
     with path.open("w", encoding="utf-8", newline="\n") as file:
-        file.writelines(lines)
-    return len(lines)
+        return sum(bool(file.write(f"{line}\n")) for line in lines)
+
+
+def _document(row: Message) -> dict[str, Any]:
+    return MessageToDict(row, preserving_proto_field_name=True)
 
 
 def _cast_person(role: str) -> pb.Person:

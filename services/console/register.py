@@ -22,6 +22,7 @@ LIST_SECONDS = 60.0
 def load(
     file: imports.File,
     source: imports.Source,
+    form: imports.Format = None,
     json: output.AsJson = False,
     data: session.Data = session.DATA,
 ) -> int:
@@ -43,12 +44,13 @@ def load(
 
     Exit code 0 when every row was taken, 3 when some were refused.
     """
-    return imports.show(imports.run(_load(file, source, data)), as_json=json)
+    work = _load(file, rows.form_of(file, form), source, data)
+    return imports.show(imports.run(work), as_json=json)
 
 
-async def _load(file: Path, source: str, data: Path) -> flagging.ImportReport:
+async def _load(file: Path, form: rows.Form, source: str, data: Path) -> flagging.ImportReport:
     async with session.Session(data, "importer", FORCE).flagging() as service:
-        return await imports.send(service.ImportRegistrations, file, rows.REGISTRATIONS, source)
+        return await imports.send(service.ImportRegistrations, file, form, source)
 
 
 def show(

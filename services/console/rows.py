@@ -1,107 +1,191 @@
 """Import files: one row a line, as proto3 JSON of the contract's message or as CSV with a stated header."""
 
 import csv
+import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
-from typing import Any, Generic, TextIO, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from google.protobuf.json_format import ParseDict, ParseError
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from ppo.flagging.v1 import flagging_pb2 as flagging
 from ppo.person.v1 import person_pb2 as pb
 from ppo.person.v1 import screening_pb2 as screening
 from services.console import details, output
+from services.console.lines import Line, RowError, lines, records
 from services.console.stop import Stop
 
-Row = TypeVar("Row", flagging.ImportNominalsRequest, flagging.ImportRegistrationsRequest)
+Row = TypeVar("Row", flagging.NominalRow, flagging.ImportRegistrationsRequest)
 Cells = Mapping[str, str]
 Json = dict[str, Any]
+
+CHUNK = 1 << 20
+# How the parser says where in the row a value stood.
+_PATH = re.compile(r"(Failed to parse \w+ field: )*")
+_FIELD = re.compile(r"parse (\w+) field")
+_UNKNOWN = re.compile(r'has no field named "(\w{1,40})"')
+
+
+class Form(StrEnum):
+    """How the file is written."""
+
+    CSV = "csv"
+    JSONL = "jsonl"
 
 
 @dataclass(frozen=True)
 class Shape(Generic[Row]):
-    """What a row is: a message of the contract, and how the named columns of a CSV file make its JSON."""
+    """What a row is: a message of the contract, and how the named columns of a CSV file make its fields."""
 
     message: type[Row]
     columns: tuple[str, ...]
-    json: Callable[[Cells], Json]
+    fields: Callable[[Cells], Json]
 
 
-class RowError(ValueError):
-    def __init__(self, field: str, rule: str) -> None:
-        super().__init__(f"{field}: {rule}")
-        self.field = field
-        self.rule = rule
+class Found(NamedTuple, Generic[Row]):
+    """What stands from a line to a last line, which is another only where a cell of a table has lines."""
+
+    line: int
+    last_line: int
+    row: Row | RowError
 
 
-def count(path: Path) -> int:
-    """How many lines there are, for a progress bar."""
+class Extent(NamedTuple):
+    """How many lines a file has, and what no other file of other content has."""
+
+    lines: int
+    digest: str
+
+
+def extent(path: Path, form: Form) -> Extent:
+    """In one reading."""
+    digest, ends = hashlib.sha256(form.encode()), 0
     with path.open("rb") as file:
-        return sum(1 for _ in file)
+        while chunk := file.read(CHUNK):
+            digest.update(chunk)
+            ends += chunk.count(b"\n")
+    return Extent(ends, digest.hexdigest())
 
 
-def read(path: Path, shape: Shape[Row]) -> Iterator[Row | flagging.RowRefusal]:
-    """Every row with its line; one that cannot be read is a refusal, and the rest goes on."""
+def documents(path: Path) -> Iterator[tuple[int, Json | RowError]]:
+    """The JSON object of each line."""
+    with path.open("rb") as file:
+        for number, text in lines(file):
+            if isinstance(text, RowError):
+                yield number, text
+            elif text and not text.isspace():
+                yield number, _document_of(text)
+
+
+def form_of(path: Path, given: Form | None) -> Form:
+    return given or (Form.CSV if path.suffix.lower() == ".csv" else Form.JSONL)
+
+
+def read(path: Path, shape: Shape[Row], form: Form, after: int = 0) -> Iterator[Found[Row]]:
+    """Every row behind a line; one that cannot be read is told, and the rest goes on."""
+    with path.open("rb") as file:
+        told = lines(file)
+        if form is Form.CSV:
+            header = _header(next(told, None), shape.columns)
+            yield from _table(_behind(told, after), header, shape)
+        else:
+            yield from _objects(_behind(told, after), shape)
+
+
+def _behind(told: Iterator[Line], after: int) -> Iterator[Line]:
+    return (line for line in told if line.number > after)
+
+
+def _document_of(text: str) -> Json | RowError:
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            documents = _table(file, shape) if path.suffix == ".csv" else lines(file)
-            for line, document in documents:
-                yield _row(line, document, shape)
-    except UnicodeDecodeError:
-        raise Stop(f"{path} is not UTF-8 text; the rows before that place were sent", 2) from None
+        return _document(text)
+    except RowError as error:
+        return error
 
 
-def _row(line: int, document: Json | RowError, shape: Shape[Row]) -> Row | flagging.RowRefusal:
-    if isinstance(document, RowError):
-        return flagging.RowRefusal(line=line, field=document.field, rule=document.rule)
+def _objects(told: Iterator[Line], shape: Shape[Row]) -> Iterator[Found[Row]]:
+    for number, text in told:
+        if isinstance(text, RowError):
+            yield Found(number, number, text)
+        elif text and not text.isspace():
+            yield Found(number, number, _object(text, shape))
+
+
+def _object(text: str, shape: Shape[Row]) -> Row | RowError:
+    try:
+        return _row(_document(text), shape)
+    except RowError as error:
+        return error
+
+
+def _document(text: str) -> Json:
+    try:
+        document = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise RowError("row", f"is not JSON{_where(error)}") from None
+    if not isinstance(document, dict):
+        raise RowError("row", "is not a JSON object")
+    return document
+
+
+def _where(error: Exception) -> str:
+    return f": {error.msg} at character {error.colno}" if isinstance(error, json.JSONDecodeError) else ""
+
+
+def _header(line: Line | None, columns: tuple[str, ...]) -> Sequence[str]:
+    text = line.text if line else ""
+    if isinstance(text, RowError):
+        raise Stop(f"line 1: {text}", 2)
+    header = [name.strip() for name in next(csv.reader([text]), [])]
+    wrong = [name for name in header if name not in columns or header.count(name) > 1]
+    if wrong or "source_reference" not in header:
+        rule = f"{wrong[0]!r} is no column" if wrong else "the column source_reference is missing"
+        raise Stop(f"line 1: {rule}; the columns are {','.join(columns)}", 2)
+    return header
+
+
+def _table(told: Iterator[Line], header: Sequence[str], shape: Shape[Row]) -> Iterator[Found[Row]]:
+    for first, last, record in records(told, len(header)):
+        made = record if isinstance(record, RowError) else _made(header, record, shape)
+        yield Found(first, last, made)
+
+
+def _made(header: Sequence[str], record: Sequence[str], shape: Shape[Row]) -> Row | RowError:
+    cells = dict(zip(header, map(str.strip, record), strict=True))
+    try:
+        return _row(shape.fields(cells), shape)
+    except RowError as error:
+        return error
+
+
+def _row(document: Json, shape: Shape[Row]) -> Row:
+    """Most rows have the contract's own names and values, of which the message is made at once."""
+    try:
+        return shape.message(**document)
+    except (TypeError, ValueError):
+        return _parsed(document, shape)
+
+
+def _parsed(document: Json, shape: Shape[Row]) -> Row:
     row = shape.message()
     try:
         ParseDict(document, row)
-    except ParseError as error:
-        return flagging.RowRefusal(line=line, field="row", rule=str(error).splitlines()[0])
-    row.line = line
+    except (ParseError, ValueError, RecursionError) as error:
+        raise _unreadable(str(error)) from None
     return row
 
 
-def lines(file: TextIO) -> Iterator[tuple[int, Json | RowError]]:
-    for line, text in enumerate(file, start=1):
-        if text.strip():
-            yield line, _document(text)
-
-
-def _document(text: str) -> Json | RowError:
-    try:
-        document = json.loads(text)
-    except ValueError as error:
-        return RowError("row", f"is not JSON: {error}")
-    return document if isinstance(document, dict) else RowError("row", "is not a JSON object")
-
-
-def _table(file: TextIO, shape: Shape[Row]) -> Iterator[tuple[int, Json | RowError]]:
-    table = csv.DictReader(file, restkey="", restval="")
-    _check_header(table.fieldnames or (), shape.columns)
-    for cells in table:
-        yield table.line_num, _cells(cells, shape)
-
-
-def _check_header(header: Iterable[str], columns: tuple[str, ...]) -> None:
-    unknown = [name for name in header if name not in columns]
-    if unknown or "source_reference" not in header:
-        wrong = f"{unknown[0]!r} is no column" if unknown else "the column source_reference is missing"
-        raise Stop(f"line 1: {wrong}; the columns are {','.join(columns)}", 2)
-
-
-def _cells(cells: dict[str, str], shape: Shape[Row]) -> Json | RowError:
-    if "" in cells:
-        return RowError("row", "has more cells than the header")
-    try:
-        return shape.json({name: text.strip() for name, text in cells.items()})
-    except RowError as error:
-        return error
-    except Stop as refusal:
-        return RowError("row", str(refusal))
+def _unreadable(error: str) -> RowError:
+    """Without what stood there, which may be a name."""
+    path = _FIELD.findall(_PATH.match(error)[0])  # type: ignore[index]
+    if unknown := _UNKNOWN.search(error):
+        return RowError(".".join([*path, unknown[1]]), "is no field of a row")
+    return RowError(".".join(path) or "row", "is not what the contract has there")
 
 
 # ---- nominals
@@ -120,9 +204,17 @@ def _nominal(cells: Cells) -> Json:
         "sex": _value(pb.Sex, cells, "sex"),
     }
     if born := cells.get("birth_date"):
-        date = details.birth_date(born)
-        person["birth_date"] = {"year": date.year, "month": date.month, "day": date.day}
+        person["birth_date"] = _date(born)
     return {"source_reference": cells["source_reference"], "person": person}
+
+
+def _date(text: str) -> Json:
+    try:
+        date = details.birth_date(text)
+    except Stop:
+        rule = "is no date of birth; write 1979-03-04, or what is known of it: 1979-03, 1979"
+        raise RowError("birth_date", rule) from None
+    return {"year": date.year, "month": date.month, "day": date.day}
 
 
 def _name(given: str, family: str) -> Json:
@@ -137,7 +229,7 @@ def _alias(text: str) -> Json:
 _KINDS = ("pnc_id", "cro_number", "asn", "prison_number")
 
 NOMINALS = Shape(
-    flagging.ImportNominalsRequest,
+    flagging.NominalRow,
     (
         "source_reference", "given_name", "family_name", "aliases", "birth_date", "sex", "ethnicity_code",
         *_KINDS,
@@ -155,15 +247,13 @@ def _registration(cells: Cells) -> Json:
         "source_reference": cells["source_reference"],
         "identifier": {"kind": whom.kind, "value": whom.value},
         "strand": _value(screening.Strand, cells, "strand"),
-        "criteria": [
-            details.value(flagging.Criterion, one, "criteria") for one in _several(cells, "criteria")
-        ],
+        "criteria": [_named(flagging.Criterion, one, "criteria") for one in _several(cells, "criteria")],
         "nominating_ocu": cells.get("nominating_ocu", ""),
         "removal_reason": _value(flagging.RemovalReason, cells, "removal_reason"),
     }
     for column in ("effective_start_time", "effective_end_time"):
         if text := cells.get(column):
-            row[column] = details.instant(text, column).ToJsonString()
+            row[column] = _instant(text, column)
     return row
 
 
@@ -183,4 +273,18 @@ def _several(cells: Cells, column: str) -> list[str]:
 
 def _value(enum: output.Enum, cells: Cells, column: str) -> int:
     text = cells.get(column, "")
-    return details.value(enum, text, column) if text else 0
+    return _named(enum, text, column) if text else 0
+
+
+def _named(enum: output.Enum, text: str, column: str) -> int:
+    try:
+        return int(details.value(enum, text, column))
+    except Stop:
+        raise RowError(column, f"is none of {details.words(enum)}") from None
+
+
+def _instant(text: str, column: str) -> Timestamp:
+    try:
+        return details.instant(text, column)
+    except Stop:
+        raise RowError(column, "is not a time; write it as 2004-12-31T20:00") from None

@@ -15,7 +15,7 @@ from ppo.flagging.v1 import flagging_pb2 as flagging
 from ppo.person.v1 import person_pb2 as pb
 from ppo.person.v1 import screening_pb2 as screening
 from ppo.policy.v1 import policy_pb2 as policy
-from services.console import agencies, answer, imports, output, population, register, rows, status
+from services.console import agencies, answer, imports, loading, output, population, register, rows, status
 from services.console.custody import referral
 from services.console.promises import Promise, promises
 from services.console.screen import PATIENCE
@@ -72,8 +72,8 @@ async def _load(stage: Stage) -> None:
     nominals, ppos = stage.data / "nominals.jsonl", stage.data / "register.jsonl"
     counts = population.write_nominals(nominals), population.write_register(ppos)
     began = time.monotonic()
-    first = await imports.send(stage.importer.ImportNominals, nominals, rows.NOMINALS, SOURCE)
-    second = await imports.send(stage.importer.ImportRegistrations, ppos, rows.REGISTRATIONS, SOURCE)
+    first = await loading.load(stage.importer, nominals, rows.Form.JSONL, SOURCE)
+    second = await imports.send(stage.importer.ImportRegistrations, ppos, rows.Form.JSONL, SOURCE)
     expect((first.created, second.created) == counts, f"{counts} rows to be taken, of {first} and {second}")
     say(
         f"{first.created:,} people known to the police and {second.created} registrations, row by row through"

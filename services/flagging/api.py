@@ -11,6 +11,7 @@ from ppo.flagging.v1 import flagging_pb2 as pb
 from ppo.flagging.v1.flagging_pb2_grpc import FlaggingServiceServicer
 from services.flagging import changes, merges, nominals, reading, steps
 from services.flagging.changes import History
+from services.flagging.imports.loading import Loading
 from services.flagging.imports.nominals import NominalImport
 from services.flagging.imports.registrations import RegistrationImport
 from services.flagging.models import Registration, requests
@@ -69,6 +70,12 @@ class Flagging(FlaggingServiceServicer):
     ) -> pb.ImportNominalsResponse:
         report = await NominalImport(self._database, self._clock).run(requests)
         return pb.ImportNominalsResponse(report=report)
+
+    async def LoadNominals(
+        self, requests: AsyncIterator[pb.LoadNominalsRequest], _: Context
+    ) -> AsyncIterator[pb.LoadNominalsResponse]:
+        async for response in Loading(self._database, self._clock).run(requests):
+            yield response
 
     async def GetNominal(self, request: pb.GetNominalRequest, _: Context) -> pb.GetNominalResponse:
         async with self._database.transaction() as session:

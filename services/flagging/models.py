@@ -164,6 +164,43 @@ class NominalMerge(Base):
         )
 
 
+class NominalImport(Base):
+    """How far an import of nominals has come that has not ended; a source has one at a time."""
+
+    __tablename__ = "nominal_import"
+
+    source: Mapped[str] = mapped_column(Text, primary_key=True)
+    request_id: Mapped[str] = mapped_column(Text)
+    last_line: Mapped[big] = mapped_column(default=0, comment="Up to this line of the file all is settled")
+    created: Mapped[big] = mapped_column(default=0)
+    updated: Mapped[big] = mapped_column(default=0)
+    unchanged: Mapped[big] = mapped_column(default=0)
+    refused: Mapped[big] = mapped_column(default=0)
+    recorded_time: Mapped[instant] = mapped_column(comment="System clock")
+
+    def to_proto(self) -> pb.LoadNominalsResponse:
+        report = pb.ImportReport(
+            created=self.created, updated=self.updated, unchanged=self.unchanged, refused=self.refused
+        )
+        return pb.LoadNominalsResponse(last_line=self.last_line, report=report)
+
+
+class NominalRefusal(Base):
+    """A row that an import which has not ended has refused; never its content."""
+
+    __tablename__ = "nominal_refusal"
+
+    source: Mapped[str] = mapped_column(
+        ForeignKey(NominalImport.source, ondelete="CASCADE"), primary_key=True
+    )
+    line: Mapped[big] = mapped_column(primary_key=True, autoincrement=False)
+    field: Mapped[str] = mapped_column(Text)
+    rule: Mapped[str] = mapped_column(Text)
+
+    def to_proto(self) -> pb.RowRefusal:
+        return pb.RowRefusal(line=self.line, field=self.field, rule=self.rule)
+
+
 class Registration(Base):
     """One episode on the register, as it stands after its last step."""
 

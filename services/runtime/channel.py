@@ -93,4 +93,11 @@ class _StreamUnary(_Bearer, grpc.aio.StreamUnaryClientInterceptor):
         return await self._call(continuation, client_call_details, request_iterator)
 
 
-_KINDS = (_UnaryUnary, _UnaryStream, _StreamUnary)
+class _StreamStream(_Bearer, grpc.aio.StreamStreamClientInterceptor):
+    async def intercept_stream_stream(
+        self, continuation: Any, client_call_details: Any, request_iterator: Any
+    ) -> Any:
+        return await self._call(continuation, client_call_details, request_iterator)
+
+
+_KINDS = (_UnaryUnary, _UnaryStream, _StreamUnary, _StreamStream)

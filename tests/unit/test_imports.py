@@ -93,6 +93,7 @@ OUTSIDE: dict[str, set[str]] = {
         "services/console/bench/bare.py",
         "services/console/bench/checks.py",
         "services/console/bench/floor.py",
+        "services/runtime/database.py",
     },
     "redis": {"services/runtime/cache.py"},
     "sqlalchemy.create_engine": {"services/runtime/migrations.py"},

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from services.console import imports, nominals, output, population, rows, session
+from services.console import loading, nominals, output, population, rows, session
 from services.console.bench import bare, started
 from services.console.bench.measures import Measure, Runs, tell
 
@@ -59,5 +59,5 @@ async def _measured(home: Path, size: int, runs: int) -> Measure:
 async def _imported(file: Path, data: Path) -> float:
     began = time.perf_counter()
     async with session.Session(data, "importer", nominals.FORCE).flagging() as service:
-        await imports.send(service.ImportNominals, file, rows.NOMINALS, "bench")
+        await loading.load(service, file, rows.Form.JSONL, "bench")
     return time.perf_counter() - began

@@ -1,6 +1,7 @@
-"""Nominals from a police system: a thousand rows to a transaction."""
+"""Nominals from a police system: a batch of rows to a transaction."""
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from datetime import date, datetime
 from typing import NamedTuple
 from uuid import uuid4
 
@@ -32,6 +33,23 @@ class Row(NamedTuple):
     learnt: Sequence[Key] = ()
 
 
+class Taken(NamedTuple):
+    """What became of rows."""
+
+    created: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    refused: Sequence[tuple[int, Invalid]] = ()
+
+    def and_then(self, other: "Taken") -> "Taken":
+        return Taken(
+            self.created + other.created,
+            self.updated + other.updated,
+            self.unchanged + other.unchanged,
+            (*self.refused, *other.refused),
+        )
+
+
 class NominalImport:
     """Safe to repeat, whole or in part: a row that is known and the same changes nothing."""
 
@@ -41,53 +59,85 @@ class NominalImport:
         self._report = Report("nominals")
 
     async def run(self, requests: AsyncIterator[pb.ImportNominalsRequest]) -> pb.ImportReport:
-        batch: dict[str, Row] = {}
+        batch: list[Row] = []
         source = ""
         async for request, row in rows(requests, self._row, self._report):
-            # The same key again comes after what the first said.
-            if len(batch) == BATCH or row.reference in batch:
-                await self._take(source, list(batch.values()))
-                batch = {}
             source = request.source
-            batch[row.reference] = row
+            batch.append(row)
+            if len(batch) == BATCH:
+                await self._take(source, batch)
+                batch = []
         if batch:
-            await self._take(source, list(batch.values()))
+            await self._take(source, batch)
         return self._report.to_proto()
 
     def _row(self, request: pb.ImportNominalsRequest) -> Row:
-        person = nominals.filed(request.person, self._clock.now().date())
-        return Row(
-            request.line,
-            request.source_reference,
-            person.SerializeToString(deterministic=True),
-            nominals.keys(person),
-            nominals.born(person),
-            nominals.cues(person),
-        )
+        return checked(request, self._clock.now().date())
 
     async def _take(self, source: str, batch: Sequence[Row]) -> None:
-        now = self._clock.now()
         async with self._database.transaction() as session:
-            # One batch at a time in the whole index: who holds an identifier stays true until it is written.
-            await lock(session, "nominals")
-            known = await store.known(session, source, [row.reference for row in batch])
-            batch = await _complete(session, batch, known)
-            news = [row for row in batch if known.get(row.reference, ("", b""))[1] != row.person]
-            filed, refused = _settle(news, known, await store.holders(session, _keys(news)))
-            if filed:
-                await store.put(session, source, filed, now)
-            changed = [row.nominal_id for row in filed if row.reference in known]
-            await changes.republish(session, changed, now)
-        for row, refusal in refused:
-            self._report.refuse(row.line, refusal)
-        unchanged = len(batch) - len(news)
-        self._report.count(created=len(filed) - len(changed), updated=len(changed), unchanged=unchanged)
+            taken = await take(session, source, batch, self._clock.now())
+        for line, refusal in taken.refused:
+            self._report.refuse(line, refusal)
+        self._report.count(created=taken.created, updated=taken.updated, unchanged=taken.unchanged)
+
+
+def checked(given: pb.NominalRow | pb.ImportNominalsRequest, today: date) -> Row:
+    """Raises Invalid."""
+    person = nominals.filed(given.person, today)
+    return Row(
+        given.line,
+        given.source_reference,
+        person.SerializeToString(deterministic=True),
+        nominals.keys(person),
+        nominals.born(person),
+        nominals.cues(person),
+    )
+
+
+async def take(session: AsyncSession, source: str, batch: Sequence[Row], now: datetime) -> Taken:
+    # One batch at a time in the whole index: who holds an identifier stays true until it is written.
+    await lock(session, "nominals")
+    taken = Taken()
+    for part in _parts(batch):
+        taken = taken.and_then(await _take(session, source, part, now))
+    return taken
+
+
+def _parts(batch: Sequence[Row]) -> Iterator[list[Row]]:
+    """The same key again comes after what the first said."""
+    part: dict[str, Row] = {}
+    for row in batch:
+        if row.reference in part:
+            yield list(part.values())
+            part = {}
+        part[row.reference] = row
+    yield list(part.values())
+
+
+async def _take(session: AsyncSession, source: str, batch: Sequence[Row], now: datetime) -> Taken:
+    known = await store.known(session, source, [row.reference for row in batch])
+    batch = await _complete(session, batch, known)
+    news = [row for row in batch if known.get(row.reference, ("", b""))[1] != row.person]
+    filed, refused = _settle(news, known, await store.holders(session, _keys(news)))
+    created = [row for row in filed if row.reference not in known]
+    changed = [row for row in filed if row.reference in known]
+    # What a changed row no longer has may be a new one's.
+    if changed:
+        await store.put(session, source, changed, now)
+    if created:
+        await store.create(session, source, created, now)
+    await changes.republish(session, [row.nominal_id for row in changed], now)
+    told = [(row.line, refusal) for row, refusal in refused]
+    return Taken(len(created), len(changed), len(batch) - len(news), told)
 
 
 async def _complete(
     session: AsyncSession, batch: Sequence[Row], known: dict[str, tuple[str, bytes]]
 ) -> Sequence[Row]:
     """With the prison numbers that merges have brought, of which the police's row knows nothing."""
+    if not known:
+        return batch
     learnt = await store.learnt(session, [nominal_id for nominal_id, _ in known.values()])
     if not learnt:
         return batch

@@ -12,7 +12,9 @@ from ppo.person.v1 import person_pb2
 from services.flagging import nominals
 from services.flagging.models import Nominal, NominalIdentifier
 from services.flagging.nominals import NOMINAL_ID, Key
+from services.runtime.database import cell, copy
 
+COLUMNS = "nominal_id, source, source_reference, person, born, cues, recorded_time"
 # Statements over columns, not over rows: one plan whatever their number, and nothing to compile.
 PUT = text("""
     INSERT INTO nominal (nominal_id, source, source_reference, person, born, cues, recorded_time)
@@ -117,6 +119,22 @@ async def learn(session: AsyncSession, nominal_id: str, key: Key, now: datetime)
     row = update(Nominal).filter_by(nominal_id=nominal_id)
     body = complete.SerializeToString(deterministic=True)
     await session.execute(row.values(person=body, recorded_time=now))
+
+
+async def create(session: AsyncSession, source: str, rows: Sequence[Filed], now: datetime) -> None:
+    """Persons whom the index does not have. Whoever writes here holds the lock on all of it."""
+    system, recorded = cell(source), now.isoformat()
+    await copy(session, "nominal", COLUMNS, (_line(row, system, recorded) for row in rows))
+    held = (f"{kind}\t{value}\t{row.nominal_id}" for row in rows for kind, value in row.keys)
+    await copy(session, "nominal_identifier", "kind, value, nominal_id", held)
+
+
+def _line(row: Filed, source: str, recorded: str) -> str:
+    born = r"\N" if row.born is None else row.born
+    # Cues are words of letters and digits: none holds a quotation mark.
+    cues = '"' + '","'.join(row.cues) + '"' if row.cues else ""
+    reference = cell(row.reference)
+    return f"{row.nominal_id}\t{source}\t{reference}\t\\\\x{row.person.hex()}\t{born}\t{{{cues}}}\t{recorded}"
 
 
 async def put(session: AsyncSession, source: str, rows: Sequence[Filed], now: object) -> None:

@@ -3,11 +3,12 @@
 import asyncio
 import io
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, NamedTuple
 
+import grpc
 import pytest
 import structlog
 from casework.v1 import casework_pb2 as casework
@@ -99,16 +100,46 @@ class Flagging(flagging_pb2_grpc.FlaggingServiceServicer):
 
     def __init__(self) -> None:
         self.rows: list[Any] = []
+        self.sources: list[str] = []
+        self.begin_after = 0
+        self.breaks_off = 0
         self.found: list[flagging.FoundNominal] = []
         self.ppos: list[flagging.ListPposResponse] = []
         self.asked: list[Any] = []
         # By the identifier asked for: the nominal that has it, where that lives on in another.
         self.merged: dict[str, str] = {}
 
-    async def ImportNominals(
-        self, request: AsyncIterator[flagging.ImportNominalsRequest], context: object
-    ) -> flagging.ImportNominalsResponse:
-        return flagging.ImportNominalsResponse(report=await self._taken(request))
+    async def LoadNominals(
+        self, request: AsyncIterator[flagging.LoadNominalsRequest], context: Any
+    ) -> AsyncIterator[flagging.LoadNominalsResponse]:
+        """Keeps no more than how far it came, for a stream that begins again."""
+        first = await anext(request)
+        self.sources.append(first.source)
+        report = flagging.ImportReport()
+        refusals: list[flagging.RowRefusal] = []
+        yield flagging.LoadNominalsResponse(last_line=self.begin_after)
+        async for batch in request:
+            if self.breaks_off:
+                self.breaks_off -= 1
+                await context.abort(grpc.StatusCode.UNAVAILABLE, "gone")
+            assert (batch.request_id, batch.source) == (first.request_id, first.source)
+            refusals += [*batch.unreadable, *self._refused(batch.rows)]
+            report.created, report.refused = len(self.rows), len(refusals)
+            self.begin_after = batch.last_line
+            yield flagging.LoadNominalsResponse(last_line=batch.last_line, report=report)
+        for at in range(0, len(refusals) or 1, 1_000):
+            told = flagging.ImportReport(created=report.created, refused=report.refused)
+            told.refusals.extend(sorted(refusals, key=lambda one: one.line)[at : at + 1_000])
+            yield flagging.LoadNominalsResponse(last_line=self.begin_after, report=told, ended=True)
+
+    def _refused(self, rows: Iterable[flagging.NominalRow]) -> Iterator[flagging.RowRefusal]:
+        for row in rows:
+            try:
+                validation.check(row)
+            except Invalid as refusal:
+                yield flagging.RowRefusal(line=row.line, field=refusal.field, rule=refusal.rule)
+            else:
+                self.rows.append(row)
 
     async def ImportRegistrations(
         self, request: AsyncIterator[flagging.ImportRegistrationsRequest], context: object

@@ -8,6 +8,7 @@ import pytest
 from ppo.flagging.v1 import flagging_pb2 as flagging
 from ppo.person.v1 import person_pb2 as pb
 from ppo.person.v1 import screening_pb2 as screening
+from services.console import loading
 from tests.unit.console.conftest import Run, Served
 
 GOOD = '{"source_reference": "N1", "person": {"name": {"family_name": "Kelly"}}}'
@@ -23,11 +24,8 @@ def test_every_row_is_sent_with_its_line_and_source(ppo: Run, served: Served, fi
 
     ran = ppo("nominals", "import", str(file), "--source", "niche")
 
-    assert [(row.line, row.source, row.source_reference) for row in served.flagging.rows] == [
-        (1, "niche", "N1"),
-        (3, "niche", "N2"),
-    ]
-    assert len({row.request_id for row in served.flagging.rows}) == 1
+    assert [(row.line, row.source_reference) for row in served.flagging.rows] == [(1, "N1"), (3, "N2")]
+    assert served.flagging.sources == ["niche"]
     assert (ran.code, ran.out) == (0, "2 created, 0 updated, 0 unchanged, 0 refused\n")
 
 
@@ -81,8 +79,8 @@ def test_a_wrong_cell_of_a_table_is_a_refused_row(ppo: Run, served: Served, tmp_
     ran = ppo("nominals", "import", str(file), "--source", "niche")
 
     assert ran.code == 3
-    assert "line 2: row: date of birth '1979-99': there is no month 99" in ran.out
-    assert "line 3: row: sex: 'sideways' is none of male, female, not specified" in ran.out
+    assert "line 2: birth_date: is no date of birth; write 1979-03-04" in ran.out
+    assert "line 3: sex: is none of male, female, not specified" in ran.out
 
 
 def test_an_unknown_column_is_one_line(ppo: Run, served: Served, tmp_path: Path) -> None:
@@ -122,13 +120,125 @@ def test_a_missing_file_is_one_line(ppo: Run, tmp_path: Path) -> None:
     assert ran.err.count("\n") == 1
 
 
-def test_a_file_that_is_no_text_is_one_line(ppo: Run, served: Served, file: Path) -> None:
-    file.write_bytes(b"\xff\xfe\x00")
+BAD = {
+    "is not UTF-8": (b'{"source_reference": "N\xff"}', "row", "is not UTF-8 text, at byte 24"),
+    "is broken JSON": (b'{"source_reference": "N2"', "row", "is not JSON: "),
+    "is no object": (b"[]", "row", "is not a JSON object"),
+    "is ten megabytes": (b'"' + b"x" * 10_000_000 + b'"', "row", "is longer than 1,048,576 bytes"),
+    "is deep": (b"[" * 100_000, "row", "is not JSON"),
+    "has an unknown field": (b'{"source_reference": "N2", "shoe": 9}', "shoe", "is no field of a row"),
+    "has text for a number": (
+        b'{"source_reference": "N2", "person": {"birth_date": {"year": "Kelly"}}}',
+        "person.birth_date.year",
+        "is not what the contract has there",
+    ),
+    "has half a character": (
+        b'{"source_reference": "\\ud800"}',
+        "source_reference",
+        "is not what the contract has there",
+    ),
+    "has a NUL": (
+        b'{"source_reference": "\\u0000", "person": {}}',
+        "source_reference",
+        "holds a NUL character",
+    ),
+    "has an impossible date": (
+        b'{"source_reference": "N2", "person": {"birth_date": {"year": 1979, "month": 2, "day": 30}}}',
+        "person.birth_date",
+        "there is no day 30 in that month",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", BAD)
+def test_a_line_that_is_bad_is_told_and_stops_nothing(
+    ppo: Run, served: Served, file: Path, what: str
+) -> None:
+    line, field, rule = BAD[what]
+    file.write_bytes(GOOD.encode() + b"\n" + line + b"\n" + GOOD.replace("N1", "N3").encode())
 
     ran = ppo("nominals", "import", str(file), "--source", "niche")
 
-    assert ran.code == 2
-    assert "is not UTF-8 text" in ran.err
+    assert ran.code == 3
+    assert [row.source_reference for row in served.flagging.rows] == ["N1", "N3"]
+    assert f"line 2: {field}: {rule}" in ran.out
+    assert "Kelly" not in ran.out
+
+
+BAD_RECORDS = {
+    "has too many cells": ('N2,Hill,"",x', "has 4 cells, the header 3"),
+    "has too few cells": ("N2,Hill", "has 2 cells, the header 3"),
+    "has a quotation mark that is never closed": ('N2,"Hill,', "is no row of a table"),
+    "has a stray quotation mark": ('N2,"Hi"ll,"', "is no row of a table"),
+}
+
+
+@pytest.mark.parametrize("what", BAD_RECORDS)
+def test_a_row_of_a_table_that_is_bad_is_told_and_stops_nothing(
+    ppo: Run, served: Served, tmp_path: Path, what: str
+) -> None:
+    record, rule = BAD_RECORDS[what]
+    file = tmp_path / "nominals.csv"
+    many = "".join(f"M{place},Moore,\n" for place in range(50))
+    file.write_text(f'source_reference,family_name,given_name\n{record}\nN3,"O\nNeill",Sean\n{many}')
+
+    ran = ppo("nominals", "import", str(file), "--source", "niche")
+
+    assert f"line 2: row: {rule}" in ran.out
+    assert (served.flagging.rows[0].line, served.flagging.rows[0].person.name.family_name) == (3, "O\nNeill")
+    assert len(served.flagging.rows) == 51
+
+
+def test_the_form_is_told_where_the_name_does_not_say_it(ppo: Run, served: Served, tmp_path: Path) -> None:
+    file = tmp_path / "nominals.txt"
+    file.write_text("source_reference,family_name\nN1,Kelly\n")
+
+    ran = ppo("nominals", "import", str(file), "--source", "niche", "--format", "csv")
+
+    assert (ran.code, ran.out) == (0, "1 created, 0 updated, 0 unchanged, 0 refused\n")
+
+
+def test_over_a_thousand_refusals_are_all_in_a_file(ppo: Run, served: Served, file: Path) -> None:
+    file.write_text("not json\n" * 2_500)
+    whole = file.with_suffix(".csv")
+
+    ran = ppo("nominals", "import", str(file), "--source", "niche", "--refused", str(whole))
+
+    assert (ran.code, ran.out.count("\n")) == (3, 1_002)
+    assert len(whole.read_text().splitlines()) == 2_501
+    assert whole.read_text().splitlines()[-1].startswith("2500,row,is not JSON")
+
+
+def test_the_whole_report_is_one_json_object(ppo: Run, served: Served, file: Path) -> None:
+    file.write_text("not json\n" * 2_500)
+
+    ran = ppo("nominals", "import", str(file), "--source", "niche", "--json")
+
+    report = json.loads(ran.out)
+    assert (report["refused"], len(report["refusals"])) == ("2500", 2_500)
+
+
+def test_a_service_that_goes_away_is_found_again_and_gets_the_rest(
+    ppo: Run, served: Served, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loading, "AGAIN_SECONDS", 0)
+    monkeypatch.setattr(loading, "BATCH", 1)
+    file.write_text("".join(GOOD.replace("N1", f"N{place}") + "\n" for place in range(5)))
+    served.flagging.breaks_off = 3
+
+    ran = ppo("nominals", "import", str(file), "--source", "niche")
+
+    assert ran.code == 0
+    assert [row.source_reference for row in served.flagging.rows] == [f"N{place}" for place in range(5)]
+
+
+def test_what_was_acknowledged_is_not_sent_again(ppo: Run, served: Served, file: Path) -> None:
+    file.write_text("".join(GOOD.replace("N1", f"N{place}") + "\n" for place in range(5)))
+    served.flagging.begin_after = 3
+
+    ppo("nominals", "import", str(file), "--source", "niche")
+
+    assert [row.line for row in served.flagging.rows] == [4, 5]
 
 
 def test_an_import_into_nothing_is_one_line(ppo: Run, file: Path) -> None:

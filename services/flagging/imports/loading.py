@@ -1,0 +1,176 @@
+"""An import of nominals in batches: each is one transaction, and says how far the import has come."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from datetime import date
+from typing import NamedTuple, TypeVar
+
+from ppo.flagging.v1 import flagging_pb2 as pb
+from services.flagging import fields
+from services.flagging.imports.nominals import Row, checked, take
+from services.flagging.imports.report import ROWS
+from services.flagging.models import NominalImport
+from services.flagging.store import imports as store
+from services.runtime import validation
+from services.runtime.clock import Clock
+from services.runtime.database import Database
+from services.runtime.errors import Conflict, Invalid
+
+T = TypeVar("T")
+
+# Between so many rows whoever else asks has a turn: a check at arrest waits for a millisecond.
+TURN = 25
+# As many refusals to a message as a report of the older kind has.
+TOLD = 1_000
+
+
+class Batch(NamedTuple):
+    """A message, checked."""
+
+    last_line: int
+    rows: Sequence[Row]
+    refused: Sequence[tuple[int, Invalid]]
+
+
+class Loading:
+    """One stream. It goes on where the import of the same request_id broke off."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    async def run(
+        self, requests: AsyncIterator[pb.LoadNominalsRequest]
+    ) -> AsyncIterator[pb.LoadNominalsResponse]:
+        first = await anext(requests, None)
+        if first is None:
+            raise Invalid("request_id", "is required")
+        _check_first(first)
+        self._source, self._request_id = first.source, first.request_id
+        begun = await self._begin()
+        self._last_line = begun.last_line
+        yield begun
+        async for batch in _ahead(self._batches(requests)):
+            yield await self._settle(batch)
+        async for told in self._told():
+            yield told
+        await self._end()
+
+    async def _begin(self) -> pb.LoadNominalsResponse:
+        async with self._database.transaction() as session:
+            progress = await store.progress(session, self._source)
+            if progress is not None and progress.request_id == self._request_id:
+                return progress.to_proto()
+            if progress is not None:
+                await session.delete(progress)
+                await session.flush()
+            return (
+                await store.begin(session, self._source, self._request_id, self._clock.system())
+            ).to_proto()
+
+    async def _batches(self, requests: AsyncIterator[pb.LoadNominalsRequest]) -> AsyncIterator[Batch]:
+        last_line = self._last_line
+        async for request in requests:
+            self._check(request, last_line)
+            last_line = request.last_line
+            yield await _checked(request, self._clock.now().date())
+
+    def _check(self, request: pb.LoadNominalsRequest, last_line: int) -> None:
+        if request.request_id != self._request_id:
+            raise Invalid("request_id", "is the same on every message of an import")
+        if request.source != self._source:
+            raise Invalid("source", "is the same on every message of an import")
+        for field, given in (("rows", request.rows), ("unreadable", request.unreadable)):
+            if len(given) > validation.MOST_ITEMS:
+                raise Invalid(field, f"has more than {validation.MOST_ITEMS} items")
+        if request.last_line <= last_line:
+            raise Invalid("last_line", "is not behind the last line of the batch before")
+        lines = [one.line for given in (request.rows, request.unreadable) for one in given]
+        if lines and not last_line < min(lines) <= max(lines) <= request.last_line:
+            raise Invalid("last_line", "does not lie at the last line of the batch, or lines are told again")
+
+    async def _settle(self, batch: Batch) -> pb.LoadNominalsResponse:
+        async with self._database.transaction() as session:
+            progress = await store.progress(session, self._source)
+            if progress is None or not self._is_ours(progress):
+                raise Conflict("another import of this source has begun, or this one has ended")
+            taken = await take(session, self._source, batch.rows, self._clock.now())
+            refused = [*batch.refused, *taken.refused]
+            await store.refuse(session, self._source, [(line, it.field, it.rule) for line, it in refused])
+            progress.last_line = batch.last_line
+            progress.created += taken.created
+            progress.updated += taken.updated
+            progress.unchanged += taken.unchanged
+            progress.refused += len(refused)
+            progress.recorded_time = self._clock.system()
+        self._last_line = batch.last_line
+        for result in ("created", "updated", "unchanged"):
+            ROWS.labels("nominals", result).inc(getattr(taken, result))
+        ROWS.labels("nominals", "refused").inc(len(refused))
+        return progress.to_proto()
+
+    def _is_ours(self, progress: NominalImport) -> bool:
+        return (progress.request_id, progress.last_line) == (self._request_id, self._last_line)
+
+    async def _told(self) -> AsyncIterator[pb.LoadNominalsResponse]:
+        """Every refusal by line, before a break too."""
+        line = 0
+        while True:
+            async with self._database.transaction() as session:
+                found = await store.refusals(session, self._source, line, TOLD)
+                progress = await store.progress(session, self._source)
+            if progress is None or not self._is_ours(progress):
+                raise Conflict("another import of this source has begun, or this one has ended")
+            response = progress.to_proto()
+            response.ended = True
+            response.report.refusals.extend(one.to_proto() for one in found)
+            yield response
+            if len(found) < TOLD:
+                return
+            line = found[-1].line
+
+    async def _end(self) -> None:
+        """From now on the same file is a new import, which finds that it changes nothing."""
+        async with self._database.transaction() as session:
+            progress = await store.progress(session, self._source)
+            if progress is not None and self._is_ours(progress):
+                await session.delete(progress)
+
+
+def _check_first(request: pb.LoadNominalsRequest) -> None:
+    validation.check(request)
+    fields.key(request.request_id, "request_id")
+    fields.key(request.source, "source")
+    if request.rows or request.unreadable:
+        raise Invalid("rows", "the first message has none: its reply says from which line on they are wanted")
+
+
+async def _checked(request: pb.LoadNominalsRequest, today: date) -> Batch:
+    for one in request.unreadable:
+        validation.check(one, "unreadable.")
+    rows, refused = [], [(one.line, Invalid(one.field, one.rule)) for one in request.unreadable]
+    for place, given in enumerate(request.rows):
+        if place % TURN == 0:
+            await asyncio.sleep(0)
+        try:
+            validation.check(given)
+            fields.key(given.source_reference, "source_reference")
+            rows.append(checked(given, today))
+        except Invalid as refusal:
+            refused.append((given.line, refusal))
+    return Batch(request.last_line, rows, refused)
+
+
+async def _ahead(items: AsyncIterator[T]) -> AsyncIterator[T]:
+    """Each item while the next one is made ready: checking goes on while the database works."""
+    following = asyncio.ensure_future(_next(items))
+    try:
+        while (item := await following) is not None:
+            following = asyncio.ensure_future(_next(items))
+            yield item
+    finally:
+        following.cancel()
+
+
+async def _next(items: AsyncIterator[T]) -> T | None:
+    return await anext(items, None)
