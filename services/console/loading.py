@@ -83,6 +83,8 @@ class _Stream:
             if sender is not None:
                 sender.cancel()
                 await asyncio.gather(sender, return_exceptions=True)
+            # A call that broke off still waits for what we would send, until it is told that there is no more.
+            await imports.sent(call, None)
             call.cancel()
 
     def _take(self, reply: flagging.LoadNominalsResponse) -> flagging.ImportReport:

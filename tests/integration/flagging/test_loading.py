@@ -26,7 +26,7 @@ from tests.integration.flagging.service import PRIVATE, Service, refusal
 from tests.integration.flagging.test_process import running, until_serving
 from tests.integration.flagging.test_process import settings as process_settings
 
-NOMINALS = 20_000
+NOMINALS = 10_000
 SECONDS = 100
 
 
@@ -194,7 +194,7 @@ any_rows: st.SearchStrategy[list[dict[str, Any]]] = st.lists(
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60, deadline=None)
-@given(st.lists(any_row, max_size=20))
+@given(any_rows)
 async def test_whatever_a_row_holds_it_is_taken_or_refused_and_never_an_error_of_ours(
     service: Service, given: list[dict[str, Any]]
 ) -> None:
