@@ -83,7 +83,7 @@ class _Stream:
             if sender is not None:
                 sender.cancel()
                 await asyncio.gather(sender, return_exceptions=True)
-            # A call that broke off still waits for what we would send, until it is told that there is no more.
+            # A call that broke off still waits for more to send, until it hears that there is none.
             await imports.sent(call, None)
             call.cancel()
 
