@@ -27,6 +27,8 @@ ROLES = {
     "prisons": "prison_offender_management_unit",
     "youth_offending_teams": "youth_offending_team",
     "drug_teams": "ppo_drug_team",
+    "arrest_referral_teams": "arrest_referral_worker",
+    "carat_teams": "carat_worker",
     "housing_providers": "housing_provider",
     "training_providers": "training_provider",
 }

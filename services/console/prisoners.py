@@ -85,6 +85,41 @@ async def _plan(
         return await service.PlanRelease(request, timeout=session.CALL_SECONDS)
 
 
+def tenancy(
+    person: details.Whom,
+    held: Annotated[str, typer.Option(help=f"One of {details.words(tracking.TenancyHeld)}.")],
+    organisation: Organisation,
+    request_id: session.RequestId = "",
+    json: output.AsJson = False,
+    data: session.Data = session.DATA,
+) -> int:
+    """Records whether somebody has a tenancy: the housing provider is told while they are in custody.
+
+    ```
+    ppo housing tenancy A1234BC --held yes --as probation-5
+    ```
+    """
+    request = tracking.RecordTenancyRequest(
+        request_id=session.request_id(request_id),
+        held=details.value(tracking.TenancyHeld, held, "--held"),
+    )
+    whose = notices.place(organisation, data)
+    response = asyncio.run(_record_tenancy(whose, details.identifier(person), request))
+    if json:
+        output.emit(response)
+    else:
+        output.show(f"recorded: tenancy held: {output.word(tracking.TenancyHeld, request.held)}")
+    return 0
+
+
+async def _record_tenancy(
+    whose: session.Session, person: person_pb2.Identifier, request: tracking.RecordTenancyRequest
+) -> tracking.RecordTenancyResponse:
+    request.nominal_id = await nominal_id(whose, person)
+    async with whose.tracking() as service:
+        return await service.RecordTenancy(request, timeout=session.CALL_SECONDS)
+
+
 async def nominal_id(whose: session.Session, person: person_pb2.Identifier) -> str:
     """A prison cannot ask: it was told the nominal id of its own prisoners."""
     if person.kind == person_pb2.IDENTIFIER_KIND_NOMINAL_ID:

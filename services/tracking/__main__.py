@@ -47,6 +47,7 @@ PRISONS = ("prisons", *reasons.TABLES)
 POLICE = ("areas", "ocus", "suites", "forums", "youth_offending_teams", "probation_offices", "drug_teams")
 # Who can be rung.
 CONTACTS = ("duty_contacts", "control_rooms")
+WORKERS = ("arrest_referral_teams", "carat_teams", "trigger_offences")
 PROVIDERS = ("housing_providers", "training_providers", "referral_desks")
 
 
@@ -135,7 +136,7 @@ class Parts:
 async def serve(config: Settings) -> None:
     telemetry.start_logs("tracking")
     clock = Clock(config.clock)
-    reference = Reference.load(config.reference, (*PRISONS, *POLICE, *PROVIDERS))
+    reference = Reference.load(config.reference, (*PRISONS, *POLICE, *CONTACTS, *WORKERS, *PROVIDERS))
     reasons.check(reference, clock.now())
     gate = Gate(Verifier(config.token_key.read_bytes()), [SERVICE], apart=[PROVIDERS_SERVICE])
     clients = Clients(config)

@@ -37,6 +37,7 @@ Told: TypeAlias = (
     | pb.AssignManagersRequest
     | pb.SetResidenceRequest
     | pb.PlanReleaseRequest
+    | pb.RecordTenancyRequest
     | pb.RaiseDisputeRequest
     | pb.DecideDisputeRequest
 )
@@ -126,6 +127,9 @@ class Tracking(TrackingServiceServicer):
             return await self._move_release(session, request, now)
 
         return await requests.once(self._database, request, pb.PlanReleaseResponse, act, now)
+
+    async def RecordTenancy(self, request: pb.RecordTenancyRequest, _: Context) -> pb.RecordTenancyResponse:
+        return await self._tell(request, lambda case: pb.RecordTenancyResponse(case=case))
 
     async def RaiseDispute(self, request: pb.RaiseDisputeRequest, _: Context) -> pb.RaiseDisputeResponse:
         self._refuse_unknown_ocu(request.ocu)

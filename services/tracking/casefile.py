@@ -51,6 +51,7 @@ KINDS: tuple[type[Message], ...] = (
     pb.AssignManagersRequest,
     pb.SetResidenceRequest,
     pb.PlanReleaseRequest,
+    pb.RecordTenancyRequest,
     pb.RaiseDisputeRequest,
     pb.DecideDisputeRequest,
 )
@@ -260,6 +261,20 @@ class CaseFile:
         received, released = self.stays[-1] if self.stays else (None, None)
         plans = self.plans(released or received or datetime.min.replace(tzinfo=UTC), None)
         return plans[-1][1] if plans else None
+
+    def tenancy(self, received: datetime) -> pb.TenancyHeld.ValueType:
+        """Whether the person has a tenancy, as was said until it was known that they are out again."""
+        ends = (
+            max(step.fact.occurred, step.fact.recorded)
+            for step in self.steps
+            if step.fact.occurred > received and step.state.custody is None
+        )
+        said = self._entries(pb.RecordTenancyRequest, next(ends, None))
+        return said[-1][1].held if said else pb.TENANCY_HELD_UNKNOWN
+
+    def trigger(self, arrest: custody.PpoArrested) -> bool:
+        at = arrest.arrested_time.ToDatetime(UTC)
+        return any(self.reference.row("trigger_offences", code, at=at) for code in arrest.offence_codes)
 
     def _stays(self, at: datetime) -> Iterator[Stay]:
         for received, released in self.stays:

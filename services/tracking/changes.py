@@ -34,11 +34,17 @@ class Change:
     release: ReleaseKind | None = None
     suite: str = ""
     offences: tuple[str, ...] = ()
+    # Whether one of the offences may be tested for drugs.
+    trigger: bool = False
+    # Since when the suite holds the person.
+    booked: datetime | None = None
+    # Of a reception: whether the person has a tenancy.
+    tenancy: pb.TenancyHeld.ValueType = pb.TENANCY_HELD_UNKNOWN
     # The notices, by their types, whose recipients are told as well: it undoes what those told.
     undoes: tuple[NoticeType, ...] = ()
 
 
-def arrested(arrest: events_pb2.PpoArrested) -> Change:
+def arrested(arrest: events_pb2.PpoArrested, *, trigger: bool = False) -> Change:
     return Change(
         pb.NOTICE_TYPE_PPO_ARRESTED,
         cause=f"{arrest.detention_id}/arrest",
@@ -46,6 +52,8 @@ def arrested(arrest: events_pb2.PpoArrested) -> Change:
         recorded=arrest.recorded_time.ToDatetime(UTC),
         suite=arrest.suite_id,
         offences=tuple(arrest.offence_codes),
+        trigger=trigger,
+        booked=arrest.booked_time.ToDatetime(UTC) if arrest.HasField("booked_time") else None,
     )
 
 

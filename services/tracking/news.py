@@ -1,6 +1,7 @@
 """What there is to tell of a person now: all that has happened while on the register, by its cause."""
 
 from collections.abc import Collection, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TypeAlias
 
@@ -25,13 +26,17 @@ def news(file: CaseFile, told: Collection[Key], now: datetime) -> list[Change]:
     return list({(change.type, change.cause): change for change in happened}.values())
 
 
-def text(change: Change) -> str:
-    """What is told of a change; of a flag only that it is so."""
+def text(change: Change, notice: int) -> str:
+    """What a notice tells of a change; of a flag only that it is so."""
     if change.type in FLAGS:
         return ""
     release = change.release or ""
     words = (change.occurred.isoformat(), change.prison, change.from_prison, change.basis, release)
-    return "|".join((*words, change.suite, *change.offences))
+    told = (*words, change.suite, *change.offences)
+    # That nobody has said is what was told before it could be said.
+    if notice == pb.NOTICE_TYPE_HOUSING_FAST_TRACK and change.tenancy != pb.TENANCY_HELD_UNKNOWN:
+        told = (*told, pb.TenancyHeld.Name(change.tenancy))
+    return "|".join(told)
 
 
 def cleared(told: Collection[Key], now: datetime) -> list[Change]:
@@ -59,8 +64,11 @@ def _flags(file: CaseFile, told: Collection[Key], now: datetime) -> Iterator[Cha
 def _movements(file: CaseFile) -> Iterator[Change]:
     """What happened before somebody was a PPO, or after, is nobody's business here."""
     for change in changes.of_journey(file.steps):
-        if flagged_at(change.occurred, file.spans):
-            yield change
+        if not flagged_at(change.occurred, file.spans):
+            continue
+        if change.type == pb.NOTICE_TYPE_PRISON_RECEPTION:
+            change = replace(change, tenancy=file.tenancy(change.occurred))
+        yield change
 
 
 def _custody(file: CaseFile) -> Iterator[Change]:
@@ -68,7 +76,7 @@ def _custody(file: CaseFile) -> Iterator[Change]:
     if not file.spans:
         return
     for arrest in file.of(custody.PpoArrested):
-        yield changes.arrested(arrest)
+        yield changes.arrested(arrest, trigger=file.trigger(arrest))
     for test in file.of(custody.PpoDrugTested):
         if test.drug_test.route == custody_pb2.REFERRAL_ROUTE_PPO_DRUG_TEAM:
             yield changes.tested(test)

@@ -26,10 +26,18 @@ PROBATION = "probation_offender_manager"
 YOUTH_TEAM = "youth_offending_team"
 PRISON = "prison_offender_management_unit"
 DRUG_TEAM = "ppo_drug_team"
+ARREST_REFERRAL = "arrest_referral_worker"
+CARAT = "carat_worker"
 HOUSING = "housing_provider"
 TRAINING = "training_provider"
 PROVIDERS = (HOUSING, TRAINING)
 NOBODY: Mapping[str, Role] = {}
+# Why a role is told; the others manage the case.
+PURPOSES = {
+    PRISON: policy_pb2.PURPOSE_PRISON_CUSTODY,
+    CARAT: policy_pb2.PURPOSE_PRISON_CUSTODY,
+    ARREST_REFERRAL: policy_pb2.PURPOSE_ARREST,
+}
 
 # A provider must get ready for these; who is at large, abroad or out by an unknown kind needs no place now.
 EXPECTED = (ReleaseKind.SUPERVISED, ReleaseKind.UNSUPERVISED, ReleaseKind.BAILED)
@@ -110,13 +118,13 @@ KINDS: Mapping[NoticeType, Kind] = {
     pb.NOTICE_TYPE_PPO_FLAG_CLEARED: Kind((*CASE, INTERESTED, PRISON), _same_day),
     # N2: somebody must have it within the hour from when it can be told.
     pb.NOTICE_TYPE_PPO_ARRESTED: Kind(
-        (*CASE, INTERESTED), lambda change: change.recorded + timedelta(hours=1)
+        (*CASE, INTERESTED, ARREST_REFERRAL), lambda change: change.recorded + timedelta(hours=1)
     ),
     # N3: a worker is allocated within 7 days.
     pb.NOTICE_TYPE_DRUG_TEST_ROUTED: Kind((DRUG_TEAM,), lambda change: change.recorded + timedelta(days=7)),
     # N4: the prison marks its own record by it, so it is told as well.
     pb.NOTICE_TYPE_PRISON_RECEPTION: Kind(
-        (*CASE, PRISON), lambda change: days.end_of_working_day(change.occurred, 1)
+        (*CASE, PRISON, CARAT), lambda change: days.end_of_working_day(change.occurred, 1)
     ),
     # N5.
     pb.NOTICE_TYPE_HOUSING_FAST_TRACK: Kind(
@@ -125,7 +133,7 @@ KINDS: Mapping[NoticeType, Kind] = {
         casework.CASE_NOTICE_KIND_HOUSING_NEEDED,
     ),
     # N7: the prison that is left closes its record, the other opens one.
-    pb.NOTICE_TYPE_PRISON_TRANSFER: Kind((*CASE, PRISON), _same_day),
+    pb.NOTICE_TYPE_PRISON_TRANSFER: Kind((*CASE, PRISON, CARAT), _same_day),
     # N9.
     pb.NOTICE_TYPE_RELEASE_PLANNED: Kind(
         OUTSIDE, lambda change: None, casework.CASE_NOTICE_KIND_AVAILABLE_FROM
@@ -157,7 +165,11 @@ def _told(
 ) -> Told:
     due = KINDS[notice].due(change)
     copies = [
-        Copy(organisation, role, _message(notice, role, change, subject, parties, due))
+        Copy(
+            organisation,
+            role,
+            _own(_message(notice, role, change, subject, parties, due), role, organisation),
+        )
         for organisation, role in _receivers(notice, change, subject, parties, before).items()
     ]
     return Told(notice, change.cause, due, tuple(copy for copy in copies if _disclosed(copy)))
@@ -189,6 +201,11 @@ def _organisations(role: Role, change: Change, subject: Subject, parties: Partie
         case "prison_offender_management_unit":
             concerned = (change.from_prison, change.prison, subject.held_at)
             return [prison for prison in dict.fromkeys(concerned) if prison in parties.prisons]
+        case "carat_worker":
+            prisons = dict.fromkeys((change.from_prison, change.prison))
+            return [parties.carat[prison] for prison in prisons if prison in parties.carat]
+        case "arrest_referral_worker":
+            return _one(parties.arrest_referral.get(change.suite, ""))
         case "ppo_drug_team":
             own = subject.referred or change.type == pb.NOTICE_TYPE_DRUG_TEST_ROUTED
             return _one(parties.drug_team if own else "")
@@ -212,6 +229,15 @@ def _message(
     return _notice(notice, role, change, subject, due)
 
 
+def _own(message: Message, role: Role, organisation: str) -> Message:
+    """Says where the prisoner, the case or the notice is the recipient's own, which sees more of it then."""
+    if isinstance(message, casework.CaseNotice):
+        message.provider_id = organisation
+    elif message.HasField("movement") and (role == YOUTH_TEAM or organisation == message.movement.prison_id):
+        message.movement.party_id = organisation
+    return message
+
+
 def _case_notice(
     kind: casework.CaseNoticeKind.ValueType,
     change: Change,
@@ -226,6 +252,9 @@ def _case_notice(
         referrer_desk=parties.desk,
         referrer_telephone=parties.desk_telephone,
     )
+    if kind == casework.CASE_NOTICE_KIND_HOUSING_NEEDED:
+        # The same numbers in both contracts.
+        message.tenancy_held = casework.TenancyHeld.ValueType(change.tenancy)
     message.needed_time.FromDatetime(change.occurred)
     if due:
         message.due_time.FromDatetime(due)
@@ -235,10 +264,9 @@ def _case_notice(
 def _notice(
     notice: NoticeType, role: Role, change: Change, subject: Subject, due: datetime | None
 ) -> notice_pb2.Notice:
-    management, custody = policy_pb2.PURPOSE_OFFENDER_MANAGEMENT, policy_pb2.PURPOSE_PRISON_CUSTODY
     message = notice_pb2.Notice(
         type=notice,
-        purpose=custody if role == PRISON else management,
+        purpose=PURPOSES.get(role, policy_pb2.PURPOSE_OFFENDER_MANAGEMENT),
         protocol_version=subject.protocol,
         nominal_id=subject.nominal_id,
         person=subject.person,
@@ -260,7 +288,11 @@ def _notice(
 
 
 def _arrest(change: Change) -> notice_pb2.Arrest:
-    arrest = notice_pb2.Arrest(suite_id=change.suite, offence_codes=change.offences)
+    arrest = notice_pb2.Arrest(
+        suite_id=change.suite, offence_codes=change.offences, trigger_offence=change.trigger
+    )
+    if change.booked:
+        arrest.booked_time.FromDatetime(change.booked)
     arrest.arrested_time.FromDatetime(change.occurred)
     return arrest
 

@@ -1,6 +1,7 @@
 """Which organisations have to do with a case on a day, by reference data."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from ppo.tracking.v1 import tracking_pb2 as pb
@@ -22,6 +23,9 @@ class Parties:
     training: str = ""
     # Those that are told of their own prisoners here.
     prisons: frozenset[str] = frozenset()
+    # The drug workers of each prison, and the arrest referral workers of each suite.
+    carat: Mapping[str, str] = field(default_factory=dict)
+    arrest_referral: Mapping[str, str] = field(default_factory=dict)
     desk: str = ""
     desk_telephone: str = ""
 
@@ -50,6 +54,12 @@ def parties(
         housing=_id(_first(reference, "housing_providers", at)),
         training=_id(_first(reference, "training_providers", at)),
         prisons=frozenset(row.id for row in reference.rows("prisons", at=at)),
+        carat={row.text("prison"): row.id for row in reference.rows("carat_teams", at=at)},
+        arrest_referral={
+            suite: row.id
+            for row in reference.rows("arrest_referral_teams", at=at)
+            for suite in row.texts("suites")
+        },
         desk=desk.text("name") if desk else "",
         desk_telephone=desk.text("telephone") if desk else "",
     )

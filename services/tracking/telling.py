@@ -76,9 +76,9 @@ class Teller:
         standing: dict[news.Key, Notice],
         now: datetime,
     ) -> None:
-        what = news.text(change)
+        what = {kind: news.text(change, kind) for kind, _ in _keys(change)}
         known = [standing.get(key) for key in _keys(change)]
-        if all(row is not None and row.told == what for row in known):
+        if all(row is not None and row.told == what[row.type] for row in known):
             return
         subject = self._subject(person, file, case, now)
         # Of what ends a case, or is told after its end, those are told whose case it was.
@@ -92,8 +92,9 @@ class Teller:
         before = await self._told_before(session, person, change, standing)
         for told in notices(change, subject, own_parties, before):
             row = standing.get((told.type, told.cause))
-            if row is None or (row.told != what and row.nominal_id == person.nominal_id):
-                await self._send(session, person.nominal_id, told, what, now)
+            said = what[told.type]
+            if row is None or (row.told != said and row.nominal_id == person.nominal_id):
+                await self._send(session, person.nominal_id, told, said, now)
 
     async def _told_before(
         self, session: AsyncSession, person: Person, change: Change, standing: dict[news.Key, Notice]

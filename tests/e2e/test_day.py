@@ -70,14 +70,16 @@ async def closed(processes: Processes, month: Date) -> tuple[returns.Return, Map
 
 # ---- an arrest, a movement, a month
 
+# A prison's management unit and its drug workers.
+BIRMINGHAM, FEATHERSTONE = ("BMI", "carat-bmi"), ("FSI", "carat-fsi")
 TOLD_OF_THE_ARREST = [
     *((to, "PPO_FLAG_SET") for to in ("E3", "probation-5")),
     # D3, where the offence was, has an interest in the case of E3.
-    *((to, "PPO_ARRESTED") for to in ("E3", "probation-5", "D3")),
+    *((to, "PPO_ARRESTED") for to in ("E3", "probation-5", "D3", "arrest-referral-d")),
     ("drug-solutions-birmingham", "DRUG_TEST_ROUTED"),
 ]
 TOLD_OF_THE_RECEPTION = [
-    *((to, "PRISON_RECEPTION") for to in ("E3", "probation-5", "BMI")),
+    *((to, "PRISON_RECEPTION") for to in ("E3", "probation-5", *BIRMINGHAM)),
     ("birmingham-housing", "HOUSING_NEEDED"),
 ]
 TOLD_OF_THE_RELEASE = [
@@ -222,20 +224,20 @@ RELEASED = Move(18, "released", "RELEASED", "CR")
 
 FLAGGED = [Notice("PPO_FLAG_SET", 1, CASE)]
 TAKEN_IN = [
-    Notice("PRISON_RECEPTION", 1, (*CASE, "BMI")),
+    Notice("PRISON_RECEPTION", 1, (*CASE, *BIRMINGHAM)),
     Notice("HOUSING_NEEDED", 1, ["birmingham-housing"]),
 ]
 LET_OUT = [Notice("RELEASED", 1, CASE), Notice("AVAILABLE_FROM", 1, ["birmingham-housing", "eespro"])]
 MOVED = [
-    Notice("PRISON_TRANSFER", 1, (*CASE, "BMI")),
-    Notice("PRISON_TRANSFER", 2, (*CASE, "BMI", "FSI")),
+    Notice("PRISON_TRANSFER", 1, (*CASE, *BIRMINGHAM)),
+    Notice("PRISON_TRANSFER", 2, (*CASE, *BIRMINGHAM, *FEATHERSTONE)),
 ]
 # The arrival is told as a transfer of its own until it is known that it was the second half of one.
 MOVED_BACKWARDS = [
-    *[Notice("PRISON_TRANSFER", 1, (*CASE, "BMI", "FSI"))] * 2,
-    Notice("PRISON_TRANSFER", 2, (*CASE, "BMI", "FSI"), "RETRACTED"),
+    *[Notice("PRISON_TRANSFER", 1, (*CASE, *BIRMINGHAM, *FEATHERSTONE))] * 2,
+    Notice("PRISON_TRANSFER", 2, (*CASE, *BIRMINGHAM, *FEATHERSTONE), "RETRACTED"),
 ]
-SEIZED = [Notice("PPO_ARRESTED", 1, CASE)]
+SEIZED = [Notice("PPO_ARRESTED", 1, (*CASE, "arrest referral"))]
 
 # What is published of a prisoner in this order, and what is told of it.
 REMANDED = ([RECEIVED], TAKEN_IN)
@@ -436,7 +438,7 @@ class Day:
 
 
 def receivers(notice: Notice, ocu: str) -> Iterator[str]:
-    named = {"ocu": ocu, "probation": office(ocu)}
+    named = {"ocu": ocu, "probation": office(ocu), "arrest referral": f"arrest-referral-{ocu[0].lower()}"}
     return (named.get(to, to) for to in notice.to)
 
 

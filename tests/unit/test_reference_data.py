@@ -16,6 +16,8 @@ AREAS = ["birmingham", "gloucestershire"]
 DRAMA = re.compile(r"0121 496 0\d{3}|01632 960\d{3}")
 TABLES = [
     "areas",
+    "arrest_referral_teams",
+    "carat_teams",
     "control_rooms",
     "dip_contact_points",
     "drug_teams",

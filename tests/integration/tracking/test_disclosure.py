@@ -42,6 +42,69 @@ async def test_an_arrest_reaches_the_owner_and_the_interested_ocu(world: World) 
     assert interested.arrest.suite_id == "D3"
 
 
+async def test_arrest_referral_workers_are_told_where_somebody_is_held_and_not_what_for(world: World) -> None:
+    ppo = await world.known(Ppo())
+
+    await world.arrest(ppo, december(10), suite="D3")
+
+    [told] = await world.notices("arrest-referral-d", ppo, 1)
+    assert (told.type, told.arrest.suite_id) == (pb.NOTICE_TYPE_PPO_ARRESTED, "D3")
+    assert told.arrest.booked_time == stamp(december(10))
+    assert not told.arrest.offence_codes
+    assert not told.arrest.HasField("arrested_time")
+    assert not told.arrest.HasField("trigger_offence")
+    [_, owner] = await world.notices("E3", ppo, 2)
+    assert owner.arrest.trigger_offence
+
+
+async def test_the_drug_workers_of_a_prison_are_told_who_comes_in_and_watch_their_notices(
+    world: World,
+) -> None:
+    ppo = await world.known(Ppo())
+
+    await world.publish(hmpps("received", ppo.number, december(1), "ADMISSION", "BMI", "N"))
+
+    [told] = await world.notices("carat-bmi", ppo, 1)
+    assert (told.movement.prison_id, told.movement.prison_number) == ("BMI", ppo.number)
+    assert told.movement.occurred_time == stamp(december(1))
+    # Why somebody is held is not theirs to know.
+    assert told.movement.basis == ""
+    own = await world.tracking("carat_worker", "carat-bmi")
+    asked = pb.ListNoticesRequest(purpose=policy_pb2.PURPOSE_PRISON_CUSTODY)
+    listed = (await own.ListNotices(asked, timeout=SECONDS)).notices
+    assert told.SerializeToString() in [one.record for one in listed]
+
+
+async def test_a_tenancy_that_is_recorded_is_told_to_the_housing_provider_alone(world: World) -> None:
+    ppo = await world.known(Ppo())
+    await world.publish(hmpps("received", ppo.number, december(1), "ADMISSION", "BMI", "N"))
+    await world.moved(ppo, 1)
+    prison = await world.tracking("prison_offender_management_unit", "BMI")
+
+    for held in (pb.TENANCY_HELD_YES, pb.TENANCY_HELD_YES, pb.TENANCY_HELD_NO):
+        request = pb.RecordTenancyRequest(request_id=str(uuid4()), nominal_id=ppo.nominal_id, held=held)
+        await prison.RecordTenancy(request, timeout=SECONDS)
+    await world.publish(hmpps("released", ppo.number, december(20), "RELEASED", "BMI", "BL"))
+    await world.moved(ppo, 2)
+    later = pb.RecordTenancyRequest(
+        request_id=str(uuid4()), nominal_id=ppo.nominal_id, held=pb.TENANCY_HELD_YES
+    )
+    await prison.RecordTenancy(later, timeout=SECONDS)
+    await world.arrest(ppo, december(22), suite="F1")
+    await world.notices("arrest-referral-f", ppo, 1)
+
+    records = await world.records(HOUSING, 4, key=world.case_reference(ppo))
+    told = [casework_notice(one) for one in records]
+    assert [(one.revision, one.tenancy_held) for one in told] == [
+        (1, casework_pb2.TENANCY_HELD_UNKNOWN),
+        (2, casework_pb2.TENANCY_HELD_YES),
+        (3, casework_pb2.TENANCY_HELD_NO),
+        (1, casework_pb2.TENANCY_HELD_UNSPECIFIED),
+    ]
+    assert {one.due_time.ToJsonString() for one in told[:3]} == {stamp(december(3)).ToJsonString()}
+    assert [one.type for one in await world.notices("BMI", ppo, 1)] == [pb.NOTICE_TYPE_PRISON_RECEPTION]
+
+
 async def test_an_interested_ocu_never_sees_a_drug_test(world: World) -> None:
     ppo = await world.known(Ppo())
     await world.lives(ppo, "E3")

@@ -248,6 +248,12 @@ class Tracking(tracking_pb2_grpc.TrackingServiceServicer):
         self._ask(request)
         return tracking.GetJourneyResponse(journey=self.journey)
 
+    async def RecordTenancy(
+        self, request: tracking.RecordTenancyRequest, context: object
+    ) -> tracking.RecordTenancyResponse:
+        self._ask(request)
+        return tracking.RecordTenancyResponse()
+
     async def PlanRelease(
         self, request: tracking.PlanReleaseRequest, context: object
     ) -> tracking.PlanReleaseResponse:

@@ -38,6 +38,16 @@ def test_a_release_is_planned_for_whoever_has_the_number(ppo: Run, served: Serve
     assert (ran.code, "It is to go to F2" in ran.out) == (0, True)
 
 
+def test_a_tenancy_is_said_to_be_held_not_held_or_not_known(ppo: Run, served: Served) -> None:
+    served.tracking.journey = tracking.Journey(nominal_id="nominal-1")
+
+    ran = ppo("housing", "tenancy", "A1234BC", "--held", "unknown", "--as", "probation-5")
+
+    recorded = served.tracking.asked[-1]
+    assert (recorded.nominal_id, recorded.held) == ("nominal-1", tracking.TENANCY_HELD_UNKNOWN)
+    assert (ran.code, ran.out) == (0, "recorded: tenancy held: unknown\n")
+
+
 def test_a_prison_says_of_its_own_prisoner_that_the_date_is_lost(ppo: Run, served: Served) -> None:
     nominal_id = "e9ab78e1-0aeb-40b7-be35-3d21488eb20b"
 

@@ -22,6 +22,7 @@ COMMANDS = [
     *("custody referrals", "nominals import", "nominals find", "register import", "register show"),
     *("movements send", "journey show", "owner explain", "release plan", "release cancel"),
     *(f"nominals {name}" for name in ("merge", "unmerge")),
+    "housing tenancy",
     *(f"notices {name}" for name in ("watch", "ack", "trace")),
     *(f"return {name}" for name in ("close", "show", "submit", "export")),
     "bench import",

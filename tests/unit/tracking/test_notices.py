@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,11 +14,13 @@ from ppo.tracking.v1 import notice_pb2
 from ppo.tracking.v1 import tracking_pb2 as pb
 from services.prisons.reasons import ReleaseKind
 from services.runtime import policy
+from services.runtime.reference import Reference
 from services.tracking.changes import Change
-from services.tracking.notices import KINDS, Copy, Subject, Told, notices
+from services.tracking.notices import KINDS, Copy, Message, Subject, Told, notices
 from services.tracking.parties import Parties, parties
 from tests.unit.tracking.journeys import REFERENCE
 
+REFERENCES = Path(__file__).parents[3] / "deploy" / "reference"
 # A Friday, so that a working day ends on Monday.
 AT = datetime(2004, 12, 3, 15, tzinfo=UTC)
 KNOWN = AT + timedelta(hours=2)
@@ -65,6 +68,7 @@ def roles(*notices: Told) -> dict[str, str]:
 AGENCIES = {"E3": "police_offender_manager", "probation-5": "probation_offender_manager"}
 OTHERS = {"D3": "interested_ocu", "F2": "interested_ocu"}
 PROVIDERS = {"birmingham-housing": "housing_provider", "eespro": "training_provider"}
+CARAT = {"carat-bmi": "carat_worker"}
 PRISON = {"BMI": "prison_offender_management_unit"}
 
 
@@ -74,8 +78,8 @@ PRISON = {"BMI": "prison_offender_management_unit"}
         ("PPO_FLAG_SET", AGENCIES | OTHERS),
         ("PPO_FLAG_CLEARED", AGENCIES | OTHERS),
         ("PPO_ARRESTED", AGENCIES | OTHERS),
-        ("PRISON_RECEPTION", AGENCIES | PRISON),
-        ("PRISON_TRANSFER", AGENCIES | PRISON),
+        ("PRISON_RECEPTION", AGENCIES | PRISON | CARAT),
+        ("PRISON_TRANSFER", AGENCIES | PRISON | CARAT),
         ("RELEASED", AGENCIES | OTHERS | PROVIDERS),
         ("RELEASE_PLANNED", AGENCIES | OTHERS | PROVIDERS),
         ("RELEASE_CANCELLED", AGENCIES | OTHERS | PROVIDERS),
@@ -210,6 +214,27 @@ def test_a_provider_that_was_told_before_is_told_of_dates_alone(kind: str, told:
     assert ("focus-futures" in found) == told
 
 
+def test_a_transfer_is_told_to_the_drug_workers_of_both_prisons() -> None:
+    workers = {"carat-bmi", "carat-fsi"}
+
+    assert workers <= copies(*told("PRISON_TRANSFER", from_prison="BMI", prison="FSI")).keys()
+
+
+def test_an_arrest_is_told_to_the_arrest_referral_workers_of_its_suite_alone() -> None:
+    found = roles(*told("PPO_ARRESTED", prison="", prison_number="", suite="E3"))
+
+    assert found == AGENCIES | OTHERS | {"arrest-referral-e": "arrest_referral_worker"}
+
+
+@pytest.mark.parametrize("area", ["birmingham", "gloucestershire"])
+def test_every_suite_has_arrest_referral_workers_and_every_prison_drug_workers(area: str) -> None:
+    reference = Reference.load(REFERENCES / area)
+    found = parties(reference, E3, at=AT)
+
+    assert found.arrest_referral.keys() == {row.id for row in reference.rows("suites", at=AT)}
+    assert found.carat.keys() == found.prisons
+
+
 def test_a_prison_that_takes_no_notices_is_not_told() -> None:
     assert "ZZI" not in copies(*told("PRISON_RECEPTION", prison="ZZI"))
 
@@ -246,7 +271,8 @@ def test_a_provider_gets_a_reference_a_desk_and_dates_and_nothing_else(kind: str
 
     assert isinstance(notice, casework_pb2.CaseNotice)
     assert notice.kind == told_as
-    assert {field.name for field, _ in notice.ListFields()} - {"due_time"} == {
+    assert {field.name for field, _ in notice.ListFields()} - {"due_time", "tenancy_held"} == {
+        "provider_id",
         "kind",
         "case_reference",
         "referrer_desk",
@@ -281,6 +307,84 @@ def test_every_copy_is_for_its_audience_and_reaches_it(kind: pb.NoticeType.Value
         for copy in one.copies:
             assert copy.role in policy.audience(copy.message.DESCRIPTOR)
             assert policy.project(copy.message, policy.Viewer(copy.role, copy.organisation)).ListFields()
+
+
+OF_ARREST = {"suite_id", "booked_time"}
+WHOLE_ARREST = OF_ARREST | {"arrested_time", "offence_codes", "trigger_offence"}
+OF_MOVEMENT = {"occurred_time", "prison_id", "from_prison_id", "prison_number"}
+WHOLE_MOVEMENT = OF_MOVEMENT | {"basis", "release_kind"}
+
+
+def seen(message: Message, field: str, role: str, organisation: str = "") -> set[str]:
+    part = getattr(policy.project(message, policy.Viewer(role, organisation)), field)
+    return {descriptor.name for descriptor, _ in part.ListFields()} - {"party_id"}
+
+
+@pytest.mark.parametrize(
+    ("role", "fields"),
+    [
+        ("police_offender_manager", WHOLE_ARREST),
+        ("interested_ocu", WHOLE_ARREST),
+        ("custody_officer", WHOLE_ARREST),
+        ("youth_offending_team", WHOLE_ARREST),
+        ("arrest_referral_worker", OF_ARREST),
+        ("ppo_drug_team", OF_ARREST),
+        ("carat_worker", OF_ARREST),
+    ],
+)
+def test_of_an_arrest_each_audience_sees_where_and_only_some_what_for(role: str, fields: set[str]) -> None:
+    arrested = told("PPO_ARRESTED", suite="D3", offences=("theft",), trigger=True, booked=AT)
+
+    assert seen(copies(*arrested)["E3"].message, "arrest", role) == fields
+
+
+@pytest.mark.parametrize(
+    ("role", "organisation", "fields"),
+    [
+        ("police_offender_manager", "E3", WHOLE_MOVEMENT),
+        ("interested_ocu", "D3", WHOLE_MOVEMENT),
+        ("carat_worker", "carat-bmi", OF_MOVEMENT),
+        ("ppo_drug_team", "drug-solutions-birmingham", OF_MOVEMENT),
+        ("arrest_referral_worker", "arrest-referral-d", {"prison_id", "prison_number"}),
+        ("custody_officer", "D3", {"prison_id", "prison_number", "basis", "release_kind"}),
+        ("prison_offender_management_unit", "FSI", OF_MOVEMENT),
+    ],
+)
+def test_of_a_movement_each_audience_sees_what_the_protocol_allows(
+    role: str, organisation: str, fields: set[str]
+) -> None:
+    moved = told("PRISON_RECEPTION", from_prison="FSI", basis="REMAND", release=ReleaseKind.SUPERVISED)
+
+    assert seen(copies(*moved)["E3"].message, "movement", role, organisation) == fields
+
+
+def test_a_prison_sees_the_basis_of_its_own_prisoners_and_a_youth_team_of_its_own_cases() -> None:
+    given: dict[str, Any] = {"from_prison": "FSI", "basis": "REMAND"}
+    found = copies(*told("PRISON_TRANSFER", about=subject(ownership=CHILD), to=concerned(CHILD), **given))
+
+    for organisation, told_basis in (("BMI", True), ("FSI", False), ("birmingham-yot", True)):
+        copy = found[organisation]
+        assert ("basis" in seen(copy.message, "movement", copy.role, organisation)) == told_basis
+
+
+@pytest.mark.parametrize(
+    ("said", "held"),
+    [
+        (pb.TENANCY_HELD_YES, casework_pb2.TENANCY_HELD_YES),
+        (pb.TENANCY_HELD_NO, casework_pb2.TENANCY_HELD_NO),
+        (pb.TENANCY_HELD_UNKNOWN, casework_pb2.TENANCY_HELD_UNKNOWN),
+    ],
+)
+def test_the_housing_provider_alone_sees_whether_there_is_a_tenancy(said: Any, held: int) -> None:
+    (_, housing) = told("PRISON_RECEPTION", tenancy=said)
+    (copy,) = housing.copies
+
+    own = policy.project(copy.message, policy.Viewer(copy.role, copy.organisation))
+    other = policy.project(copy.message, policy.Viewer(copy.role, "focus-futures"))
+
+    assert isinstance(own, casework_pb2.CaseNotice)
+    assert isinstance(other, casework_pb2.CaseNotice)
+    assert (own.tenancy_held, other.tenancy_held) == (held, casework_pb2.TENANCY_HELD_UNSPECIFIED)
 
 
 def test_what_the_owner_is_by_is_not_told_for_it_speaks_of_offences() -> None:
