@@ -125,33 +125,11 @@ class Follower:
     async def _round(self) -> None:
         records = await self._tail.poll()
         for record in records:
-            self._take(record)
+            take(self._replica, record)
             self._offsets[record.partition] = record.offset
         self._caught_up = not records
         self._measure()
         await self._save()
-
-    def _take(self, record: Record) -> None:
-        try:
-            self._apply(record)
-        except Unreadable:
-            UNREADABLE.inc()
-            self._replica.damage(record.partition)
-            log.error("unreadable flag", partition=record.partition, offset=record.offset)
-
-    def _apply(self, record: Record) -> None:
-        kind = record.headers.get("ce_type", "")
-        if record.value is None:
-            self._replica.erase(record.key)
-        elif kind == events.Flag.DESCRIPTOR.full_name:
-            flag = read(record, events.Flag)
-            if flag.nominal_id != record.key or not flag.version:
-                raise Unreadable("is not its person's")
-            self._replica.apply(flag)
-        elif kind == events.Watermark.DESCRIPTOR.full_name:
-            self._replica.mark(read(record, events.Watermark))
-        elif not kind:
-            raise Unreadable("has no ce_type header")
 
     def _measure(self) -> None:
         # Also places what the last records changed, so that no check has to.
@@ -198,3 +176,28 @@ class Follower:
         except OSError as error:
             # A full disk: the next start reads the topic instead.
             log.error("the replica cannot be kept on disk", error=type(error).__name__)
+
+
+def take(replica: Replica, record: Record) -> None:
+    """One record of the flags topic; of one that cannot be read the replica knows that it lacks it."""
+    try:
+        _apply(replica, record)
+    except Unreadable:
+        UNREADABLE.inc()
+        replica.damage(record.partition)
+        log.error("unreadable flag", partition=record.partition, offset=record.offset)
+
+
+def _apply(replica: Replica, record: Record) -> None:
+    kind = record.headers.get("ce_type", "")
+    if record.value is None:
+        replica.erase(record.key)
+    elif kind == events.Flag.DESCRIPTOR.full_name:
+        flag = read(record, events.Flag)
+        if flag.nominal_id != record.key or not flag.version:
+            raise Unreadable("is not its person's")
+        replica.apply(flag)
+    elif kind == events.Watermark.DESCRIPTOR.full_name:
+        replica.mark(read(record, events.Watermark))
+    elif not kind:
+        raise Unreadable("has no ce_type header")
