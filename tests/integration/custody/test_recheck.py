@@ -5,10 +5,12 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
+import pytest
 import pytest_asyncio
 from google.rpc import code_pb2
-from sqlalchemy import select
+from sqlalchemy import delete, select, update
 
 from ppo.custody.v1 import custody_pb2 as pb
 from ppo.person.v1 import screening_pb2
@@ -28,6 +30,7 @@ from services.custody.watch import Board
 from services.runtime.cache import Bell
 from services.runtime.clock import Clock
 from services.runtime.database import Database
+from services.runtime.errors import Conflict
 from services.runtime.identity import Caller
 from services.runtime.reference import Reference
 from tests import builders
@@ -89,6 +92,12 @@ class Desk:
     async def decisions(self) -> int:
         async with self.database.transaction() as session:
             return len((await session.scalars(select(Decision.decision_id))).all())
+
+    async def stored(self) -> list[dict[str, Any]]:
+        """Every decision, whole, in its order."""
+        async with self.database.transaction() as session:
+            rows = await session.execute(select(Decision.__table__).order_by(Decision.answered_time))
+            return [dict(row) for row in rows.mappings()]
 
     async def published(self) -> list[str]:
         async with self.database.transaction() as session:
@@ -257,3 +266,53 @@ async def test_a_flagged_person_who_was_not_one_when_booked_in_was_arrested_as_a
     changed = [each.to_proto() for each in events][-1]
     assert changed.kind == pb.SUITE_EVENT_KIND_ANSWER_CHANGED
     assert changed.earlier_outcome == screening_pb2.OUTCOME_NOT_FLAGGED
+
+
+async def test_a_later_model_decides_anew_and_leaves_the_old_record_as_it_was(desk: Desk) -> None:
+    desk.staged.clear(1)
+    desk.staged.screening.model_version, desk.staged.screening.threshold_bits = "1", 12.5
+    await desk.book()
+    [before] = await desk.stored()
+    desk.staged.flag("n1", 2)
+    desk.staged.screening.model_version, desk.staged.screening.threshold_bits = "2", 20
+
+    await desk.recheck()
+
+    first, second = await desk.stored()
+    assert first == before
+    assert (second["model_version"], second["threshold_bits"]) == ("2", 20)
+    assert pb.Answer.FromString(second["answer"]).screening.model_version == "2"
+
+
+async def test_what_was_decided_can_be_neither_changed_nor_deleted(desk: Desk) -> None:
+    desk.staged.clear(1)
+    desk.staged.code = code_pb2.UNAVAILABLE
+    await desk.book()
+
+    for change in (
+        update(Decision).values(outcome="OUTCOME_FLAGGED"),
+        update(Decision).values(answer=b"", input=None),
+        update(Decision).values(input=b"another"),
+        delete(Decision),
+    ):
+        with pytest.raises(Conflict, match="decision_stands"):
+            async with desk.database.transaction() as session:
+                await session.execute(change)
+    [kept] = await desk.stored()
+    async with desk.database.transaction() as session:
+        await store.forget_inputs(session, DETENTION)
+
+    assert kept["input"] is not None
+    assert await desk.stored() == [kept | {"input": None}]
+
+
+async def test_what_was_given_goes_when_the_person_leaves(desk: Desk) -> None:
+    desk.staged.code = code_pb2.UNAVAILABLE
+    await desk.book()
+
+    async with desk.database.transaction() as session:
+        detention = await store.locked(session, DETENTION)
+        await desk.records.dispose(session, detention, pb.DISPOSAL_BAILED, NOW, NOW)
+
+    [kept] = await desk.stored()
+    assert kept["input"] is None
