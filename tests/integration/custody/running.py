@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
@@ -15,6 +15,7 @@ import psycopg
 import pytest
 
 from deploy.embedded.ports import HOST, free
+from deploy.embedded.services import ServiceProcess
 from ppo.custody.v1 import custody_pb2 as pb
 from ppo.custody.v1.custody_pb2_grpc import CustodyServiceStub
 from ppo.flagging.v1 import flagging_pb2 as flagging
@@ -85,6 +86,20 @@ class Processes(processes.Processes):
             PPO_CUSTODY_KAFKA=nobody,
             PPO_CUSTODY_FLAGGING=nobody,
         )
+
+    def another(self) -> Running:
+        """One more replica of custody, with a disk of its own."""
+        service = replace(self._service("custody"), port=free(), metrics=free())
+        settings = self._suite.settings(service) | {
+            "PPO_CUSTODY_POSTGRES": self.database.url("custody"),
+            "PPO_CUSTODY_LISTEN": f"{HOST}:{service.port}",
+            "PPO_CUSTODY_METRICS": f"{HOST}:{service.metrics}",
+            "PPO_CUSTODY_DATA": str(self.directory / "another"),
+            "PPO_CUSTODY_INSTANCE": "another",
+        }
+        home = self.directory / "another"
+        process = ServiceProcess(service, settings, home, 0, home)
+        return Running(process, lambda: f"{HOST}:{service.port}", self._loop)
 
     async def replicated(self, version: int) -> None:
         """Until the replica is whole at that version of the register."""

@@ -445,7 +445,10 @@ async def test_a_corrected_test_is_told_again_and_takes_its_referral_back(desk: 
     assert (corrected.test_id, corrected.route) == (first.test_id, pb.REFERRAL_ROUTE_NONE)
     [correction] = corrected.corrections
     assert (correction.result, correction.drug) == (pb.TEST_RESULT_POSITIVE, pb.DRUG_HEROIN)
-    assert (correction.corrected_by, correction.reason) == ("custody_officer-1", "the sample of a cell mate")
+    assert (correction.corrected_by, correction.reason) == (
+        f"custody_officer-{desk.suite_id}",
+        "the sample of a cell mate",
+    )
     assert correction.HasField("corrected_time")
     referred = await desk.referrals("ppo_drug_team", "drug-solutions-birmingham", PPO)
     assert first.test_id not in {each.drug_test.test_id for each in referred}
@@ -544,7 +547,10 @@ async def test_a_corrected_confirmation_takes_back_all_that_it_caused(desk: Desk
     assert corrected.drug_test.route == DIP
     mistaken, right = corrected.match_decisions
     assert (mistaken.verdict, right.verdict) == (SAME, ANOTHER)
-    assert (right.decided_by, right.reason) == ("custody_officer-1", "the prints of a cell mate")
+    assert (right.decided_by, right.reason) == (
+        f"custody_officer-{desk.suite_id}",
+        "the prints of a cell mate",
+    )
     changed = await until(stream, "ANSWER_CHANGED")
     assert changed.earlier_outcome == screening_pb2.OUTCOME_FLAGGED
     assert (await until(stream, "REFERRAL_ROUTED")).detention.drug_test.route == DIP
