@@ -70,11 +70,13 @@ _custody.command()(suite.watch)
 
 _nominals.command("import")(nominals.load)
 _nominals.command()(nominals.find)
+_nominals.command()(nominals.show)
 _nominals.command()(nominals.merge)
 _nominals.command()(nominals.unmerge)
 
 _register.command("import")(register.load)
 _register.command()(register.show)
+_register.command("list")(register.everybody)
 _register.command()(decisions.nominate)
 _register.command()(decisions.decide)
 _register.command()(decisions.plan_exit)

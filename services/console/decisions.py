@@ -2,16 +2,19 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from google.type.date_pb2 import Date
 
 from ppo.flagging.v1 import flagging_pb2 as flagging
 from ppo.flagging.v1.flagging_pb2_grpc import FlaggingServiceStub
 from ppo.person.v1 import screening_pb2 as screening
 from services.console import details, output, register, session
 from services.console.nominals import FORCE
+from services.console.stop import Stop
 
 RegistrationId = Annotated[str, typer.Argument(help="The registration's id.")]
 Agrees = Annotated[list[str] | None, typer.Option(help="An agency that agrees, once for each.")]
@@ -29,6 +32,14 @@ def nominate(
     strand: Annotated[
         str, typer.Option(help=f"The part of the programme: {details.words(screening.Strand)}.")
     ] = "catch and convict",
+    evidence: Annotated[
+        list[str] | None,
+        typer.Option(help='Intelligence, once for each: "REFERENCE; GRADE; PROVENANCE", the grade as 5x5x5.'),
+    ] = None,
+    conviction: Annotated[
+        list[str] | None,
+        typer.Option(help='A conviction of a recordable offence, once for each: "2004-06-01; REFERENCE".'),
+    ] = None,
     request_id: session.RequestId = "",
     json: output.AsJson = False,
     data: session.Data = session.DATA,
@@ -37,13 +48,21 @@ def nominate(
 
     ```
     ppo register nominate 79/163001B --ocu D3 --criterion volume --criterion local
+    ppo register nominate 79/163001B --ocu D3 --criterion harm --evidence "log 7; B24; a source" \\
+        --conviction "2004-06-01; 04/17" --conviction "2004-06-01; 04/18"
+    ppo register nominate 02/0000012J --ocu D3 --criterion volume --strand "prevent and deter"
     ```
+
+    From the convictions comes an indicator: six or more in twelve months, 18 or over. It decides nothing.
+    Whoever is under 18 goes to Prevent and Deter.
     """
     request = flagging.NominatePpoRequest(
         request_id=session.request_id(request_id),
         strand=details.value(screening.Strand, strand, "--strand"),
         criteria=[details.value(flagging.Criterion, one, "--criterion") for one in criterion],
         nominating_ocu=ocu,
+        evidence=[_evidence(text) for text in evidence or ()],
+        convictions=[_conviction(text) for text in conviction or ()],
     )
     return _show(asyncio.run(_nominate(whom, request, data)), as_json=json)
 
@@ -67,6 +86,7 @@ def decide(
     doubtful: Annotated[bool, typer.Option("--doubtful", help="The case was doubtful.")] = False,
     at: Annotated[str, typer.Option(help="From when on, such as 2004-12-31T20:00; now when not given.")] = "",
     reason: Annotated[str, typer.Option(help="Why.")] = "",
+    strand: Annotated[str, typer.Option(help="The strand decided on, where it is another.")] = "",
     request_id: session.RequestId = "",
     json: output.AsJson = False,
     data: session.Data = session.DATA,
@@ -75,7 +95,12 @@ def decide(
 
     ```
     ppo register decide REGISTRATION activate --forum forum-d3-north --agrees police --agrees probation
+    ppo register decide REGISTRATION review --forum forum-d3-north --agrees police --disagrees probation
+    ppo register decide REGISTRATION activate --forum forum-d3-north --doubtful \\
+        --agrees police --agrees probation
     ```
+
+    A doubtful case needs both police and probation to agree.
     """
     request = flagging.DecideNominationRequest(
         request_id=session.request_id(request_id),
@@ -86,6 +111,8 @@ def decide(
         doubtful=doubtful,
         reason=reason,
     )
+    if strand:
+        request.strand = details.value(screening.Strand, strand, "--strand")
     if at:
         request.effective_time.CopyFrom(details.instant(at, "--at"))
     return _ask(
@@ -194,6 +221,23 @@ def annul(
     )
 
 
+def _evidence(text: str) -> flagging.GradedEvidence:
+    parts = [part.strip() for part in text.split(";")]
+    if len(parts) != 3 or not all(parts):
+        raise Stop(f'--evidence {text!r}: write it as "REFERENCE; GRADE; PROVENANCE"', 2)
+    return flagging.GradedEvidence(reference=parts[0], grade=parts[1].upper(), provenance=parts[2])
+
+
+def _conviction(text: str) -> flagging.Conviction:
+    day, _, reference = (part.strip() for part in text.partition(";"))
+    try:
+        known = date.fromisoformat(day)
+    except ValueError:
+        raise Stop(f'--conviction {text!r}: write it as "2004-06-01; REFERENCE"', 2) from None
+    on = Date(year=known.year, month=known.month, day=known.day)
+    return flagging.Conviction(conviction_date=on, reference=reference)
+
+
 def _votes(agrees: Iterable[str] | None, disagrees: Iterable[str] | None) -> list[flagging.Vote]:
     votes = [(agency, True) for agency in agrees or ()] + [(agency, False) for agency in disagrees or ()]
     return [
@@ -218,4 +262,10 @@ def _show(response: Any, *, as_json: bool) -> int:
     registration: flagging.Registration = response.registration
     state = output.word(flagging.RegistrationState, registration.state)
     output.show(f"registration {registration.registration_id}: {state}")
+    if isinstance(response, flagging.NominatePpoResponse) and response.HasField("persistence"):
+        told = response.persistence
+        indicator = output.word(flagging.PersistenceIndicator, told.indicator)
+        output.show(
+            f"persistence {indicator}: {told.counted} convictions since {output.day(told.since_date)}"
+        )
     return 0

@@ -112,7 +112,7 @@ def _next(data: Path, *, keep: bool) -> None:
 _KEPT = """
 The suite runs on. Point the commands at it, and go on by hand:
   export PPO_DATA={data}
-  ppo desk --suite E3      ppo custody watch E3      ppo register show      ppo status
+  ppo desk --suite E3      ppo custody watch E3      ppo register list      ppo status
   ppo notices watch BMI    ppo return show birmingham 2004-12
   ppo down --purge         when you have seen enough"""
 _GONE = """

@@ -98,6 +98,49 @@ def find(
     return 0
 
 
+def show(
+    whom: details.Whom,
+    known_at: Annotated[
+        str, typer.Option(help="As the index had the person at this time, such as 2004-12-24T17:30.")
+    ] = "",
+    json: output.AsJson = False,
+    data: session.Data = session.DATA,
+) -> int:
+    """Shows one person, as known now or as known at a time.
+
+    ```
+    ppo nominals show 79/163001B
+    ppo nominals show 79/163001B --known-at 2004-12-24T17:30 --json
+    ```
+    """
+    request = flagging.GetNominalRequest(identifier=details.identifier(whom), purpose=policy.PURPOSE_REGISTER)
+    if known_at:
+        request.known_at_time.CopyFrom(details.instant(known_at, "--known-at"))
+    nominal = asyncio.run(_get(request, data))
+    if json:
+        output.emit(nominal)
+    else:
+        output.show(output.facts(_facts(nominal)))
+    return 0
+
+
+async def _get(request: flagging.GetNominalRequest, data: Path) -> flagging.Nominal:
+    async with session.Session(data, "register_keeper", FORCE).flagging() as service:
+        return (await service.GetNominal(request, timeout=session.CALL_SECONDS)).nominal
+
+
+def _facts(nominal: flagging.Nominal) -> list[tuple[str, str]]:
+    person = nominal.person
+    return [
+        ("Name", output.full_name(person.name)),
+        ("Also", "; ".join(output.full_name(alias) for alias in person.aliases)),
+        ("Born", output.day(person.birth_date)),
+        ("Identifiers", output.identifiers(person)),
+        ("Nominal", nominal.nominal_id),
+        ("Recorded", output.zoned(nominal.recorded_time)),
+    ]
+
+
 async def _find(request: flagging.SearchNominalsRequest, data: Path) -> flagging.SearchNominalsResponse:
     async with session.Session(data, "register_keeper", FORCE).flagging() as service:
         return await service.SearchNominals(request, timeout=session.CALL_SECONDS)

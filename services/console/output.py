@@ -125,6 +125,12 @@ def moment(time: Timestamp) -> str:
     return f"{time.ToDatetime(UTC).astimezone(LONDON):%-d %b %Y %H:%M:%S}"
 
 
+def zoned(time: Timestamp) -> str:
+    """A moment that is held against others: with its zone, and with microseconds where it has any."""
+    local = time.ToDatetime(UTC).astimezone(LONDON)
+    return f"{local:%-d %b %Y %H:%M:%S}{f'.{local:%f}' if local.microsecond else ''} {local:%Z}"
+
+
 def age(time: Timestamp) -> str:
     """How long ago, by the system's clock."""
     seconds = max(0.0, (datetime.now(UTC) - time.ToDatetime(UTC)) / timedelta(seconds=1))

@@ -1,4 +1,4 @@
-"""`ppo register import` and `show`: who is a PPO, since when, by whose decision."""
+"""`ppo register import`, `show` and `list`: who is a PPO, since when, by whose decision."""
 
 import asyncio
 from pathlib import Path
@@ -14,7 +14,9 @@ from ppo.policy.v1 import policy_pb2 as policy
 from services.console import details, imports, output, rows, session
 from services.console.nominals import FORCE
 
-Whom = Annotated[str, typer.Argument(help="A PNC id or a nominal id.")]
+Whom = Annotated[str, typer.Argument(help="A PNC id, prison number or nominal id.")]
+At = Annotated[str, typer.Option(help="As of this time, such as 2004-12-01T00:00; now when not given.")]
+KnownAt = Annotated[str, typer.Option(help="By what had been recorded by this time; by all when not given.")]
 
 LIST_SECONDS = 60.0
 
@@ -54,34 +56,67 @@ async def _load(file: Path, form: rows.Form, source: str, data: Path) -> flaggin
 
 
 def show(
-    whom: Annotated[str, typer.Argument(help="A PNC id or a nominal id; everybody when not given.")] = "",
-    at: Annotated[str, typer.Option(help="The list as of this time, such as 2004-12-01T00:00.")] = "",
+    whom: Whom,
+    at: At = "",
+    known_at: KnownAt = "",
+    json: output.AsJson = False,
+    data: session.Data = session.DATA,
+) -> int:
+    """Says whether somebody is a PPO, or was one at a time, and shows the registration with its steps.
+
+    ```
+    ppo register show 79/163001B
+    ppo register show 79/163001B --at 2004-12-01T00:00
+    ppo register show 79/163001B --at 2004-12-01T00:00 --known-at 2004-12-24T17:30 --json
+    ```
+
+    The second asks by all that is known now, the third by what had been recorded on Christmas Eve. A time
+    without a zone is London's. Exit code 0, whatever the answer.
+    """
+    request = flagging.GetRegistrationRequest(purpose=policy.PURPOSE_REGISTER)
+    _time(request, at, known_at)
+    response = asyncio.run(_one(session.Session(data, "register_keeper", FORCE), whom, request))
+    if json:
+        output.emit(response)
+    else:
+        _show_one(response, request)
+    return 0
+
+
+def everybody(
+    at: At = "",
+    known_at: KnownAt = "",
     ocu: Annotated[str, typer.Option(help="Only those whom this OCU nominated.")] = "",
     json: output.AsJson = False,
     data: session.Data = session.DATA,
 ) -> int:
-    """Shows one person's registration with its steps, or who is on the list.
+    """Lists who is a PPO, or was one at a time.
 
     ```
-    ppo register show 79/163001B
-    ppo register show --at 2004-12-01T00:00 --ocu D3 --json
+    ppo register list --ocu D3
+    ppo register list --at 2004-12-01T00:00 --known-at 2004-12-24T17:30 --json
     ```
     """
-    keeper = session.Session(data, "register_keeper", FORCE)
-    if whom:
-        return _show_one(asyncio.run(_one(keeper, whom)), as_json=json)
     request = flagging.ListPposRequest(purpose=policy.PURPOSE_REGISTER, nominating_ocu=ocu)
-    if at:
-        request.as_of_time.CopyFrom(details.instant(at, "--at"))
+    _time(request, at, known_at)
+    keeper = session.Session(data, "register_keeper", FORCE)
     return _show_list(asyncio.run(_list(keeper, request)), as_json=json)
 
 
-async def _one(keeper: session.Session, whom: str) -> flagging.GetRegistrationResponse:
+def _time(
+    request: flagging.GetRegistrationRequest | flagging.ListPposRequest, at: str, known_at: str
+) -> None:
+    if at:
+        request.as_of_time.CopyFrom(details.instant(at, "--at"))
+    if known_at:
+        request.known_at_time.CopyFrom(details.instant(known_at, "--known-at"))
+
+
+async def _one(
+    keeper: session.Session, whom: str, request: flagging.GetRegistrationRequest
+) -> flagging.GetRegistrationResponse:
     async with keeper.flagging() as service:
-        nominal = await find(service, whom)
-        request = flagging.GetRegistrationRequest(
-            nominal_id=nominal.nominal_id, purpose=policy.PURPOSE_REGISTER
-        )
+        request.nominal_id = (await find(service, whom)).nominal_id
         return await service.GetRegistration(request, timeout=session.CALL_SECONDS)
 
 
@@ -103,15 +138,29 @@ async def ppos(
     return [one async for one in service.ListPpos(request, timeout=LIST_SECONDS)]
 
 
-def _show_one(response: flagging.GetRegistrationResponse, *, as_json: bool) -> int:
-    if as_json:
-        output.emit(response)
-        return 0
-    registration = response.registration
-    output.show(output.facts(_facts(registration)))
+def _show_one(response: flagging.GetRegistrationResponse, request: flagging.GetRegistrationRequest) -> None:
+    output.show(_said(response, request))
+    if not response.HasField("registration"):
+        return
+    output.show()
+    output.show(output.facts(_facts(response.registration)))
     output.show()
     output.show(_steps(response))
-    return 0
+
+
+def _said(response: flagging.GetRegistrationResponse, request: flagging.GetRegistrationRequest) -> str:
+    """In one sentence, as somebody would say it in court."""
+    name = (
+        output.full_name(response.person.name) if response.HasField("person") else "a person not known then"
+    )
+    past = request.HasField("as_of_time") or request.HasField("known_at_time")
+    negated = "" if response.flag_state == screening.FLAG_STATE_FLAGGED else " not"
+    said = f"{name} {'was' if past else 'is'}{negated} a PPO"
+    if past:
+        said += f" at {output.zoned(response.as_of_time)}"
+    if request.HasField("known_at_time"):
+        said += f", as known at {output.zoned(response.known_at_time)}"
+    return said
 
 
 def _facts(registration: flagging.Registration) -> list[tuple[str, str]]:
@@ -125,9 +174,9 @@ def _facts(registration: flagging.Registration) -> list[tuple[str, str]]:
         ("OCU", registration.nominating_ocu),
     ]
     if registration.HasField("effective_start_time"):
-        facts.append(("PPO from", output.moment(registration.effective_start_time)))
+        facts.append(("PPO from", output.zoned(registration.effective_start_time)))
     if registration.HasField("effective_end_time"):
-        facts.append(("until", output.moment(registration.effective_end_time)))
+        facts.append(("until", output.zoned(registration.effective_end_time)))
         facts.append(("because", output.word(flagging.RemovalReason, registration.removal_reason)))
     return facts
 
@@ -141,8 +190,8 @@ def _steps(response: flagging.GetRegistrationResponse) -> Table:
         )
         made.add_row(
             output.word(flagging.RegistrationState, step.state),
-            output.moment(step.effective_time),
-            output.moment(step.recorded_time),
+            output.zoned(step.effective_time),
+            output.zoned(step.recorded_time),
             step.recorded_by,
             step.forum_id,
             ", ".join(votes),
@@ -163,7 +212,7 @@ def _show_list(found: list[flagging.ListPposResponse], *, as_json: bool) -> int:
             output.day(one.person.birth_date),
             output.identifiers(one.person),
             registration.nominating_ocu,
-            output.moment(registration.effective_start_time),
+            output.zoned(registration.effective_start_time),
             output.word(flagging.RegistrationState, registration.state),
         )
     output.show(made)

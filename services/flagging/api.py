@@ -128,7 +128,11 @@ class Flagging(FlaggingServiceServicer):
                 raise NotFound("there is no such nominal")
             row = steps.nominate(history, request, self._reference)
             await changes.conclude(session, [history])
-            return pb.NominatePpoResponse(registration=row.to_proto(now))
+            told = row.steps[0].to_proto()
+            return pb.NominatePpoResponse(
+                registration=row.to_proto(now),
+                persistence=told.persistence if told.HasField("persistence") else None,
+            )
 
         with _refusals():
             return await requests.once(self._database, request, pb.NominatePpoResponse, act, now)

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -10,9 +10,11 @@ from ppo.flagging.v1 import flagging_pb2 as pb
 from services.runtime.errors import Invalid
 from services.runtime.reference import Reference
 
-# 5x5x5: how reliable the source is, A to E, and how good the information, 1 to 5.
-GRADE = re.compile(r"[A-E][1-5]", re.ASCII)
-
+# 5x5x5: how reliable the source is, how good the information, and who may have it, which is often left out.
+GRADE = re.compile(r"[A-E][1-5][1-5]?", re.ASCII)
+GRADE_RULE = (
+    "is not a 5x5x5 grade: source A to E, information 1 to 5 and, where given, handling 1 to 5, as B24"
+)
 
 # Two of them fit an index of PostgreSQL, whatever their script.
 LONGEST_KEY = 200
@@ -56,7 +58,19 @@ def votes(given: Iterable[pb.Vote]) -> None:
 def evidence(given: Iterable[pb.GradedEvidence]) -> None:
     for place, one in enumerate(given):
         if not GRADE.fullmatch(one.grade):
-            raise Invalid(f"evidence[{place}].grade", "is not a grade of source and information, such as B2")
+            raise Invalid(f"evidence[{place}].grade", GRADE_RULE)
+
+
+def convictions(given: Sequence[pb.Conviction], today: date) -> None:
+    references = [one.reference for one in given]
+    for place, one in enumerate(given):
+        where, day = f"convictions[{place}]", one.conviction_date
+        if not (day.year and day.month and day.day):
+            raise Invalid(f"{where}.conviction_date", "is not a whole date")
+        if date(day.year, day.month, day.day) > today:
+            raise Invalid(f"{where}.conviction_date", "is in the future")
+        if one.reference in references[:place]:
+            raise Invalid(f"{where}.reference", "stands here twice")
 
 
 def _each_once(values: Sequence[int], field: str, part: str = "") -> None:

@@ -347,6 +347,9 @@ class RegistrationStep(Base):
     exit_plan: Mapped[dict[str, Any] | None] = mapped_column(
         JSONB(none_as_null=True), comment="ppo.flagging.v1.ExitPlan"
     )
+    persistence: Mapped[dict[str, Any] | None] = mapped_column(
+        JSONB(none_as_null=True), comment="ppo.flagging.v1.Persistence"
+    )
     strand: Mapped[small | None] = mapped_column(
         comment="With criteria and OCU, where the step says them anew"
     )
@@ -384,6 +387,7 @@ class RegistrationStep(Base):
             evidence=[ParseDict(one, pb.GradedEvidence()) for one in self.evidence],
             reason=self.reason,
             exit_plan=None if self.exit_plan is None else ParseDict(self.exit_plan, pb.ExitPlan()),
+            persistence=None if self.persistence is None else ParseDict(self.persistence, pb.Persistence()),
         )
 
 

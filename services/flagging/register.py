@@ -176,13 +176,28 @@ def place(standing: Standing, others: Iterable[Standing]) -> None:
                 )
 
 
+def day(instant: datetime) -> date:
+    """As the clocks of the forces have it."""
+    return instant.astimezone(LONDON).date()
+
+
 def refuse_age(strand: Strand, birth_date: Date, instant: datetime) -> None:
     """Prevent and Deter is for those under 18 alone; a date of birth that does not tell refuses nobody."""
-    minor = _under_age(birth_date, instant.astimezone(LONDON).date())
+    minor = under_age(birth_date, day(instant))
     if minor is True and strand != screening_pb2.STRAND_PREVENT_AND_DETER:
         raise Illegal("UNDER_18", "a person under 18 goes to Prevent and Deter: name that strand")
     if minor is False and strand == screening_pb2.STRAND_PREVENT_AND_DETER:
         raise Illegal("ADULT", "Prevent and Deter is for those under 18")
+
+
+def under_age(born: Date, on: date) -> bool | None:
+    """None where what is known of the date does not tell."""
+    if not born.year:
+        return None
+    limit = (on.year - ADULT_YEARS, on.month, on.day)
+    if (born.year, born.month or 12, born.day or 31) <= limit:
+        return False
+    return True if (born.year, born.month or 1, born.day or 1) > limit else None
 
 
 def _refuse_unless(standing: Standing, states: Collection[State], target: State) -> None:
@@ -221,13 +236,3 @@ def _overlap(one: Standing, other: Standing) -> bool:
 
 def _follows(later: Standing, earlier: Standing) -> bool:
     return earlier.until is not None and later.start is not None and earlier.until <= later.start
-
-
-def _under_age(born: Date, day: date) -> bool | None:
-    """None where what is known of the date does not tell."""
-    if not born.year:
-        return None
-    limit = (day.year - ADULT_YEARS, day.month, day.day)
-    if (born.year, born.month or 12, born.day or 31) <= limit:
-        return False
-    return True if (born.year, born.month or 1, born.day or 1) > limit else None

@@ -5,7 +5,7 @@ from typing import Any
 
 from ppo.flagging.v1 import flagging_pb2 as pb
 from ppo.person.v1 import screening_pb2
-from services.flagging import fields, register
+from services.flagging import fields, persistence, register
 from services.flagging.changes import History
 from services.flagging.models import Registration, RegistrationStep, readable
 from services.flagging.register import Standing
@@ -23,6 +23,7 @@ DECISIONS = {
 def nominate(history: History, request: pb.NominatePpoRequest, reference: Reference) -> Registration:
     fields.criteria(request.criteria)
     fields.evidence(request.evidence)
+    fields.convictions(request.convictions, register.day(history.now))
     fields.ocu(reference, request.nominating_ocu, history.now)
     standing = register.nominate(row.standing for row in history.rows)
     register.refuse_age(request.strand, history.person.birth_date, history.now)
@@ -36,6 +37,9 @@ def nominate(history: History, request: pb.NominatePpoRequest, reference: Refere
         )
     )
     step = _step(standing.state, history.now, evidence=[readable(one) for one in request.evidence])
+    if request.convictions:
+        told = persistence.indicator(request.convictions, history.person.birth_date, history.now)
+        step.persistence = readable(told)
     step.say(row.particulars)
     _take(history, row, standing, step)
     return row

@@ -66,8 +66,8 @@ def _check_items(one: Check | None, values: Any, where: str) -> None:
     if len(values) > MOST_ITEMS:
         raise Invalid(where, f"has more than {MOST_ITEMS} items")
     if one is not None:
-        for value in values:
-            one(value, where)
+        for place, value in enumerate(values):
+            one(value, f"{where}[{place}]")
 
 
 def _check_one(field: FieldDescriptor) -> Check | None:

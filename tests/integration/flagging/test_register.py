@@ -8,6 +8,7 @@ from typing import Any
 import grpc
 import pytest
 from google.protobuf.message import Message
+from google.type.date_pb2 import Date
 from prometheus_client import REGISTRY
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -38,6 +39,10 @@ from tests.integration.flagging.service import (
 CARTER = person("James", "Carter", identifiers=[pnc_id(1)])
 REGISTER = policy_pb2.PURPOSE_REGISTER
 NO_ONE = "00000000-0000-0000-0000-000000000000"
+
+
+def convicted(year: int, month: int, day: int, reference: str = "04/1") -> pb.Conviction:
+    return pb.Conviction(conviction_date=Date(year=year, month=month, day=day), reference=reference)
 
 
 async def published(service: Service) -> list[events_pb2.Flag]:
@@ -166,6 +171,36 @@ async def test_what_is_published_says_no_more_than_the_suite_may_see(service: Se
 
     assert "informant" not in str(flag)
     assert flag.person.name.family_name == "Carter"
+
+
+@pytest.mark.parametrize("grade", ["A1", "E5", "B2", "B24", "A11", "E55"])
+async def test_evidence_has_a_5x5x5_grade_with_or_without_its_handling_code(
+    service: Service, grade: str
+) -> None:
+    evidence = [pb.GradedEvidence(reference="log 7", grade=grade, provenance="an informant")]
+
+    nominated = await service.nominate(await service.nominal(CARTER), evidence=evidence)
+
+    assert list((await history(service, nominated)).steps[0].evidence) == evidence
+
+
+@pytest.mark.parametrize(("number", "indicator"), [(5, "NOT_MET"), (6, "MET")])
+async def test_the_convictions_of_a_nomination_indicate_and_decide_nothing(
+    service: Service, number: int, indicator: str
+) -> None:
+    convictions = [convicted(2003, 12, 31, f"04/{place}") for place in range(number)]
+    request = nomination(await service.nominal(CARTER), convictions=convictions)
+    keeper = await service.stub("register_keeper")
+
+    nominated = await keeper.NominatePpo(request, timeout=5)
+    await service.decide(nominated.registration)
+
+    kept = (await history(service, nominated.registration)).steps
+    told = pb.PersistenceIndicator.Name(nominated.persistence.indicator)
+    assert told == f"PERSISTENCE_INDICATOR_{indicator}"
+    assert (kept[0].persistence, kept[1].HasField("persistence")) == (nominated.persistence, False)
+    assert list(kept[0].persistence.convictions) == convictions
+    assert await service.outcome(CARTER) == "FLAGGED"
 
 
 # ---- planned ends
@@ -482,7 +517,19 @@ async def test_who_turns_18_before_the_forum_meets_is_put_by_it_into_another_str
         ({"criteria": []}, "criteria"),
         ({"strand": 0}, "strand"),
         ({"request_id": ""}, "request_id"),
-        ({"evidence": [pb.GradedEvidence(reference="1", grade="Z9", provenance="x")]}, "evidence[0].grade"),
+        *(
+            (
+                {"evidence": [pb.GradedEvidence(reference="1", grade=grade, provenance="x")]},
+                "evidence[0].grade",
+            )
+            for grade in ("F1", "A6", "A0", "B", "B26", "B245", "b2", "B-2", "B٢")
+        ),
+        ({"evidence": [pb.GradedEvidence(reference="1", grade="B2")]}, "evidence[0].provenance"),
+        ({"convictions": [convicted(2005, 1, 1)]}, "convictions[0].conviction_date"),
+        ({"convictions": [convicted(2004, 6, 0)]}, "convictions[0].conviction_date"),
+        ({"convictions": [convicted(2004, 6, 31)]}, "convictions[0].conviction_date"),
+        ({"convictions": [convicted(2004, 6, 1)] * 2}, "convictions[1].reference"),
+        ({"convictions": [convicted(2004, 6, 1, "")]}, "convictions[0].reference"),
     ],
 )
 async def test_a_nomination_that_is_wrong_is_refused_by_field(

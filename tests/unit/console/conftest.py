@@ -105,6 +105,8 @@ class Flagging(flagging_pb2_grpc.FlaggingServiceServicer):
         self.breaks_off = 0
         self.found: list[flagging.FoundNominal] = []
         self.ppos: list[flagging.ListPposResponse] = []
+        self.registration = flagging.GetRegistrationResponse()
+        self.persistence: flagging.Persistence | None = None
         self.asked: list[Any] = []
         # By the identifier asked for: the nominal that has it, where that lives on in another.
         self.merged: dict[str, str] = {}
@@ -204,7 +206,21 @@ class Flagging(flagging_pb2_grpc.FlaggingServiceServicer):
         registration = flagging.Registration(
             registration_id="registration-1", state=flagging.REGISTRATION_STATE_NOMINATED
         )
-        return flagging.NominatePpoResponse(registration=registration)
+        return flagging.NominatePpoResponse(registration=registration, persistence=self.persistence)
+
+    async def DecideNomination(
+        self, request: flagging.DecideNominationRequest, context: object
+    ) -> flagging.DecideNominationResponse:
+        self.asked.append(request)
+        return flagging.DecideNominationResponse(registration=self.registration.registration)
+
+    async def GetRegistration(
+        self, request: flagging.GetRegistrationRequest, context: object
+    ) -> flagging.GetRegistrationResponse:
+        self.asked.append(request)
+        self.registration.as_of_time.CopyFrom(request.as_of_time)
+        self.registration.known_at_time.CopyFrom(request.known_at_time)
+        return self.registration
 
     async def ListPpos(
         self, request: flagging.ListPposRequest, context: object

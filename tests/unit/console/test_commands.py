@@ -19,7 +19,8 @@ from tests.unit.console.conftest import Run, Served
 COMMANDS = [
     *("up", "down", "status", "token", "check", "desk", "demo"),
     *(f"custody {name}" for name in ("book-in", "identify", "confirm", "test", "dispose", "list", "watch")),
-    *("custody referrals", "nominals import", "nominals find", "register import", "register show"),
+    *("custody referrals", "nominals import", "nominals find", "nominals show"),
+    *("register import", "register show", "register list"),
     *("movements send", "journey show", "owner explain", "release plan", "release cancel"),
     *(f"nominals {name}" for name in ("merge", "unmerge")),
     "housing tenancy",
@@ -223,7 +224,7 @@ def test_the_list_is_shown_as_of_a_time(ppo: Run, served: Served) -> None:
     kelly = pb.Person(name=pb.Name(family_name="Kelly", given_name="Shane"))
     served.flagging.ppos = [flagging.ListPposResponse(person=kelly)]
 
-    ran = ppo("register", "show", "--at", "2004-12-01T00:00", "--ocu", "D3")
+    ran = ppo("register", "list", "--at", "2004-12-01T00:00", "--ocu", "D3")
 
     [asked] = served.flagging.asked
     assert (asked.as_of_time.ToJsonString(), asked.nominating_ocu) == ("2004-12-01T00:00:00Z", "D3")
@@ -238,3 +239,99 @@ def test_a_nomination_finds_its_nominal_by_pnc_id(ppo: Run, served: Served) -> N
     assert looked_up.identifier == pb.Identifier(kind=pb.IDENTIFIER_KIND_PNC_ID, value="79/163001B")
     assert (nominated.nominal_id, nominated.nominating_ocu) == ("nominal-1", "D3")
     assert ran.out == "registration registration-1: nominated\n"
+
+
+@pytest.mark.parametrize(
+    ("options", "flagged", "said"),
+    [
+        ([], True, "KELLY, Shane is a PPO"),
+        ([], False, "KELLY, Shane is not a PPO"),
+        (["--at", "2004-12-01T00:00"], False, "KELLY, Shane was not a PPO at 1 Dec 2004 00:00:00 GMT"),
+        (
+            ["--at", "2004-07-01T00:00:00.5", "--known-at", "2004-12-24T17:30"],
+            True,
+            "KELLY, Shane was a PPO at 1 Jul 2004 00:00:00.500000 BST, as known at 24 Dec 2004 17:30:00 GMT",
+        ),
+    ],
+)
+def test_whether_somebody_was_a_ppo_is_said_in_a_sentence(
+    ppo: Run, served: Served, options: list[str], flagged: bool, said: str
+) -> None:
+    answer = served.flagging.registration
+    answer.flag_state = screening.FLAG_STATE_FLAGGED if flagged else screening.FLAG_STATE_NOT_FLAGGED
+    answer.person.name.CopyFrom(pb.Name(family_name="Kelly", given_name="Shane"))
+
+    ran = ppo("register", "show", "79/163001B", *options)
+
+    assert (ran.code, ran.out) == (0, f"{said}\n")
+    assert served.flagging.asked[-1].nominal_id == "nominal-1"
+
+
+def test_a_registration_is_shown_with_its_steps_in_the_time_of_london(ppo: Run, served: Served) -> None:
+    answer = served.flagging.registration
+    answer.registration.state = flagging.REGISTRATION_STATE_ACTIVE
+    answer.registration.effective_start_time.FromJsonString("2004-09-06T09:00:00Z")
+    step = answer.steps.add(state=flagging.REGISTRATION_STATE_ACTIVE, recorded_by="keeper-1")
+    step.recorded_time.FromJsonString("2004-12-06T09:00:00Z")
+
+    ran = ppo("register", "show", "79/163001B")
+
+    assert "6 Sep 2004 10:00:00 BST" in ran.out
+    assert "6 Dec 2004 09:00:00 GMT  keeper-1" in ran.out
+
+
+def test_the_past_of_a_registration_is_json_too(ppo: Run, served: Served) -> None:
+    served.flagging.registration.flag_state = screening.FLAG_STATE_FLAGGED
+
+    ran = ppo("register", "show", "79/163001B", "--known-at", "2004-12-24T17:30", "--json")
+
+    shown = json.loads(ran.out)
+    assert (shown["flag_state"], shown["known_at_time"]) == ("FLAG_STATE_FLAGGED", "2004-12-24T17:30:00Z")
+
+
+def test_a_nominal_is_shown_as_known_at_a_time(ppo: Run, served: Served) -> None:
+    ran = ppo("nominals", "show", "79/163001B", "--known-at", "2004-12-24T17:30")
+
+    [asked] = served.flagging.asked
+    assert asked.known_at_time.ToJsonString() == "2004-12-24T17:30:00Z"
+    assert "nominal-1" in ran.out
+
+
+def test_a_nomination_takes_evidence_and_convictions_and_says_what_they_indicate(
+    ppo: Run, served: Served
+) -> None:
+    served.flagging.persistence = flagging.Persistence(
+        indicator=flagging.PERSISTENCE_INDICATOR_NOT_MET,
+        counted=1,
+        since_date={"year": 2003, "month": 12, "day": 31},
+    )
+    given = ["--evidence", "log 7; b24; a source", "--conviction", "2004-06-01; 04/17"]
+
+    ran = ppo("register", "nominate", "79/163001B", "--ocu", "D3", "--criterion", "harm", *given)
+
+    nominated = served.flagging.asked[-1]
+    [evidence], [conviction] = nominated.evidence, nominated.convictions
+    assert (evidence.reference, evidence.grade, evidence.provenance) == ("log 7", "B24", "a source")
+    assert (conviction.conviction_date.month, conviction.reference) == (6, "04/17")
+    assert ran.out.splitlines()[1] == "persistence not met: 1 convictions since 2003-12-31"
+
+
+@pytest.mark.parametrize(
+    ("option", "text"), [("--evidence", "log 7; B2"), ("--conviction", "1 June; 04/17"), ("--conviction", "")]
+)
+def test_evidence_and_convictions_are_refused_where_they_do_not_read(
+    ppo: Run, served: Served, option: str, text: str
+) -> None:
+    ran = ppo("register", "nominate", "79/163001B", "--ocu", "D3", "--criterion", "harm", option, text)
+
+    assert ran.code == 2
+    assert ran.err.startswith(f"ppo: {option} {text!r}: write it as ")
+    assert served.flagging.asked == []
+
+
+def test_a_forums_decision_may_name_another_strand(ppo: Run, served: Served) -> None:
+    decided = ["activate", "--forum", "forum-d3-north", "--agrees", "police", "--strand", "catch and convict"]
+
+    ppo("register", "decide", "registration-1", *decided)
+
+    assert served.flagging.asked[-1].strand == screening.STRAND_CATCH_AND_CONVICT

@@ -242,8 +242,16 @@ def test_the_last_words_of_a_register_that_was_replaced_are_not_heard() -> None:
 
 def test_a_flag_ends_at_its_instant_by_itself() -> None:
     one = replica([flag("n0", 1, end=NOW + DAY)])
+    microsecond = timedelta(microseconds=1)
 
-    assert "n0" in one.flagged(NOW)
+    assert "n0" in one.flagged(NOW + DAY - microsecond)
+    assert "n0" not in one.flagged(NOW + DAY)
+    assert "n0" not in one.flagged(NOW + DAY + microsecond)
+
+
+def test_a_replica_that_first_looks_after_the_instant_finds_the_flag_ended() -> None:
+    one = replica([flag("n0", 1, end=NOW + DAY)])
+
     assert "n0" not in one.flagged(NOW + DAY)
 
 

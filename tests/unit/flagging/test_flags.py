@@ -50,6 +50,7 @@ def test_a_candidate_is_named_with_the_episode_of_the_instant() -> None:
 
     assert getattr(flags.candidate(held, NOON - 2.5 * DAY), "nominating_ocu", None) == "E3"
     assert getattr(flags.candidate(held, NOON), "nominating_ocu", None) == "F2"
+    assert flags.candidate(held, NOON + DAY - timedelta(microseconds=1)) is not None
     assert flags.candidate(held, NOON + DAY) is None
 
 

@@ -70,7 +70,7 @@ def test_the_path_names_the_item_of_a_nested_message() -> None:
         evidence=[flagging.GradedEvidence(reference="log 7", provenance="collator")],
     )
 
-    assert refused(request) == "evidence.grade"
+    assert refused(request) == "evidence[0].grade"
 
 
 @pytest.mark.parametrize(
