@@ -366,7 +366,7 @@ def test_any_life_is_kept_and_read_as_the_list_of_all_that_was_said(own: servers
         Stored.runner = runner
         Stored.service = runner.run(Service.start(own.url(SCHEMA), stack, Still(instant(FIRST))))
         try:
-            few = settings(max_examples=6, stateful_step_count=25, deadline=None)
+            few = settings(max_examples=5, stateful_step_count=20, deadline=None)
             run_state_machine_as_test(Stored, settings=few)
         finally:
             runner.run(stack.aclose())
