@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
+from functools import lru_cache
 
 from ppo.person.v1 import person_pb2
 from services.people import identifiers, names
@@ -41,10 +42,12 @@ def identifier(given: person_pb2.Identifier, field: str) -> Key:
 
 
 def canonical(person: person_pb2.Person, field: str = "person") -> person_pb2.Person:
-    """A copy with its identifiers canonical, each once; the raw text beside where it differs."""
+    """With identifiers canonical, each once, and the raw text where it differs; a copy where any was not."""
     typed: dict[Key, str] = {}
     for place, given in enumerate(person.identifiers):
         typed.setdefault(identifier(given, f"{field}.identifiers[{place}]"), given.value)
+    if [(one.kind, one.value, one.raw) for one in person.identifiers] == [(*key, "") for key in typed]:
+        return person
     copy = person_pb2.Person()
     copy.CopyFrom(person)
     del copy.identifiers[:]
@@ -138,9 +141,11 @@ def _names(person: person_pb2.Person) -> Iterator[tuple[str, person_pb2.Name]]:
         yield f"person.aliases[{place}]", alias
 
 
-def _spelt(name: str) -> Iterable[str]:
+# Names repeat, in an import as in a search.
+@lru_cache(1 << 14)
+def _spelt(name: str) -> frozenset[str]:
     if not name:
-        return []
+        return frozenset()
     sound = names.sound(name)
     cues = {names.joined(name), *name.split(), *([f"~{sound}"] if sound else [])}
-    return {cue[:LONGEST_CUE] for cue in cues}
+    return frozenset(cue[:LONGEST_CUE] for cue in cues)
