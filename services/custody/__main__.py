@@ -139,7 +139,7 @@ class Parts:
         self._consumer = Consumer(
             GROUP,
             clients.heard,
-            Inbox(clock).handlers,
+            Inbox(clock, self.runner.wake).handlers,
             database=database,
             inbox=inbox,
             producer=clients.producer,

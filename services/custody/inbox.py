@@ -1,8 +1,9 @@
 """What custody hears of flags and cases that change: who in the suites is concerned is asked about again."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
+from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ppo.flagging.v1 import events_pb2 as events
@@ -44,8 +45,10 @@ class Suites:
 
 
 class Inbox:
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, wake: Callable[[], None]) -> None:
+        """`wake` those who look at what is due: a screen has it within a second."""
         self._clock = clock
+        self._wake = wake
 
     @property
     def handlers(self) -> dict[str, Take]:
@@ -74,8 +77,11 @@ class Inbox:
             await store.drop_case(session, record.key)
 
     async def _recheck(self, session: AsyncSession, detention_ids: Iterable[str]) -> None:
-        for detention_id in sorted(detention_ids):
+        concerned = sorted(detention_ids)
+        for detention_id in concerned:
             await due.put(session, store.RECHECK, detention_id, self._clock.now())
+        if concerned:
+            event.listen(session.sync_session, "after_commit", lambda _: self._wake())
 
 
 async def _suites(session: AsyncSession) -> Suites:

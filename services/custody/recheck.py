@@ -16,10 +16,11 @@ from ppo.policy.v1 import policy_pb2
 from services.custody import answers, orders, store
 from services.custody.check import Checker, Decided, Register
 from services.custody.ledger import Ledger, Question
-from services.custody.models import Decision, due
+from services.custody.models import Decision, due, requests
 from services.custody.record import Records
 from services.custody.verdicts import Asked
 from services.custody.watch import Board
+from services.runtime import process
 from services.runtime.clock import Clock
 from services.runtime.database import Database
 from services.runtime.due import Act
@@ -34,6 +35,9 @@ LOOK_AGAIN = timedelta(seconds=1)
 SOON = timedelta(seconds=2)
 LATER = timedelta(seconds=10)
 COUNT_SECONDS = 2.0
+# No screen is away for so long, and nobody repeats a request after that.
+KEPT = timedelta(days=30)
+PRUNE_EVERY = timedelta(hours=1)
 
 log = structlog.get_logger()
 
@@ -65,6 +69,7 @@ class Rechecks:
             store.RECHECK: self.recheck,
             store.ASK_AGAIN: self.ask_again,
             store.ELSEWHERE: self.elsewhere,
+            store.PRUNE: self.prune,
         }
 
     async def recheck(self, session: AsyncSession, detention_id: str) -> None:
@@ -108,8 +113,21 @@ class Rechecks:
     async def elsewhere(self, session: AsyncSession, key: str) -> None:
         await self._records.elsewhere(session, key.partition("/")[0], self._clock.now())
 
+    async def prune(self, session: AsyncSession, key: str) -> None:
+        """Decisions and custody records stay. What screens have read and who repeats a request does not."""
+        now = self._clock.now()
+        await store.prune_events(session, now - KEPT)
+        await requests.prune(session, now - KEPT)
+        await due.put(session, store.PRUNE, key, now + PRUNE_EVERY)
+
+    async def begin(self) -> None:
+        """At the start of every process, which hastens the next pruning and no more."""
+        async with self._database.transaction() as session:
+            await due.put(session, store.PRUNE, "custody", self._clock.now())
+
     async def run(self) -> None:
         """When the register is back, all that waits for it is due at once."""
+        await process.patiently(self.begin, Unavailable)
         while True:
             back = await self._register.back(COUNT_SECONDS)
             try:

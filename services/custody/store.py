@@ -18,6 +18,8 @@ RECHECK = "recheck"
 ASK_AGAIN = "ask_again"
 # Who is arrested here may be elsewhere too; its keys begin with the nominal id.
 ELSEWHERE = "elsewhere"
+# What nobody needs any more goes.
+PRUNE = "prune"
 
 
 async def insert_decisions(session: AsyncSession, rows: Sequence[dict[str, Any]]) -> None:
@@ -102,6 +104,11 @@ async def next_number(session: AsyncSession, suite_id: str) -> int:
 async def events_after(session: AsyncSession, suite_id: str, number: int, limit: int) -> Sequence[SuiteEvent]:
     rows = select(SuiteEvent).where(SuiteEvent.suite_id == suite_id, SuiteEvent.number > number)
     return (await session.scalars(rows.order_by(SuiteEvent.number).limit(limit))).all()
+
+
+async def prune_events(session: AsyncSession, before: datetime) -> None:
+    """The numbers go on: who watches from one that is gone sees the gap."""
+    await session.execute(delete(SuiteEvent).where(SuiteEvent.recorded_time < before))
 
 
 async def open_rechecks(session: AsyncSession) -> int:

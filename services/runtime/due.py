@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -92,15 +93,26 @@ class Runner:
         self._due = due
         self._clock = clock
         self._acts = acts
+        self._woken = asyncio.Event()
+
+    def wake(self) -> None:
+        """Something is due now: whoever has put it need not wait for the next look."""
+        self._woken.set()
 
     async def run(self) -> None:
         while True:
             try:
                 if not await self.step():
-                    await asyncio.sleep(IDLE_SECONDS)
+                    await self._rest()
             except Unavailable as outage:
                 log.warning("due work waits", dependency=outage.dependency)
                 await asyncio.sleep(RETRY_SECONDS)
+
+    async def _rest(self) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(IDLE_SECONDS):
+                await self._woken.wait()
+        self._woken.clear()
 
     async def step(self) -> bool:
         """Does one thing; False when nothing is due."""

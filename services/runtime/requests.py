@@ -86,6 +86,10 @@ class Requests:
             raise Conflict(f"request_id {row['request_id']} was used for another request")
         return reply.FromString(stored.reply)
 
+    async def prune(self, session: AsyncSession, before: datetime) -> None:
+        """Forgets the replies from before then: who repeats such a request makes a new one."""
+        await session.execute(self.table.delete().where(self.table.c.recorded_time < before))
+
     async def end(self, session: AsyncSession, caller: Caller, request: Message, reply: Message) -> None:
         update = self.table.update().filter_by(**_key(caller, request))
         await session.execute(update.values(reply=reply.SerializeToString()))

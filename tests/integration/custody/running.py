@@ -324,7 +324,7 @@ class Desk:
         """Until the looks that follow every booking are over: what comes then has another cause."""
         with psycopg.connect(self.processes.database.url("custody"), autocommit=True) as session:
             async with asyncio.timeout(SECONDS):
-                while session.execute("SELECT 1 FROM due").fetchone():
+                while session.execute("SELECT 1 FROM due WHERE kind <> 'prune'").fetchone():
                     await asyncio.sleep(0.05)
 
     async def open(self) -> list[str]:

@@ -19,8 +19,8 @@ from services.custody import store
 from services.custody.cases import Cases
 from services.custody.check import Checker, Register
 from services.custody.ledger import Ledger, Question
-from services.custody.models import Decision, Detention, due, outbox
-from services.custody.recheck import Rechecks
+from services.custody.models import Decision, Detention, SuiteEvent, due, outbox, requests
+from services.custody.recheck import KEPT, Rechecks
 from services.custody.record import Records, take
 from services.custody.replica import Replica
 from services.custody.seal import Seal
@@ -316,3 +316,30 @@ async def test_what_was_given_goes_when_the_person_leaves(desk: Desk) -> None:
 
     [kept] = await desk.stored()
     assert kept["input"] is None
+
+
+async def test_what_nobody_needs_any_more_goes_and_what_was_decided_stays(desk: Desk) -> None:
+    desk.staged.clear(1)
+    await desk.book()
+    now = datetime.now(UTC)
+    async with desk.database.transaction() as session:
+        for number, age in ((7, KEPT + HOUR), (8, KEPT - HOUR)):
+            row = {"rpc": "BookIn", "caller": "c", "request_id": f"r{number}", "digest": b"", "reply": b""}
+            await session.execute(requests.table.insert().values(row | {"recorded_time": now - age}))
+            old = SuiteEvent(
+                suite_id="E3",
+                number=number,
+                kind="SUITE_EVENT_KIND_BOOKED_IN",
+                recorded_time=now - age,
+                detention=b"",
+                earlier_outcome="OUTCOME_UNSPECIFIED",
+            )
+            session.add(old)
+
+        await desk.rechecks.prune(session, "custody")
+
+        assert [each.number for each in await store.events_after(session, "E3", 0, 10)] == [8]
+        assert list(await session.scalars(select(requests.table.c.request_id))) == ["r8"]
+        [again] = (await session.execute(select(due.table).where(due.table.c.kind == store.PRUNE))).all()
+    assert again.due_time > now
+    assert await desk.decisions() == 1

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import MetaData, create_engine
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from services.runtime import due
 from services.runtime.clock import Clock
 from services.runtime.database import Database, driver_url
 from services.runtime.due import Due, Runner
@@ -57,14 +58,33 @@ class Work:
 @pytest.fixture
 async def work(database: servers.Database) -> AsyncIterator[Work]:
     metadata = MetaData(schema="flagging")
-    due = Due(metadata)
+    table = Due(metadata)
     url = database.url("flagging")
     engine = create_engine(driver_url(url))
     metadata.create_all(engine)
     engine.dispose()
-    work = Work(Database(url, "flagging"), due)
+    work = Work(Database(url, "flagging"), table)
     yield work
     await work.database.close()
+
+
+async def test_whoever_puts_what_is_due_now_wakes_the_runner(
+    work: Work, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # From here on nobody looks by himself.
+    monkeypatch.setattr(due, "IDLE_SECONDS", 3600)
+    runner = work.runner()
+    running = asyncio.create_task(runner.run())
+    await work.put("n1", NOON)
+    runner.wake()
+
+    async with asyncio.timeout(10):
+        while not work.done:
+            await asyncio.sleep(0.01)
+
+    running.cancel()
+    await asyncio.wait([running])
+    assert work.done == ["n1"]
 
 
 async def test_a_thing_is_done_at_its_time_and_not_before(work: Work) -> None:
