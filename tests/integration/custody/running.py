@@ -227,6 +227,18 @@ class Desk:
         )
         await (await self.register()).RemovePpo(request, **PATIENTLY)
 
+    async def merge(self, nominal_id: str, into: str) -> None:
+        request = flagging.MergeNominalsRequest(
+            request_id=str(uuid4()), nominal_id=nominal_id, into_nominal_id=into, reason="one fingerprint"
+        )
+        await (await self.register()).MergeNominals(request, **PATIENTLY)
+
+    async def unmerge(self, nominal_id: str) -> None:
+        request = flagging.UnmergeNominalsRequest(
+            request_id=str(uuid4()), nominal_id=nominal_id, reason="two fingerprints"
+        )
+        await (await self.register()).UnmergeNominals(request, **PATIENTLY)
+
     # ---- the suite
 
     def checking(self, person: person_pb2.Person) -> pb.CheckPersonRequest:
