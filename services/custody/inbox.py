@@ -36,7 +36,8 @@ class Suites:
 
     def concerned(self, flag: events.Flag) -> set[str]:
         """Too many rather than too few: the check that follows decides."""
-        by_details = (each.nominal_id for each in self.people.matches(flag.person, MOST_MATCHES))
+        records = (flag.person, *flag.merged_persons)
+        by_details = (each.nominal_id for one in records for each in self.people.matches(one, MOST_MATCHES))
         return {*by_details, *self._by_number(flag), *self.by_nominal.get(flag.nominal_id, ())}
 
     def _by_number(self, flag: events.Flag) -> Iterator[str]:

@@ -234,7 +234,7 @@ class Replica:
         if episode is None:
             self._flagged.drop(nominal_id)
         else:
-            self._flagged.put(_candidate(flag, episode))
+            self._flagged.put(_candidate(flag, episode), flag.merged_persons)
         turn = next_turn(now, spans(flag))
         if turn is not None:
             heapq.heappush(self._turns, (turn, nominal_id))
@@ -245,7 +245,7 @@ class Replica:
             if identifier.kind == person_pb2.IDENTIFIER_KIND_NOMINAL_ID:
                 flag = self.flag(identifier.value)
                 if flag is not None and flag.nominal_id != identifier.value:
-                    yield flag.nominal_id, flag.person
+                    yield from ((flag.nominal_id, each) for each in (flag.person, *flag.merged_persons))
 
     def _start_anew(self) -> None:
         self._flagged = FlaggedSet()

@@ -40,8 +40,12 @@ class History:
 
     @property
     def person(self) -> person_pb2.Person:
-        others = (person for member, person in self.members.items() if member != self.nominal_id)
-        return united([self.members[self.nominal_id], *others])
+        return united([self.members[self.nominal_id], *self._others])
+
+    @property
+    def _others(self) -> list[person_pb2.Person]:
+        """As they were filed."""
+        return [person for member, person in self.members.items() if member != self.nominal_id]
 
     def others(self, row: Registration) -> list[Standing]:
         """What it has to fit in with. What two nominals had at once, before they were one, may stay."""
@@ -86,7 +90,7 @@ class History:
                 yield flags.merged(member, person, self.nominal_id, self.now, told)
                 continue
             episodes = [row.to_episode() for row in self.rows if row.standing.counts]
-            yield flags.flag(member, self.person, episodes, self.now, told)
+            yield flags.flag(member, self.person, episodes, self.now, told, self._others)
 
 
 async def claim(session: AsyncSession, nominal_ids: Collection[str], now: datetime) -> dict[str, History]:

@@ -18,6 +18,7 @@ def flag(
     episodes: Iterable[events_pb2.Episode],
     now: datetime,
     merges: Iterable[events_pb2.Merge] = (),
+    others: Iterable[person_pb2.Person] = (),
 ) -> events_pb2.Flag:
     """Epoch and version are set where the register's version is raised."""
     ordered = sorted(episodes, key=lambda episode: span(episode)[0])
@@ -26,6 +27,7 @@ def flag(
         nominal_id=nominal_id, person=_told(person), episodes=ordered, recorded_time=recorded
     )
     state.merges.extend(merges)
+    state.merged_persons.extend(map(_told, others))
     state.state = FLAGGED if flagged_at(now, spans(state)) else NOT_FLAGGED
     return state
 

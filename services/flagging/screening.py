@@ -63,7 +63,7 @@ class FlaggedNow:
         if candidate is None:
             self.people.drop(flag.nominal_id)
         else:
-            self.people.put(candidate)
+            self.people.put(candidate, flag.merged_persons)
         turn = next_turn(now, flags.spans(flag))
         if turn is None:
             self._turns.pop(flag.nominal_id, None)

@@ -10,7 +10,8 @@ from services.people import identifiers, matching
 IDENTIFIER_AGREES = 30.0
 IDENTIFIER_CONTRADICTS = -3.0
 
-Holders = Mapping[str, person_pb2.Person]
+# Several records of one person, where nominals were merged.
+Holders = Mapping[str, Sequence[person_pb2.Person]]
 Verdict = tuple[screening_pb2.Outcome.ValueType, screening_pb2.UnknownReason.ValueType]
 
 
@@ -20,6 +21,9 @@ class FlaggedSet:
     def __init__(self) -> None:
         self.index = matching.Index()
         self._candidates: dict[str, screening_pb2.Candidate] = {}
+        # What of each is in the index, and under which key.
+        self._records: dict[str, dict[str, person_pb2.Person]] = {}
+        self._nominals: dict[str, str] = {}
 
     def __len__(self) -> int:
         return len(self._candidates)
@@ -27,8 +31,12 @@ class FlaggedSet:
     def __contains__(self, nominal_id: object) -> bool:
         return nominal_id in self._candidates
 
-    def put(self, candidate: screening_pb2.Candidate) -> None:
-        """Takes the nominal id, person, strand, nominating OCU and version from the candidate."""
+    def put(self, candidate: screening_pb2.Candidate, merged: Sequence[person_pb2.Person] = ()) -> None:
+        """Takes the nominal id, person, strand, nominating OCU and version from the candidate.
+
+        `merged`: other records of the person, under each of which they may be met.
+        """
+        self.drop(candidate.nominal_id)
         self._candidates[candidate.nominal_id] = screening_pb2.Candidate(
             nominal_id=candidate.nominal_id,
             person=candidate.person,
@@ -37,21 +45,37 @@ class FlaggedSet:
             nominating_ocu=candidate.nominating_ocu,
             version=candidate.version,
         )
-        self.index.put(candidate.nominal_id, candidate.person)
+        for place, person in enumerate((candidate.person, *merged)):
+            key = f"{candidate.nominal_id}+{place}" if place else candidate.nominal_id
+            self._records.setdefault(candidate.nominal_id, {})[key] = person
+            self._nominals[key] = candidate.nominal_id
+            self.index.put(key, person)
 
     def drop(self, nominal_id: str) -> None:
         self._candidates.pop(nominal_id, None)
-        self.index.drop(nominal_id)
+        for key in self._records.pop(nominal_id, ()):
+            del self._nominals[key]
+            self.index.drop(key)
 
     def holders(self, wanted: Iterable[person_pb2.Identifier]) -> Holders:
-        found = {nominal_id for identifier in wanted for nominal_id in self.index.holders(identifier)}
-        return {nominal_id: self._candidates[nominal_id].person for nominal_id in found}
+        keys = {key for identifier in wanted for key in self.index.holders(identifier)}
+        found = {self._nominals[key] for key in keys}
+        return {one: list(self._records[one].values()) for one in found}
+
+    def matches(self, given: person_pb2.Person, limit: int, at_least: float) -> list[matching.Match]:
+        """Each person once, by the record that fits best."""
+        best: dict[str, matching.Match] = {}
+        for each in self.index.matches(given, limit=limit, at_least=at_least):
+            nominal_id = self._nominals[each.nominal_id]
+            best.setdefault(nominal_id, each._replace(nominal_id=nominal_id))
+        return list(best.values())
 
     def candidate(self, given: person_pb2.Person, nominal_id: str) -> screening_pb2.Candidate:
         candidate = screening_pb2.Candidate()
         candidate.CopyFrom(self._candidates[nominal_id])
         candidate.evidence.extend(_identifier_evidence(given, nominal_id, candidate.person))
-        candidate.evidence.extend(self.index.explain(given, nominal_id).evidence)
+        records = (self.index.explain(given, key) for key in self._records[nominal_id])
+        candidate.evidence.extend(max(records, key=lambda each: each.bits).evidence)
         candidate.bits = sum(each.bits for each in candidate.evidence)
         return candidate
 
@@ -71,7 +95,7 @@ def screen(
     `holders`: whom the nominal index knows by the identifiers given, flagged or not, merges followed; a
     caller that has no such index passes none. Only the register itself is `authoritative`.
     """
-    known = {**flagged.holders(given.identifiers), **dict(holders)}
+    known = _together(flagged.holders(given.identifiers), holders)
     identified = _identified(given, known, fingerprint=fingerprint)
     threshold = flagged.index.threshold(false_alarms)
     suspects = _suspects(given, known, identified, flagged, threshold)
@@ -88,13 +112,25 @@ def screen(
     )
 
 
+def _together(flagged: Holders, holders: Iterable[tuple[str, person_pb2.Person]]) -> Holders:
+    """What the index says of somebody is not older than the flag."""
+    known: dict[str, list[person_pb2.Person]] = {}
+    for nominal_id, person in holders:
+        known.setdefault(nominal_id, []).append(person)
+    return {**flagged, **known}
+
+
 def _identified(given: person_pb2.Person, known: Holders, *, fingerprint: bool) -> str | None:
     """The one person whom the identifiers mean, unless the details speak against it."""
     if len(known) != 1:
         return None
-    [(nominal_id, person)] = known.items()
+    [(nominal_id, records)] = known.items()
     # Fingerprints outrank what was said: under any name this is the person they belong to.
-    return nominal_id if fingerprint or not matching.contradicts(given, person) else None
+    return nominal_id if fingerprint or not _contradicts(given, records) else None
+
+
+def _contradicts(given: person_pb2.Person, records: Iterable[person_pb2.Person]) -> bool:
+    return all(matching.contradicts(given, each) for each in records)
 
 
 def _suspects(
@@ -102,7 +138,7 @@ def _suspects(
 ) -> set[str]:
     if identified in flagged:
         return {str(identified)}
-    matches = flagged.index.matches(given, limit=50, at_least=threshold)
+    matches = flagged.matches(given, limit=50, at_least=threshold)
     # Under the identifier of somebody who is not flagged only a match that nothing speaks against counts: it
     # may be a second record of the same person, or a borrowed identifier. A twin or a brother is neither.
     by_details = {each.nominal_id for each in matches if identified is None or _unopposed(each)}

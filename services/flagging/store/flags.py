@@ -82,7 +82,7 @@ async def read(session: AsyncSession, held: int, asked: Collection[Key]) -> Read
             known.insert(0 if row.what == "holder" else len(known), person_pb2.Person.FromString(row.body))
     holders: dict[Key, list[Holder]] = defaultdict(list)
     for (key, nominal_id), found in persons.items():
-        holders[key].append((nominal_id, united(found)))
+        holders[key] += [(nominal_id, united(found)), *((nominal_id, one) for one in found[1:])]
     return Reading(epoch, version, flags, holders)
 
 

@@ -390,3 +390,20 @@ def test_the_exact_name_and_date_of_somebody_flagged_are_never_not_flagged(
     answer = ask(held, flagged=flagged(("self", held)))
 
     assert answer.outcome == (OUTCOME_POSSIBLE if matching.named(held) else OUTCOME_UNKNOWN)
+
+
+def test_who_was_merged_is_met_under_the_details_of_either_record() -> None:
+    """Each name goes with its own date of birth; all of them mean the one person."""
+    living, merged = person("Joe Wright", "1975-08-30"), person("James Carter", "1980-03-12", pnc=[PNC])
+    united = person("Joe Wright", "1975-08-30", aliases=["James Carter"], pnc=[PNC])
+    people = FlaggedSet()
+    people.put(screening_pb2.Candidate(nominal_id="n1", person=united), [merged])
+
+    by_number = ask(merged, flagged=people)
+    by_details = [ask(each, flagged=people) for each in (living, person("James Carter", "1980-03-12"))]
+
+    assert by_number.outcome == OUTCOME_FLAGGED
+    assert [one.outcome for one in by_details] == [OUTCOME_POSSIBLE, OUTCOME_POSSIBLE]
+    assert [[each.nominal_id for each in one.candidates] for one in (by_number, *by_details)] == [["n1"]] * 3
+    people.drop("n1")
+    assert not ask(merged, flagged=people).candidates
