@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from functools import partial
 from itertools import pairwise
 
@@ -252,6 +253,36 @@ async def people(service: Service) -> list[str]:
     keeper = await service.stub("register_keeper")
     request = pb.ListPposRequest(purpose=policy_pb2.PURPOSE_REGISTER)
     return [row.registration.nominal_id async for row in keeper.ListPpos(request, timeout=5)]
+
+
+async def test_what_was_known_of_a_merge_is_read_as_of_any_time(service: Service) -> None:
+    carter, wright = await two(service)
+    await service.active(carter)
+    service.clock.at += DAY
+    later = await service.active(wright)
+    service.clock.at += 2 * DAY
+    await service.merge(wright, carter)
+    service.clock.at += 2 * DAY
+    await service.unmerge(wright)
+
+    known = [await as_known(service, later, known_at=NOON + number * DAY) for number in (2, 4, 5)]
+
+    assert [(one.nominal_id, one.state) for one in known] == [
+        (wright, pb.REGISTRATION_STATE_ACTIVE),
+        (carter, MERGED),
+        (wright, pb.REGISTRATION_STATE_ACTIVE),
+    ]
+
+
+async def as_known(service: Service, registration: pb.Registration, known_at: datetime) -> pb.Registration:
+    """As of the last instant that was known then."""
+    request = pb.GetRegistrationRequest(
+        registration_id=registration.registration_id,
+        purpose=policy_pb2.PURPOSE_REGISTER,
+        as_of_time=stamp(known_at),
+        known_at_time=stamp(known_at),
+    )
+    return (await (await service.stub("register_keeper")).GetRegistration(request, timeout=5)).registration
 
 
 # ---- what is refused

@@ -394,8 +394,11 @@ def test_the_exact_name_and_date_of_somebody_flagged_are_never_not_flagged(
 
 def test_who_was_merged_is_met_under_the_details_of_either_record() -> None:
     """Each name goes with its own date of birth; all of them mean the one person."""
-    living, merged = person("Joe Wright", "1975-08-30"), person("James Carter", "1980-03-12", pnc=[PNC])
-    united = person("Joe Wright", "1975-08-30", aliases=["James Carter"], pnc=[PNC])
+    living, merged = (
+        person("Joe Wright", "1975-08-30"),
+        person("James Carter", "1980-03-12", pnc=[identifiers.pnc_id(2001, 1)]),
+    )
+    united = person("Joe Wright", "1975-08-30", aliases=["James Carter"], pnc=[identifiers.pnc_id(2001, 1)])
     people = FlaggedSet()
     people.put(screening_pb2.Candidate(nominal_id="n1", person=united), [merged])
 
