@@ -56,11 +56,13 @@ class _Stream:
         self._bar = bar
         self._task: TaskID = bar.add_task(f"Sending {path.name}", total=total)
         self._ended = False
-        self._heard = time.monotonic()
+        self._heard: float | None = None
 
     def may_go_on(self) -> bool:
-        """Nothing is told twice, and nobody waits for ever."""
-        return not self._ended and time.monotonic() - self._heard < PATIENCE_SECONDS
+        """Nothing is told twice, and nobody waits for ever, nor for a service that was never there."""
+        if self._ended or self._heard is None:
+            return False
+        return time.monotonic() - self._heard < PATIENCE_SECONDS
 
     async def run(self, service: FlaggingServiceStub) -> flagging.ImportReport:
         call: Any = service.LoadNominals(timeout=imports.STREAM_SECONDS)

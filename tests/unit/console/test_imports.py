@@ -232,6 +232,20 @@ def test_a_service_that_goes_away_is_found_again_and_gets_the_rest(
     assert [row.source_reference for row in served.flagging.rows] == [f"N{place}" for place in range(5)]
 
 
+def test_a_service_that_never_answered_is_not_waited_for(
+    ppo: Run, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loading, "PATIENCE_SECONDS", float("inf"))
+    monkeypatch.setenv("PPO_FLAGGING_TARGET", "127.0.0.1:1")
+    monkeypatch.setenv("PPO_TOKEN", "anybody's")
+    file.write_text(f"{GOOD}\n")
+
+    ran = ppo("nominals", "import", str(file), "--source", "niche")
+
+    assert (ran.code, ran.err.count("\n")) == (1, 1)
+    assert "cannot be reached at 127.0.0.1:1" in ran.err
+
+
 def test_what_was_acknowledged_is_not_sent_again(ppo: Run, served: Served, file: Path) -> None:
     file.write_text("".join(GOOD.replace("N1", f"N{place}") + "\n" for place in range(5)))
     served.flagging.begin_after = 3
