@@ -12,7 +12,9 @@ from services.console import (
     movements,
     nominals,
     notices,
+    prison,
     prisoners,
+    reconcile,
     register,
     returns,
     stack,
@@ -32,6 +34,7 @@ _nominals = _group("The people known to the police.")
 _register = _group("Who is a PPO, since when, by whose decision.")
 _custody = _group("What happens to the people in a custody suite.")
 _movements = _group("What prisons tell of their prisoners.")
+_prison = _group("Who of a prison's people is a PPO, and whose a prison number is.")
 _journey = _group("Where a PPO is in the justice process.")
 _release = _group("When a prisoner is to be let out.")
 _housing = _group("Whether somebody in custody has a home.")
@@ -51,6 +54,7 @@ app.add_typer(_custody, name="custody")
 app.add_typer(_nominals, name="nominals")
 app.add_typer(_register, name="register")
 app.add_typer(_movements, name="movements")
+app.add_typer(_prison, name="prison")
 app.add_typer(_journey, name="journey")
 app.add_typer(_release, name="release")
 app.add_typer(_housing, name="housing")
@@ -77,6 +81,7 @@ _nominals.command()(nominals.unmerge)
 _register.command("import")(register.load)
 _register.command()(register.show)
 _register.command("list")(register.everybody)
+_register.command()(reconcile.reconcile)
 _register.command()(decisions.nominate)
 _register.command()(decisions.decide)
 _register.command()(decisions.plan_exit)
@@ -85,6 +90,9 @@ _register.command()(decisions.remove)
 _register.command()(decisions.annul)
 
 _movements.command()(movements.send)
+_prison.command("roll")(prison.show_roll)
+_prison.command("matches")(prison.show_matches)
+_prison.command()(prison.resolve)
 _journey.command()(cases.show)
 _release.command()(prisoners.plan)
 _release.command()(prisoners.cancel)

@@ -76,14 +76,21 @@ def spoken(text: str) -> pb.Name:
 
 def birth_date(text: str) -> Date:
     """What is known of it; the rest is zero. The day first, where there are slashes."""
-    if british := _BRITISH.fullmatch(text.strip()):
-        day, month, year = map(int, british.groups())
-    elif iso := _ISO.fullmatch(text.strip()):
-        year, month, day = (int(part or 0) for part in iso.groups())
-    else:
+    given = parts(text)
+    if given is None:
         raise _refused(text, "is not a date")
+    year, month, day = given
     _refuse_impossible(text, year, month, day)
     return Date(year=year, month=month, day=day)
+
+
+def parts(text: str) -> tuple[int, int, int] | None:
+    """Year, month and day as written, 0 for what is not; None for what is no date."""
+    if british := _BRITISH.fullmatch(text.strip()):
+        day, month, year = map(int, british.groups())
+        return year, month, day
+    iso = _ISO.fullmatch(text.strip())
+    return (int(iso[1]), int(iso[2] or 0), int(iso[3] or 0)) if iso else None
 
 
 def _refuse_impossible(text: str, year: int, month: int, day: int) -> None:

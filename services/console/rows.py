@@ -91,8 +91,8 @@ def read(path: Path, shape: Shape[Row], form: Form, after: int = 0) -> Iterator[
     with path.open("rb") as file:
         told = lines(file)
         if form is Form.CSV:
-            header = _header(next(told, None), shape.columns)
-            yield from _table(_behind(told, after), header, shape)
+            names = header(next(told, None), shape.columns)
+            yield from _table(_behind(told, after), names, shape)
         else:
             yield from _objects(_behind(told, after), shape)
 
@@ -137,16 +137,19 @@ def _where(error: Exception) -> str:
     return f": {error.msg} at character {error.colno}" if isinstance(error, json.JSONDecodeError) else ""
 
 
-def _header(line: Line | None, columns: tuple[str, ...]) -> Sequence[str]:
+def header(
+    line: Line | None, columns: Sequence[str], needed: Sequence[str] = ("source_reference",)
+) -> Sequence[str]:
+    """The names on the first line."""
     text = line.text if line else ""
     if isinstance(text, RowError):
         raise Stop(f"line 1: {text}", 2)
-    header = [name.strip() for name in next(csv.reader([text]), [])]
-    wrong = [name for name in header if name not in columns or header.count(name) > 1]
-    if wrong or "source_reference" not in header:
-        rule = f"{wrong[0]!r} is no column" if wrong else "the column source_reference is missing"
-        raise Stop(f"line 1: {rule}; the columns are {','.join(columns)}", 2)
-    return header
+    names = [name.strip() for name in next(csv.reader([text]), [])]
+    wrong = [f"{name!r} is no column" for name in names if name not in columns or names.count(name) > 1]
+    wrong += [f"the column {name} is missing" for name in needed if name not in names]
+    if wrong:
+        raise Stop(f"line 1: {wrong[0]}; the columns are {','.join(columns)}", 2)
+    return names
 
 
 def _table(told: Iterator[Line], header: Sequence[str], shape: Shape[Row]) -> Iterator[Found[Row]]:

@@ -11,12 +11,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from ppo.flagging.v1 import flagging_pb2
 from ppo.flagging.v1.flagging_pb2_grpc import add_FlaggingServiceServicer_to_server
-from services.flagging import changes
+from services.flagging import changes, matches
 from services.flagging.api import Flagging
+from services.flagging.gauges import Gauges
 from services.flagging.inbox import GROUP, MOVEMENTS, Inbox
 from services.flagging.models import SCHEMA, due, inbox, outbox
 from services.flagging.screening import Screening
 from services.flagging.store.flags import TOPIC
+from services.flagging.store.rolls import MATCH_LAPSES
 from services.flagging.watermarks import Watermarks
 from services.runtime import migrations, process, settings, telemetry
 from services.runtime.broker import Cluster, Producer, Subscription
@@ -87,7 +89,9 @@ class Parts:
         self.screening = Screening(database, clock, config.false_alarms)
         self.flagging = Flagging(database, clock, reference, self.screening)
         self.watermarks = Watermarks(database, clients.cluster, clock)
-        self.runner = Runner(database, due, clock, {changes.FLAG_ENDS: self._end_flag})
+        self.gauges = Gauges(database, clock)
+        acts = {changes.FLAG_ENDS: self._end_flag, MATCH_LAPSES: matches.lapse}
+        self.runner = Runner(database, due, clock, acts)
         self._relay = Relay(database, outbox, clients.producer, clients.cluster, config.topics, clock)
         told = Inbox(clock, config.hmpps)
         self._consumer = Consumer(
@@ -131,7 +135,7 @@ async def serve(config: Settings) -> None:
     # The first check finds the set in memory.
     await process.patiently(parts.screening.refresh, Unavailable)
     await server.start(credentials(config.tls_certificate, config.tls_key))
-    about = (parts.watermarks, parts.runner, parts.screening)
+    about = (parts.watermarks, parts.runner, parts.screening, parts.gauges)
     async with process.tasks(
         server.watch, parts.hear, parts.publish, *(each.run for each in about)
     ) as stopped:

@@ -8,13 +8,15 @@ from prometheus_client import Counter
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ppo.flagging.v1 import flagging_pb2 as pb
+from ppo.flagging.v1 import roll_pb2
 from ppo.flagging.v1.flagging_pb2_grpc import FlaggingServiceServicer
-from services.flagging import changes, merges, nominals, reading, steps
+from services.flagging import changes, matches, merges, nominals, reading, steps
 from services.flagging.changes import History
 from services.flagging.imports.loading import Loading
 from services.flagging.imports.nominals import NominalImport
 from services.flagging.imports.registrations import RegistrationImport
 from services.flagging.models import Registration, requests
+from services.flagging.rolls import RollCall
 from services.flagging.screening import Screening
 from services.flagging.search import search
 from services.flagging.store import registrations
@@ -62,6 +64,33 @@ class Flagging(FlaggingServiceServicer):
         given = nominals.canonical(request.person)
         answer = await self._screening.screen(given, fingerprint=request.fingerprint)
         return pb.ScreenPersonResponse(screening=answer)
+
+    # The rolls of prisons.
+
+    async def ScreenRoll(
+        self, requests: AsyncIterator[roll_pb2.ScreenRollRequest], _: Context
+    ) -> AsyncIterator[roll_pb2.ScreenRollResponse]:
+        async for answer in RollCall(self._database, self._clock, self._screening).run(requests):
+            yield answer
+
+    async def ListPrisonMatches(
+        self, request: roll_pb2.ListPrisonMatchesRequest, _: Context
+    ) -> AsyncIterator[roll_pb2.ListPrisonMatchesResponse]:
+        async with self._database.snapshot() as session:
+            found = await matches.listed(session, self._screening)
+        for match in found:
+            yield roll_pb2.ListPrisonMatchesResponse(match=match)
+
+    async def ResolvePrisonMatch(
+        self, request: roll_pb2.ResolvePrisonMatchRequest, _: Context
+    ) -> roll_pb2.ResolvePrisonMatchResponse:
+        now = self._clock.now()
+
+        async def act(session: AsyncSession) -> roll_pb2.ResolvePrisonMatchResponse:
+            return await matches.resolve(session, request, now)
+
+        reply = roll_pb2.ResolvePrisonMatchResponse
+        return await requests.once(self._database, request, reply, act, now)
 
     # Nominals.
 

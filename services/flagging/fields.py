@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime
 
 from google.protobuf.timestamp_pb2 import Timestamp
+from google.type.date_pb2 import Date
 
 from ppo.flagging.v1 import flagging_pb2 as pb
 from services.runtime.errors import Invalid
@@ -35,6 +36,11 @@ def stamp(instant: datetime | None) -> Timestamp | None:
 def key(text: str, field: str) -> None:
     if len(text) > LONGEST_KEY:
         raise Invalid(field, f"is longer than {LONGEST_KEY} characters")
+
+
+def refuse_unborn(born: Date, today: date, field: str) -> None:
+    if (born.year, born.month, born.day) > (today.year, today.month, today.day):
+        raise Invalid(field, "is in the future")
 
 
 def ocu(reference: Reference, ocu_id: str, *instants: datetime) -> None:

@@ -21,7 +21,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
-from ppo.flagging.v1 import events_pb2
+from ppo.flagging.v1 import events_pb2, roll_pb2
 from ppo.flagging.v1 import flagging_pb2 as pb
 from ppo.person.v1 import person_pb2, screening_pb2
 from services.flagging import fields, timeline
@@ -41,6 +41,7 @@ small = Annotated[int, mapped_column(SmallInteger)]
 maybe_small = Annotated[int | None, mapped_column(SmallInteger)]
 big = Annotated[int, mapped_column(BigInteger)]
 later_instant = Annotated[datetime | None, mapped_column(DateTime(timezone=True))]
+number = Annotated[int, mapped_column(server_default=text("0"))]
 messages = Annotated[list[dict[str, Any]], mapped_column(JSONB)]
 
 
@@ -416,3 +417,71 @@ class Flag(Base):
     version: Mapped[big] = mapped_column(unique=True, comment="Of the register, which made this state")
     state: Mapped[small] = mapped_column(comment="ppo.person.v1.FlagState")
     flag: Mapped[bytes] = mapped_column(comment="ppo.flagging.v1.Flag")
+
+
+class Roll(Base):
+    """That a prison asked about its prisoners, and how many were what; never who."""
+
+    __tablename__ = "roll"
+
+    roll_id: Mapped[key] = mapped_column(primary_key=True)
+    prison: Mapped[str] = mapped_column(Text, comment="The caller's organisation")
+    asked_by: Mapped[str] = mapped_column(Text, comment="The caller's subject")
+    asked_time: Mapped[instant]
+    purpose: Mapped[small] = mapped_column(comment="ppo.policy.v1.Purpose")
+    register_version: Mapped[big] = mapped_column(
+        server_default=text("0"), comment="Of the last answer given"
+    )
+    lines: Mapped[number]
+    refused: Mapped[number]
+    flagged: Mapped[number]
+    possible: Mapped[number]
+    not_flagged: Mapped[number]
+    unknown: Mapped[number]
+    linked: Mapped[number]
+
+
+class PrisonMatch(Base):
+    """A prisoner who may be a PPO, until somebody says so, a later roll is sure, or it lapses."""
+
+    __tablename__ = "prison_match"
+
+    prison_number: Mapped[str] = mapped_column(Text, primary_key=True)
+    person: Mapped[bytes] = mapped_column(
+        comment="ppo.person.v1.Person as the roll has it; gone when this is resolved or lapses"
+    )
+    candidates: Mapped[list[str]] = mapped_column(
+        ARRAY(Uuid(as_uuid=False)), comment="Who it may be: their nominal ids, best first"
+    )
+    asked_time: Mapped[instant] = mapped_column(index=True, comment="First")
+    lapse_time: Mapped[instant]
+
+    def to_proto(self) -> roll_pb2.PrisonMatch:
+        """Who the candidates are is added by the caller."""
+        return roll_pb2.PrisonMatch(
+            prison_number=self.prison_number,
+            person=person_pb2.Person.FromString(self.person),
+            asked_time=fields.stamp(self.asked_time),
+            lapse_time=fields.stamp(self.lapse_time),
+        )
+
+
+class PrisonRuling(Base):
+    """What the keeper of the register said of a prison number. Rulings are only ever added."""
+
+    __tablename__ = "prison_ruling"
+    __table_args__ = (
+        CheckConstraint("(nominal_id IS NULL) = (cardinality(ruled_out) > 0)", name="says_one_thing"),
+    )
+
+    ruling_id: Mapped[key] = mapped_column(primary_key=True)
+    prison_number: Mapped[str] = mapped_column(Text, index=True)
+    nominal_id: Mapped[str | None] = mapped_column(
+        Uuid(as_uuid=False),
+        ForeignKey(Nominal.nominal_id),
+        comment="Whose it is; empty: none of those ruled out",
+    )
+    ruled_out: Mapped[list[str]] = mapped_column(ARRAY(Uuid(as_uuid=False)))
+    reason: Mapped[str] = mapped_column(Text)
+    recorded_by: Mapped[str] = mapped_column(Text, comment="The caller's subject")
+    recorded_time: Mapped[instant]

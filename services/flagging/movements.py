@@ -7,13 +7,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from ppo.person.v1 import person_pb2
 from ppo.tracking.v1 import movement_pb2 as pb
-from services.flagging import changes, fields, register, steps
+from services.flagging import changes, fields, nominals, register, steps
 from services.flagging.changes import History
 from services.flagging.nominals import Key
 from services.flagging.store import merges
 from services.flagging.store import nominals as store
-from services.people import identifiers
-from services.people.identifiers import Malformed
 from services.prisons.reasons import DIED
 from services.runtime.database import lock
 from services.runtime.errors import Illegal, Invalid
@@ -43,10 +41,14 @@ async def take(session: AsyncSession, movement: pb.Movement, now: datetime) -> F
     """Raises Invalid for what can be no death or no merge."""
     if movement.kind == pb.MOVEMENT_KIND_RELEASE and movement.reason_code == DIED:
         death = fields.time(movement.occurred_time)
-        return await _died(session, _number(movement.prison_number, "prison_number"), death, now)
+        return await _died(
+            session, nominals.number(NUMBER, movement.prison_number, "prison_number"), death, now
+        )
     if movement.kind == pb.MOVEMENT_KIND_MERGE:
-        removed = _number(movement.removed_prison_number, "removed_prison_number")
-        return await _merged(session, _number(movement.prison_number, "prison_number"), removed, now)
+        removed = nominals.number(NUMBER, movement.removed_prison_number, "removed_prison_number")
+        return await _merged(
+            session, nominals.number(NUMBER, movement.prison_number, "prison_number"), removed, now
+        )
     return Fate.NOT_USED
 
 
@@ -88,14 +90,6 @@ async def _merged(session: AsyncSession, kept: Key, removed: Key, now: datetime)
         return Fate.TWO_NOMINALS
     missing = [number for number in (kept, removed) if number not in holders]
     holder = next(iter(holders.values()))
-    for number in missing:
-        await store.learn(session, holder, number, now)
+    await store.learn(session, dict.fromkeys(missing, holder), now)
     await changes.republish(session, [holder], now)
     return Fate.NUMBER_LEARNT if missing else Fate.NOTHING_NEW
-
-
-def _number(text: str, field: str) -> Key:
-    try:
-        return int(NUMBER), identifiers.canonical(NUMBER, text)
-    except Malformed as malformed:
-        raise Invalid(field, str(malformed)) from None

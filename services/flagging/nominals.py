@@ -5,6 +5,7 @@ from datetime import date
 from functools import lru_cache
 
 from ppo.person.v1 import person_pb2
+from services.flagging import fields
 from services.people import identifiers, names
 from services.people.identifiers import Malformed
 from services.runtime.errors import Invalid
@@ -35,10 +36,14 @@ def own_id(text: str, field: str) -> str:
 def identifier(given: person_pb2.Identifier, field: str) -> Key:
     if not given.kind:
         raise Invalid(f"{field}.kind", "is required")
+    return number(given.kind, given.value, f"{field}.value")
+
+
+def number(kind: person_pb2.IdentifierKind.ValueType, text: str, field: str) -> Key:
     try:
-        return int(given.kind), identifiers.canonical(given.kind, given.value)
+        return int(kind), identifiers.canonical(kind, text)
     except Malformed as error:
-        raise Invalid(f"{field}.value", str(error)) from None
+        raise Invalid(field, str(error)) from None
 
 
 def canonical(person: person_pb2.Person, field: str = "person") -> person_pb2.Person:
@@ -64,9 +69,7 @@ def filed(person: person_pb2.Person, today: date) -> person_pb2.Person:
             raise Invalid(f"{field}.family_name", "is required; a one-word name stands here")
     if person.ethnicity_code and person.ethnicity_code not in ETHNICITIES:
         raise Invalid("person.ethnicity_code", "is not a self-defined ethnicity code")
-    born = person.birth_date
-    if (born.year, born.month, born.day) > (today.year, today.month, today.day):
-        raise Invalid("person.birth_date", "is in the future")
+    fields.refuse_unborn(person.birth_date, today, "person.birth_date")
     for place, given in enumerate(person.identifiers):
         if given.kind == NOMINAL_ID:
             raise Invalid(f"person.identifiers[{place}].kind", "a nominal id is given by this index")

@@ -1,7 +1,7 @@
 """The check: the flagged set in memory, brought up to what is committed when the check begins."""
 
 import asyncio
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 from datetime import datetime
 from typing import NamedTuple
@@ -30,6 +30,9 @@ THRESHOLD = Gauge("ppo_flagging_threshold_bits", "From how many bits on a match 
 # Longer than any reading takes; a connection that hangs must not hold up the checks behind it.
 READ_SECONDS = 1.0
 IDLE_SECONDS = 1.0
+
+
+Answered = tuple[screening_pb2.Screening, list[Holder]]
 
 
 class Moment(NamedTuple):
@@ -84,21 +87,27 @@ class Screening:
 
     async def screen(self, given: person_pb2.Person, *, fingerprint: bool) -> screening_pb2.Screening:
         """`given` has its identifiers in canonical form."""
-        keys = nominals.keys(given)
-        moment = await self.refresh(keys)
-        self._flagged.turn(self._clock.now())
-        answer = screening.screen(
-            given,
-            fingerprint=fingerprint,
-            flagged=self._flagged.people,
-            holders=_of(keys, moment),
-            authoritative=True,
-            false_alarms=self._false_alarms,
-        )
-        answer.register_version = self._flagged.version
-        answer.register_time.FromDatetime(moment.time)
+        moment = await self.refresh(nominals.keys(given))
+        answer, _ = self._answer(given, moment, fingerprint=fingerprint)
         CHECKS.labels(screening_pb2.Outcome.Name(answer.outcome).removeprefix("OUTCOME_")).inc()
         return answer
+
+    async def screen_all(self, given: Sequence[person_pb2.Person]) -> list[Answered]:
+        """Of one reading, or a later one; a check that comes meanwhile does not wait for all of them."""
+        moment = await self.refresh({key for person in given for key in nominals.keys(person)})
+        answers = []
+        for person in given:
+            answers.append(self._answer(person, moment, fingerprint=False))
+            await asyncio.sleep(0)
+        return answers
+
+    def candidates(
+        self, given: person_pb2.Person, nominal_ids: Iterable[str]
+    ) -> list[screening_pb2.Candidate]:
+        """Those of them who are PPOs now, with the evidence; best first."""
+        people = self._flagged.people
+        found = [people.candidate(given, one) for one in nominal_ids if one in people]
+        return sorted(found, key=lambda one: -one.bits)
 
     async def refresh(self, keys: Collection[Key] = ()) -> Moment:
         """Reads the register after this call: who comes while it is being read shares the next reading."""
@@ -116,6 +125,21 @@ class Screening:
             with suppress(Unavailable):
                 await self.refresh()
             await asyncio.sleep(IDLE_SECONDS)
+
+    def _answer(self, given: person_pb2.Person, moment: Moment, *, fingerprint: bool) -> Answered:
+        holders = _of(nominals.keys(given), moment)
+        self._flagged.turn(self._clock.now())
+        answer = screening.screen(
+            given,
+            fingerprint=fingerprint,
+            flagged=self._flagged.people,
+            holders=holders,
+            authoritative=True,
+            false_alarms=self._false_alarms,
+        )
+        answer.register_version = self._flagged.version
+        answer.register_time.FromDatetime(moment.time)
+        return answer, holders
 
     async def _read_after(self, earlier: "asyncio.Task[Moment] | None") -> Moment:
         if earlier is not None:

@@ -23,10 +23,13 @@ SERVICES = {
         calls=set(),
         workers={
             "changes",
+            "gauges",
             "imports",
+            "matches",
             "merges",
             "movements",
             "reading",
+            "rolls",
             "screening",
             "search",
             "steps",

@@ -2,11 +2,11 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from sqlalchemy import delete, or_, select, text, update
+from sqlalchemy import delete, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ppo.person.v1 import person_pb2
@@ -38,6 +38,11 @@ KNOWN = text("""
     WHERE source = :source
       AND source_reference = ANY (ARRAY(SELECT jsonb_array_elements_text(CAST(:asked AS jsonb))))
     ORDER BY nominal_id FOR NO KEY UPDATE
+""")
+COMPLETE = text("""
+    UPDATE nominal SET person = filed.person, recorded_time = :now
+    FROM unnest(CAST(:ids AS uuid[]), CAST(:persons AS bytea[])) AS filed (nominal_id, person)
+    WHERE nominal.nominal_id = filed.nominal_id
 """)
 HOLDERS = text("""
     SELECT kind, value, nominal_id::text FROM nominal_identifier
@@ -97,6 +102,11 @@ async def locked(session: AsyncSession, nominal_ids: Collection[str]) -> dict[st
     return {nominal_id: person_pb2.Person.FromString(person) for nominal_id, person in found}
 
 
+async def persons(session: AsyncSession, nominal_ids: Collection[str]) -> dict[str, person_pb2.Person]:
+    rows = select(Nominal.nominal_id, Nominal.person).where(Nominal.nominal_id.in_(nominal_ids))
+    return {one: person_pb2.Person.FromString(body) for one, body in await session.execute(rows)}
+
+
 async def holders(session: AsyncSession, keys: Collection[Key]) -> dict[Key, str]:
     """The nominal that each identifier belongs to; nominal ids are no identifiers here."""
     # No canonical identifier holds a space.
@@ -115,16 +125,20 @@ async def learnt(session: AsyncSession, nominal_ids: Collection[str]) -> dict[st
     return found
 
 
-async def learn(session: AsyncSession, nominal_id: str, key: Key, now: datetime) -> None:
-    """Gives the person an identifier that nobody holds."""
-    kind, value = key
-    session.add(NominalIdentifier(kind=kind, value=value, nominal_id=nominal_id, learnt=True))
-    await session.flush()
-    person = (await locked(session, [nominal_id]))[nominal_id]
-    complete = nominals.with_learnt(person, (await learnt(session, [nominal_id]))[nominal_id])
-    row = update(Nominal).filter_by(nominal_id=nominal_id)
-    body = complete.SerializeToString(deterministic=True)
-    await session.execute(row.values(person=body, recorded_time=now))
+async def learn(session: AsyncSession, numbers: Mapping[Key, str], now: datetime) -> None:
+    """Gives persons identifiers that nobody holds."""
+    if not numbers:
+        return
+    held = [(*key, nominal_id, True) for key, nominal_id in numbers.items()]
+    await session.execute(PUT_IDENTIFIERS, _columns(held))
+    nominal_ids = set(numbers.values())
+    known = await learnt(session, nominal_ids)
+    complete = {
+        nominal_id: nominals.with_learnt(person, known[nominal_id]).SerializeToString(deterministic=True)
+        for nominal_id, person in (await locked(session, nominal_ids)).items()
+    }
+    filed = {"ids": list(complete), "persons": list(complete.values()), "now": now}
+    await session.execute(COMPLETE, filed)
 
 
 async def create(session: AsyncSession, source: str, rows: Sequence[Filed], now: datetime) -> None:
@@ -161,10 +175,13 @@ async def put(session: AsyncSession, source: str, rows: Sequence[Filed], now: ob
         delete(NominalIdentifier).where(NominalIdentifier.nominal_id.in_([row.nominal_id for row in rows]))
     )
     held = [(*key, row.nominal_id, key in row.learnt) for row in rows for key in row.keys]
+    await session.execute(PUT_IDENTIFIERS, _columns(held))
+
+
+def _columns(held: Sequence[tuple[int, str, str, bool]]) -> dict[str, list[Any]]:
+    """Kind, value, nominal id, and whether it was learnt."""
     names = ("kinds", "values", "ids", "learnt")
-    await session.execute(
-        PUT_IDENTIFIERS, {name: [one[place] for one in held] for place, name in enumerate(names)}
-    )
+    return {name: [one[place] for one in held] for place, name in enumerate(names)}
 
 
 async def by_key(session: AsyncSession, key: Key) -> Nominal | None:

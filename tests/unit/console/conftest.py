@@ -14,12 +14,15 @@ import structlog
 from casework.v1 import casework_pb2 as casework
 from casework.v1 import casework_pb2_grpc
 from google.protobuf.message import Message
+from google.type.date_pb2 import Date
 
 from deploy.embedded.keys import Keys
 from ppo.custody.v1 import custody_pb2 as custody
 from ppo.custody.v1 import custody_pb2_grpc
 from ppo.flagging.v1 import flagging_pb2 as flagging
 from ppo.flagging.v1 import flagging_pb2_grpc
+from ppo.flagging.v1 import roll_pb2 as roll
+from ppo.person.v1 import screening_pb2 as screening
 from ppo.returns.v1 import returns_pb2 as returns
 from ppo.returns.v1 import returns_pb2_grpc
 from ppo.tracking.v1 import movement_pb2 as movement
@@ -28,7 +31,7 @@ from ppo.tracking.v1 import tracking_pb2_grpc
 from services.console import session
 from services.console.__main__ import main
 from services.runtime import identity, rpc, validation
-from services.runtime.errors import Invalid, Refusal
+from services.runtime.errors import Invalid, NotFound, Refusal
 from services.runtime.settings import Address
 
 Run = Callable[..., "Ran"]
@@ -107,9 +110,17 @@ class Flagging(flagging_pb2_grpc.FlaggingServiceServicer):
         self.ppos: list[flagging.ListPposResponse] = []
         self.registration = flagging.GetRegistrationResponse()
         self.persistence: flagging.Persistence | None = None
+        self.lines: list[roll.ScreenRollRequest] = []
+        # By prison number; whoever has none here is no PPO.
+        self.prisoners: dict[str, roll.RollAnswer] = {}
+        self.matches: list[roll.PrisonMatch] = []
         self.asked: list[Any] = []
         # By the identifier asked for: the nominal that has it, where that lives on in another.
         self.merged: dict[str, str] = {}
+        # Whose an identifier is; empty: nobody's.
+        self.nominal_ids: dict[str, str] = {}
+        # Of a nominal; None: there never was one.
+        self.registrations: dict[str, flagging.Registration | None] = {}
 
     async def LoadNominals(
         self, request: AsyncIterator[flagging.LoadNominalsRequest], context: Any
@@ -172,8 +183,11 @@ class Flagging(flagging_pb2_grpc.FlaggingServiceServicer):
     ) -> flagging.GetNominalResponse:
         self.asked.append(request)
         merged = self.merged.get(request.identifier.value, "")
+        nominal_id = self.nominal_ids.get(request.identifier.value, "nominal-1")
+        if not nominal_id:
+            raise NotFound("no nominal has this identifier")
         return flagging.GetNominalResponse(
-            nominal=flagging.Nominal(nominal_id="nominal-1"), merged_nominal_id=merged
+            nominal=flagging.Nominal(nominal_id=nominal_id), merged_nominal_id=merged
         )
 
     async def MergeNominals(
@@ -199,6 +213,33 @@ class Flagging(flagging_pb2_grpc.FlaggingServiceServicer):
             ],
         )
 
+    async def ScreenRoll(
+        self, request: AsyncIterator[roll.ScreenRollRequest], context: object
+    ) -> AsyncIterator[roll.ScreenRollResponse]:
+        async for line in request:
+            self.lines.append(line)
+            if line.prison_number == "bad":
+                refusal = roll.RollRefusal(field="prison_number", rule="its form is wrong")
+                yield roll.ScreenRollResponse(line=line.line, refusal=refusal)
+            else:
+                none = roll.RollAnswer(outcome=screening.OUTCOME_NOT_FLAGGED)
+                answer = self.prisoners.get(line.prison_number, none)
+                answer.prison_number = line.prison_number
+                yield roll.ScreenRollResponse(line=line.line, answer=answer)
+
+    async def ListPrisonMatches(
+        self, request: roll.ListPrisonMatchesRequest, context: object
+    ) -> AsyncIterator[roll.ListPrisonMatchesResponse]:
+        for match in self.matches:
+            yield roll.ListPrisonMatchesResponse(match=match)
+
+    async def ResolvePrisonMatch(
+        self, request: roll.ResolvePrisonMatchRequest, context: object
+    ) -> roll.ResolvePrisonMatchResponse:
+        self.asked.append(request)
+        link = roll.NUMBER_LINK_LINKED if request.nominal_id else roll.NUMBER_LINK_RULED_OUT
+        return roll.ResolvePrisonMatchResponse(link=link)
+
     async def NominatePpo(
         self, request: flagging.NominatePpoRequest, context: object
     ) -> flagging.NominatePpoResponse:
@@ -218,6 +259,10 @@ class Flagging(flagging_pb2_grpc.FlaggingServiceServicer):
         self, request: flagging.GetRegistrationRequest, context: object
     ) -> flagging.GetRegistrationResponse:
         self.asked.append(request)
+        if request.nominal_id in self.registrations:
+            if (one := self.registrations[request.nominal_id]) is None:
+                raise NotFound("there is no such registration")
+            return flagging.GetRegistrationResponse(registration=one)
         self.registration.as_of_time.CopyFrom(request.as_of_time)
         self.registration.known_at_time.CopyFrom(request.known_at_time)
         return self.registration
@@ -241,6 +286,8 @@ class Tracking(tracking_pb2_grpc.TrackingServiceServicer):
         self.deliveries: list[tracking.NoticeDelivery] = []
         self.journey = tracking.Journey()
         self.ownership = tracking.Ownership()
+        self.contacts: dict[str, tracking.Contact] = {}
+        self.planned: dict[str, Date] = {}
         self.refusal: Refusal | None = None
 
     async def ReportMovements(
@@ -270,17 +317,28 @@ class Tracking(tracking_pb2_grpc.TrackingServiceServicer):
         self._ask(request)
         return tracking.RecordTenancyResponse()
 
-    async def PlanRelease(
-        self, request: tracking.PlanReleaseRequest, context: object
-    ) -> tracking.PlanReleaseResponse:
-        self._ask(request)
-        return tracking.PlanReleaseResponse(case=tracking.Case(ownership=self.ownership))
-
     async def ExplainOwnership(
         self, request: tracking.ExplainOwnershipRequest, context: object
     ) -> tracking.ExplainOwnershipResponse:
         self._ask(request)
         return tracking.ExplainOwnershipResponse(ownership=self.ownership)
+
+    async def ListContacts(
+        self, request: tracking.ListContactsRequest, context: object
+    ) -> tracking.ListContactsResponse:
+        self._ask(request)
+        found = (self.contacts.get(one.nominal_id, tracking.Contact()) for one in request.persons)
+        return tracking.ListContactsResponse(contacts=found)
+
+    async def PlanRelease(
+        self, request: tracking.PlanReleaseRequest, context: object
+    ) -> tracking.PlanReleaseResponse:
+        self._ask(request)
+        if request.date_alone and request.nominal_id not in self.contacts:
+            raise NotFound("nobody who was ever on the register has this nominal id")
+        unchanged = request.date_alone and self.planned.get(request.nominal_id) == request.release_date
+        self.planned[request.nominal_id] = request.release_date
+        return tracking.PlanReleaseResponse(case=tracking.Case(ownership=self.ownership), unchanged=unchanged)
 
     async def WatchNotices(
         self, request: tracking.WatchNoticesRequest, context: object
@@ -393,7 +451,7 @@ class Served(NamedTuple):
 def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A data directory in which nothing was started; the environment names nothing else."""
     targets = [f"PPO_{service.upper()}_TARGET" for service in session.PORTS]
-    for name in ("PPO_TOKEN", "PPO_CA", "PPO_SUITE", "PPO_OCU", *targets):
+    for name in ("PPO_TOKEN", "PPO_CA", "PPO_SUITE", "PPO_OCU", "PPO_PRISON", *targets):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("PPO_DATA", str(tmp_path))
     return tmp_path

@@ -24,6 +24,8 @@ COMMANDS = [
     *("movements send", "journey show", "owner explain", "release plan", "release cancel"),
     *(f"nominals {name}" for name in ("merge", "unmerge")),
     "housing tenancy",
+    "register reconcile",
+    *("prison roll", "prison matches", "prison resolve"),
     *(f"notices {name}" for name in ("watch", "ack", "trace")),
     *(f"return {name}" for name in ("close", "show", "submit", "export")),
     "bench import",
