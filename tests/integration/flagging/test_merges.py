@@ -9,6 +9,7 @@ from itertools import pairwise
 import grpc
 import pytest
 from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from ppo.flagging.v1 import flagging_pb2 as pb
 from ppo.person.v1 import person_pb2, screening_pb2
@@ -17,6 +18,7 @@ from services.flagging import changes
 from services.flagging.fields import stamp
 from services.flagging.store import flags as flag_store
 from services.runtime.channel import reason, violations
+from services.runtime.errors import Conflict
 from tests.builders import name, nominal_id, person, pnc_id
 from tests.integration.flagging.service import DAY, NOON, Service, refusal
 
@@ -375,25 +377,34 @@ async def test_the_database_itself_refuses_a_circle_and_a_second_merge(service: 
 async def test_two_merges_at_once_make_no_circle_in_the_database(service: Service) -> None:
     carter, wright = await two(service)
 
-    results = await asyncio.gather(
-        _insert(service, carter, wright), _insert(service, wright, carter), return_exceptions=True
-    )
+    async with service.database.transaction() as first:
+        await _insert_into(first, carter, wright)
+        second = asyncio.create_task(_insert(service, wright, carter))
+        while not second.done() and not await count(service, WAITING):
+            await asyncio.sleep(0.01)
 
-    assert [type(one).__name__ for one in results if one] == ["Conflict"]
+    with pytest.raises(Conflict, match="nominal_merge_has_no_cycle"):
+        await second
+
+
+# Whoever waits for another writer.
+WAITING = "SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype = 'advisory'"
 
 
 async def _insert(service: Service, one: str, into: str) -> None:
     """Past all the code."""
     async with service.database.transaction() as session:
-        await session.execute(
-            text(
-                "INSERT INTO nominal_merge (merge_id, nominal_id, into_id, living_id, recorded_time,"
-                " recorded_by, reason) VALUES (gen_random_uuid(), :one, :into, :into, now(), '', '')"
-            ),
-            {"one": one, "into": into},
-        )
-        # Both have read before one of them has written its end.
-        await asyncio.sleep(0)
+        await _insert_into(session, one, into)
+
+
+async def _insert_into(session: AsyncSession, one: str, into: str) -> None:
+    await session.execute(
+        text(
+            "INSERT INTO nominal_merge (merge_id, nominal_id, into_id, living_id, recorded_time,"
+            " recorded_by, reason) VALUES (gen_random_uuid(), :one, :into, :into, now(), '', '')"
+        ),
+        {"one": one, "into": into},
+    )
 
 
 async def test_concurrent_merges_and_nominations_leave_one_live_registration_a_person(
