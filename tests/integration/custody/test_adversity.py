@@ -96,6 +96,38 @@ async def test_two_ppos_identifiers_at_once_may_be_either(desk: Desk) -> None:
     assert (outcome(answer), nominals(answer)) == ("POSSIBLE", both)
 
 
+async def test_a_ppo_is_flagged_by_any_identifier_of_the_nominals_that_were_merged(desk: Desk) -> None:
+    lost, living = somebody(), somebody()
+    merged, into = await desk.flagged(lost), await desk.nominal(living)
+    await desk.merge(merged, into)
+    by_nominal = person_pb2.Person(identifiers=[builders.nominal_id(merged)])
+
+    answers = [
+        await desk.ask(each)
+        for each in (
+            by_nominal,
+            person_pb2.Person(identifiers=lost.identifiers),
+            person_pb2.Person(identifiers=living.identifiers),
+            lost,
+            living,
+        )
+    ]
+
+    assert [outcome(answer) for answer in answers] == ["FLAGGED"] * 5
+    assert {nominal_id for answer in answers for nominal_id in nominals(answer)} == {into}
+
+
+async def test_who_was_merged_is_found_by_either_name(desk: Desk) -> None:
+    lost, living = somebody(), somebody()
+    into = await desk.flagged(living)
+    await desk.merge(await desk.nominal(lost), into)
+
+    answers = [await desk.ask(unnumbered(each)) for each in (lost, living)]
+
+    assert [outcome(answer) for answer in answers] == ["POSSIBLE"] * 2
+    assert all(nominals(answer) == {into} for answer in answers)
+
+
 # ---- names and dates
 
 

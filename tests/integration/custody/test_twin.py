@@ -54,12 +54,14 @@ class Twins:
     told: int = 0
     offset: int = 0
     people: list[person_pb2.Person] = field(default_factory=list)
+    merged: list[str] = field(default_factory=list)
 
     # ---- what happens
 
     async def live(self) -> None:
         often = [self.flag, self.flag, self.end, self.rename, self.pass_time]
-        acts = [*often, *often, self.annul, self.die, self.merge]
+        seldom = [self.annul, self.die, self.merge_numbers, self.merge, self.merge, self.unmerge]
+        acts = [*often, *often, *seldom]
         # What the rules refuse at that moment is no history.
         with suppress(grpc.aio.AioRpcError):
             await self.chance.choice(acts)()
@@ -98,6 +100,16 @@ class Twins:
         await hear(self.service, death(self.number(), self.service.clock.at))
 
     async def merge(self) -> None:
+        """Two nominals are found to be one person."""
+        one, other = await self.anybody(), await self.anybody()
+        await self.service.merge(one, into=other)
+        self.merged.append(one)
+
+    async def unmerge(self) -> None:
+        if self.merged:
+            await self.service.unmerge(self.merged.pop())
+
+    async def merge_numbers(self) -> None:
         """Two prison numbers are found to be one person's."""
         kept, removed = self.number(), self.number()
         if kept != removed:

@@ -1,5 +1,7 @@
 """What officers said of matches: the last word stands, and decides what is asked."""
 
+import pytest
+
 from services.custody import verdicts
 from services.custody.verdicts import Asked, Said
 from tests import builders
@@ -64,3 +66,25 @@ def test_fingerprints_outrank_a_confirmation_by_identifier_alone() -> None:
 
     assert list(by_identifier.person.identifiers) == [builders.pnc_id(2)]
     assert list(by_fingerprint.person.identifiers) == [builders.nominal_id("n1")]
+
+
+@pytest.mark.parametrize(
+    ("said", "now", "takes_back"),
+    [
+        ([], same("n1"), False),
+        ([], another("n1"), False),
+        ([same("n1")], same("n1"), False),
+        ([same("n1")], another("n1"), True),
+        ([same("n1")], same("n2"), True),
+        ([same("n1")], another("n2"), False),
+        ([another("n1")], same("n1"), True),
+        ([another("n1")], same("n2"), False),
+        ([another("n1")], another("n1"), False),
+        # Taken back already.
+        ([same("n1"), another("n1")], another("n1"), False),
+    ],
+)
+def test_what_takes_back_something_said_before_is_a_correction(
+    said: list[Said], now: Said, takes_back: bool
+) -> None:
+    assert verdicts.contradicts(said, now.nominal_id, same_person=now.same_person) is takes_back
