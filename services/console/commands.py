@@ -23,6 +23,7 @@ from services.console import (
 )
 from services.console.bench import checks as bench_checks
 from services.console.bench import imports as bench_imports
+from services.console.bench import screening as bench_screening
 
 
 def _group(about: str) -> typer.Typer:
@@ -108,4 +109,5 @@ _return.command()(returns.submit)
 _return.command()(returns.export)
 
 _bench.command("import")(bench_imports.bench)
+_bench.command("screen-accuracy")(bench_screening.bench)
 _bench.command("check")(bench_checks.bench)

@@ -4,8 +4,7 @@ import math
 
 import numpy as np
 
-from services.people import likeness, model
-from services.people.model import Bits, Model
+from services.people import model
 
 
 class Births:
@@ -19,19 +18,9 @@ class Births:
         self._years[year] += step * bool(year)
         self._days[day] += step * bool(day & 31 and day >> 5)
 
-    def bits(self, born: int, weights: Model) -> Bits:
-        """What each relation to that date is worth, by its place in likeness.DATE_LEVELS."""
-        year, month, day = born >> 9, born >> 5 & 15, born & 31
-        of_year, of_day = self._year_bits(year), self._day_bits(month, day)
-        bits = weights.date_bits(of_year + of_day)[likeness.DATE_LEVELS]
-        known = np.zeros(bits.shape)
-        known[1] += of_year
-        known[:, likeness.MONTH] += math.log2(model.MONTHS)
-        known[:, likeness.DAY] += math.log2(model.DAYS_IN_MONTH)
-        known[:, likeness.BOTH] += of_day
-        partial = likeness.DATE_LEVELS == likeness.PARTIAL
-        bits[partial] += known[partial]
-        return np.asarray(bits.ravel())
+    def rarity(self, born: int) -> tuple[float, float]:
+        """What it is worth in bits to share the year, and the day and month."""
+        return self._year_bits(born >> 9), self._day_bits(born >> 5 & 15, born & 31)
 
     def _year_bits(self, year: int) -> float:
         prior = model.PRIOR_PERSONS

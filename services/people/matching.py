@@ -37,11 +37,15 @@ def compare(given: person_pb2.Person, held: person_pb2.Person) -> tuple[float, l
 
 
 def contradicts(given: person_pb2.Person, held: person_pb2.Person) -> bool:
-    """Whether this can hardly be the person on file: no name is alike, or the date is clearly another."""
+    """Whether this is hardly the person on file: the date is clearly another, or the given name is.
+
+    A family name changes in a life, and twins and brothers have the same one: it speaks only for itself.
+    """
     _, evidence = compare(given, held)
-    dates = {each.comparison for each in evidence if each.field == "birth_date"}
-    # One part that differs while nothing speaks for the other; a changed family name stays above.
-    return "differs" in dates or sum(each.bits for each in evidence if each.field != "birth_date") <= -5
+    differ = {each.field for each in evidence if each.comparison.endswith("differs")}
+    differ -= {each.field for each in evidence if each.comparison == "partly differs"}
+    unsaid = all(each.field != "given_name" for each in evidence)
+    return bool(differ & {"birth_date", "given_name"}) or (unsaid and "family_name" in differ)
 
 
 def named(person: person_pb2.Person) -> bool:
@@ -68,10 +72,11 @@ class People:
 class Question:
     """What was given, read once, with every spelling that comes near compared once."""
 
-    def __init__(self, given: person_pb2.Person, people: People, weights: Model = MODEL) -> None:
+    def __init__(self, given: person_pb2.Person, people: People, weights: Model) -> None:
         straight, self.born, self.sex = read(given)
         self.forms = (*straight, *map(reading.swapped, straight)) or (_NAMELESS,)
-        self.date_bits = people.births.bits(self.born, weights)
+        self.rarity = people.births.rarity(self.born)
+        self.date_bits = weights.date_bits(*np.array(self.rarity))
         self._vocabulary, self._persons = people.vocabulary, people.size
         self._weights = weights
         self._near: dict[str, tuple[Codes, Spellings, Levels]] = {}
@@ -115,9 +120,7 @@ class Question:
         names = self.names(form)
         family, given = names[0].bits[table[:, FAMILY]], names[1].bits[table[:, GIVEN]]
         date = self.date_bits[likeness.birth_dates(self.born, table[:, DATE])]
-        # Who shares family name and date of birth may be a twin: then the given name decides.
-        twin = np.logaddexp2(0.0, family + date - self._weights.relatives)
-        return family, given - twin * (given < 0), date
+        return family, self._weights.given_bits(given, family + date), date
 
     def _own_price(self, form: Form) -> float:
         return (
@@ -137,7 +140,8 @@ class Question:
 
     def _missing(self) -> Field:
         bits = np.zeros(len(self._vocabulary))
-        return Field(np.empty(0, np.int32), np.empty(0, np.uint8), bits, -np.inf, 0.0)
+        none = np.zeros(len(likeness.NAMES))
+        return Field(np.empty(0, np.int32), np.empty(0, np.uint8), none, bits, -np.inf, 0.0)
 
     def _weighed(self, role: int, name: str) -> Field:
         codes, levels = self._compared(role, name)
@@ -149,7 +153,7 @@ class Question:
         bits = np.where(self._vocabulary.in_another_script(name), 0.0, unlike)
         bits[codes] = of_level[levels]
         near = levels != likeness.DIFFERS
-        return Field(codes[near], levels[near], bits, unlike, float(of_level[likeness.EXACT]))
+        return Field(codes[near], levels[near], mass, bits, unlike, float(of_level[likeness.EXACT]))
 
     def _compared(self, role: int, name: str) -> tuple[Codes, Levels]:
         if name not in self._near:
@@ -166,17 +170,20 @@ class Question:
         names = self.names(form)
         levels = [_level(names[1], row[GIVEN]), _level(names[0], row[FAMILY])]
         marks = dict.fromkeys((*("alias",) * bool(row[ALIASES]), *form.marks))
-        price = self._weights.alias_prices[row[ALIASES]] + self._own_price(form)
-        price /= max(sum(map(bool, levels)), 1)
-        for field, level, bits in zip(("given_name", "family_name"), levels, (given, family), strict=True):
-            if level:
-                yield _evidence(field, ", ".join((*marks, level)), bits - price)
+        price = float(self._weights.alias_prices[row[ALIASES]]) + self._own_price(form)
+        compared = zip(("given_name", "family_name"), levels, (given, family), strict=True)
+        stated = [(field, level, bits) for field, level, bits in compared if level]
+        for field, level, bits in stated:
+            yield _evidence(field, ", ".join((*marks, level)), bits - price / len(stated))
+        if price and not stated:
+            yield _evidence("family_name", ", ".join(marks), -price)
 
 
 class Index:
     """Names, dates of birth and identifiers by nominal id; the persons themselves stay with the caller."""
 
-    def __init__(self) -> None:
+    def __init__(self, weights: Model = MODEL) -> None:
+        self._weights = weights
         self._people = People()
         self._rows = Rows()
         self._ids: list[str] = []
@@ -218,19 +225,33 @@ class Index:
 
     def matches(self, given: person_pb2.Person, limit: int, at_least: float = 0.0) -> list[Match]:
         """The best matches by name and date of birth, best first; identifiers are not looked at."""
-        self._settle()
-        question = Question(given, self._people)
-        if _NAMELESS in question.forms:
-            return []
-        dated = self._rows.born(likeness.near_dates(question.born)) if question.born else _NOWHERE
-        found = [self._scored(question, form, dated, at_least) for form in question.forms]
-        of = np.repeat(np.arange(len(found)), [len(bits) for _, bits in found])
+        question, found = self.found(given, at_least)
+        of = np.repeat(np.arange(len(found)), [len(places) for places, _ in found])
         places, bits = (np.concatenate(each) for each in zip(*found, strict=True))
         best = self._best(places, bits, limit)
         return [self._match(question, question.forms[of[at]], places[at]) for at in best]
 
+    def found(self, given: person_pb2.Person, at_least: float) -> tuple[Question, list[tuple[Places, Bits]]]:
+        """For each form of what was given, where the rows are that reach so many bits, and their bits."""
+        if self._rows.settle():
+            self._find_places()
+        question = Question(given, self._people, self._weights)
+        if _NAMELESS in question.forms:
+            return question, [(_NOWHERE, np.empty(0))]
+        dated = self._rows.born(likeness.near_dates(question.born)) if question.born else _NOWHERE
+        return question, [self._scored(question, form, dated, at_least) for form in question.forms]
+
+    @property
+    def persons(self) -> int:
+        """How many are counted: those who have a name."""
+        return self._people.size
+
+    @property
+    def table(self) -> Table:
+        return self._rows.table
+
     def explain(self, given: person_pb2.Person, nominal_id: str) -> Match:
-        question = Question(given, self._people)
+        question = Question(given, self._people, self._weights)
         first = self._places[nominal_id]
         held = self._rows.of(first)
         bits = np.stack([question.bits(form, held) for form in question.forms])
@@ -239,10 +260,10 @@ class Index:
 
     def best_possible(self, given: person_pb2.Person) -> float:
         """The bits that a perfect match of what was given would reach."""
-        return Question(given, self._people).best()
+        return Question(given, self._people, self._weights).best()
 
     def threshold(self, false_alarms: float = 0.01) -> float:
-        return MODEL.threshold(len(self), false_alarms)
+        return self._weights.threshold(len(self), false_alarms)
 
     def _scored(self, question: Question, form: Form, dated: Places, at_least: float) -> tuple[Places, Bits]:
         family, given = question.names(form)
@@ -298,13 +319,11 @@ class Index:
         for each in keys:
             self._holders[each].add(nominal_id)
 
-    def _settle(self) -> None:
-        if self._rows.settle():
-            persons, places = self._rows.firsts()
-            self._places = {
-                self._ids[person]: place
-                for person, place in zip(persons.tolist(), places.tolist(), strict=True)
-            }
+    def _find_places(self) -> None:
+        persons, places = self._rows.firsts()
+        self._places = {
+            self._ids[person]: place for person, place in zip(persons.tolist(), places.tolist(), strict=True)
+        }
 
 
 def _evidence(field: str, comparison: str, bits: float) -> screening_pb2.Evidence:

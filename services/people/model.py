@@ -32,9 +32,9 @@ class Model:
     # By role (given, family) and level: P(this spelling | that one is held, the same person).
     channel: Bits
     # By role: P(another name altogether | same) / P(it | another person).
-    unlike: tuple[float, float]
+    unlike: Bits
     # By role: as how many persons' name a spelling counts that nobody held has.
-    unseen: tuple[float, float]
+    unseen: Bits
     date_channel: Bits
     date_unlike: float
     partly_differs: float
@@ -42,7 +42,10 @@ class Model:
     alias_at_most: float
     sex_differs: float
     relatives: float
-    slack: float
+    # The threshold: what any index needs, and what each doubling of it and each halving of the alarms adds.
+    threshold_base: float
+    threshold_size: float
+    threshold_false_alarms: float
 
     def name_bits(self, role: int, held: NDArray[np.float64 | np.intp], persons: int) -> Bits:
         """By level, from how many of the persons hold a name at each level of the one that was given."""
@@ -53,13 +56,20 @@ class Model:
         bits[..., 0] = 0.0
         return np.asarray(bits)
 
-    def date_bits(self, rarity: float) -> Bits:
-        """By level, from how rare the date is that was given, in bits; partial without what is shared."""
-        bits = np.log2(self.date_channel * 2**rarity + self.date_unlike)
-        bits[0] = 0.0
-        bits[likeness.PARTIAL] = math.log2(self.date_channel[likeness.PARTIAL])
-        bits[likeness.PARTLY_DIFFERS] = math.log2(self.partly_differs)
+    def date_bits(self, year: Bits, day: Bits) -> Bits:
+        """By relation (the place in DATE_LEVELS), from how rare the year is and the day in it, in bits."""
+        rarity, levels = (year + day)[..., None], likeness.DATE_LEVELS.ravel()
+        bits = np.log2(self.date_channel[levels] * 2**rarity + self.date_unlike)
+        partial = levels == likeness.PARTIAL
+        bits[..., partial] = math.log2(self.date_channel[likeness.PARTIAL])
+        bits[..., partial] += _known(year, day)[..., partial]
+        bits[..., levels == likeness.PARTLY_DIFFERS] = math.log2(self.partly_differs)
+        bits[..., levels == 0] = 0.0
         return np.asarray(bits)
+
+    def given_bits(self, given: Bits, others: Bits) -> Bits:
+        """Who shares family name and date of birth may be a twin: then the given name decides."""
+        return np.asarray(given - np.logaddexp2(0.0, others - self.relatives) * (given < 0))
 
     @cached_property
     def alias_prices(self) -> Bits:
@@ -68,11 +78,22 @@ class Model:
 
     def threshold(self, size: int, false_alarms: float) -> float:
         """From how many bits on a match is POSSIBLE, for that share of alarms among all who are not held."""
-        return math.log2(max(size, SMALLEST_SIZE) / false_alarms) - self.slack
+        of_size = self.threshold_size * math.log2(max(size, SMALLEST_SIZE))
+        return self.threshold_base + of_size - self.threshold_false_alarms * math.log2(false_alarms)
+
+
+def _known(year: Bits, day: Bits) -> Bits:
+    """What is worth, by relation, that which both know and that agrees."""
+    known = np.zeros((*np.shape(year), likeness.YEARS, likeness.DAYS))
+    known[..., 1, :] += np.asarray(year)[..., None]
+    known[..., likeness.MONTH] += math.log2(MONTHS)
+    known[..., likeness.DAY] += math.log2(DAYS_IN_MONTH)
+    known[..., likeness.BOTH] += np.asarray(day)[..., None]
+    return known.reshape(*np.shape(year), -1)
 
 
 # Below this, what one name alone is worth would pass for a match.
-SMALLEST_SIZE = 300
+SMALLEST_SIZE = 1_000
 
 
 def read(text: str) -> Model:
@@ -83,13 +104,13 @@ def read(text: str) -> Model:
     return Model(
         version=table["version"],
         channel=np.array([_levels(each, likeness.NAMES) for each in (given, family)]),
-        unlike=(given["unlike"], family["unlike"]),
-        unseen=(given["unseen"], family["unseen"]),
+        unlike=np.array([given["unlike"], family["unlike"]]),
+        unseen=np.array([given["unseen"], family["unseen"]]),
         date_channel=np.array(_levels(dates, likeness.DATES)),
         date_unlike=dates["unlike"],
         partly_differs=dates["partly_differs"],
-        slack=table["threshold"]["slack"],
         **prices,
+        **{f"threshold_{each}": value for each, value in table["threshold"].items()},
     )
 
 

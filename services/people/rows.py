@@ -34,6 +34,8 @@ class Field(NamedTuple):
 
     near: Codes
     levels: Levels
+    # How many are held at each level.
+    held: Bits | NDArray[np.intp]
     bits: Bits
     # What a name is worth that does not come near.
     unlike: float

@@ -29,6 +29,7 @@ COMMANDS = [
     *(f"notices {name}" for name in ("watch", "ack", "trace")),
     *(f"return {name}" for name in ("close", "show", "submit", "export")),
     "bench import",
+    "bench screen-accuracy",
     *(f"register {name}" for name in ("nominate", "decide", "plan-exit", "cancel-exit", "remove", "annul")),
 ]
 NOMINAL = "e9ab78e1-0aeb-40b7-be35-3d21488eb20b"

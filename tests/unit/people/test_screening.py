@@ -103,6 +103,13 @@ def test_an_identifier_under_another_name_or_date_is_possible(words: str, born: 
     assert named(answer) == ["robert"]
 
 
+def test_a_twin_or_a_brother_is_not_flagged_by_the_number_of_the_other() -> None:
+    for born in ("1980-05-11", "1980-05", ""):
+        answer = ask(person("Adam Wolstenholme", born, pnc=["2002/0073319Z"]))
+
+        assert verdict(answer)[:2] == (OUTCOME_POSSIBLE, IDENTITY_BASIS_DETAILS_GIVEN)
+
+
 def test_fingerprints_outrank_what_was_said() -> None:
     answer = ask(person("Adam Winterbourne", "1962-01-31", pnc=["2002/0073319Z"]), fingerprint=True)
 

