@@ -15,6 +15,7 @@ from services.flagging import changes, matches
 from services.flagging.api import Flagging
 from services.flagging.gauges import Gauges
 from services.flagging.inbox import GROUP, MOVEMENTS, Inbox
+from services.flagging.index import People
 from services.flagging.models import SCHEMA, due, inbox, outbox
 from services.flagging.screening import Screening
 from services.flagging.store.flags import TOPIC
@@ -87,7 +88,8 @@ class Parts:
         self._heard = [by_name[name] for name in (MOVEMENTS, config.hmpps) if name in by_name]
         self._flags = config.topics[TOPIC]
         self.screening = Screening(database, clock, config.false_alarms)
-        self.flagging = Flagging(database, clock, reference, self.screening)
+        self.people = People(database)
+        self.flagging = Flagging(database, clock, reference, self.screening, self.people)
         self.watermarks = Watermarks(database, clients.cluster, clock)
         self.gauges = Gauges(database, clock)
         acts = {changes.FLAG_ENDS: self._end_flag, MATCH_LAPSES: matches.lapse}
@@ -135,7 +137,7 @@ async def serve(config: Settings) -> None:
     # The first check finds the set in memory.
     await process.patiently(parts.screening.refresh, Unavailable)
     await server.start(credentials(config.tls_certificate, config.tls_key))
-    about = (parts.watermarks, parts.runner, parts.screening, parts.gauges)
+    about = (parts.watermarks, parts.runner, parts.screening, parts.gauges, parts.people)
     async with process.tasks(
         server.watch, parts.hear, parts.publish, *(each.run for each in about)
     ) as stopped:

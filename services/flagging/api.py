@@ -15,6 +15,7 @@ from services.flagging.changes import History
 from services.flagging.imports.loading import Loading
 from services.flagging.imports.nominals import NominalImport
 from services.flagging.imports.registrations import RegistrationImport
+from services.flagging.index import People
 from services.flagging.models import Registration, requests
 from services.flagging.rolls import RollCall
 from services.flagging.screening import Screening
@@ -52,11 +53,19 @@ Take = Callable[[History, Registration, Request, Reference], None]
 
 
 class Flagging(FlaggingServiceServicer):
-    def __init__(self, database: Database, clock: Clock, reference: Reference, screening: Screening) -> None:
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        reference: Reference,
+        screening: Screening,
+        people: People,
+    ) -> None:
         self._database = database
         self._clock = clock
         self._reference = reference
         self._screening = screening
+        self._people = people
 
     # The check.
 
@@ -114,7 +123,7 @@ class Flagging(FlaggingServiceServicer):
         self, request: pb.SearchNominalsRequest, _: Context
     ) -> pb.SearchNominalsResponse:
         async with self._database.transaction() as session:
-            return await search(session, request)
+            return await search(session, self._people, request)
 
     async def MergeNominals(self, request: pb.MergeNominalsRequest, _: Context) -> pb.MergeNominalsResponse:
         now = self._clock.now()

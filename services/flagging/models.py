@@ -68,19 +68,13 @@ class Nominal(Base):
     """A person known to the police."""
 
     __tablename__ = "nominal"
-    __table_args__ = (
-        UniqueConstraint("source", "source_reference"),
-        Index(None, "cues", postgresql_using="gin"),
-    )
+    __table_args__ = (UniqueConstraint("source", "source_reference"),)
 
     nominal_id: Mapped[key] = mapped_column(primary_key=True)
     source: Mapped[str] = mapped_column(Text, comment="The system the row came from")
     source_reference: Mapped[str] = mapped_column(Text, comment="Its key in that system")
     person: Mapped[bytes] = mapped_column(comment="ppo.person.v1.Person with canonical identifiers")
-    born: Mapped[int | None] = mapped_column(index=True, comment="YYYYMMDD; empty unless all of it is known")
-    cues: Mapped[list[str]] = mapped_column(
-        ARRAY(Text), comment="Year of birth with each way to find a family name"
-    )
+    version: Mapped[big] = mapped_column(unique=True, comment="Of the index, at the last change")
     recorded_time: Mapped[instant] = mapped_column(comment="When it was recorded as it stands")
 
     def to_proto(self) -> pb.Nominal:
@@ -90,6 +84,16 @@ class Nominal(Base):
             source=self.source,
             recorded_time=fields.stamp(self.recorded_time),
         )
+
+
+class NominalIndex(Base):
+    """The index's version: one row, raised in the transaction of every change, by one for each nominal."""
+
+    __tablename__ = "nominal_index"
+    __table_args__ = (CheckConstraint("single = 1", name="is_one_row"),)
+
+    single: Mapped[small] = mapped_column(primary_key=True, autoincrement=False)
+    version: Mapped[big]
 
 
 class NominalIdentifier(Base):

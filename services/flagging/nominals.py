@@ -1,8 +1,7 @@
-"""How a person is filed in the nominal index: canonical, complete, and under which cues it is found again."""
+"""How a person is filed in the nominal index: canonical and complete."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
-from functools import lru_cache
 
 from ppo.person.v1 import person_pb2
 from services.flagging import fields
@@ -17,12 +16,6 @@ NOMINAL_ID = person_pb2.IDENTIFIER_KIND_NOMINAL_ID
 # Self-defined ethnicity: the codes of 16+1 and 18+1, NS (asked and not stated) among them.
 _GROUPS = {"W": "1239", "M": "1239", "A": "12349", "B": "129", "O": "129"}
 ETHNICITIES = {"NS", *(letter + digit for letter, digits in _GROUPS.items() for digit in digits)}
-
-# A year of birth is often one off, by a slip or by a birthday.
-YEARS_OFF = 1
-
-# No index of PostgreSQL takes the longest names that there may be.
-LONGEST_CUE = 50
 
 
 def own_id(text: str, field: str) -> str:
@@ -106,28 +99,6 @@ def united(persons: Sequence[person_pb2.Person]) -> person_pb2.Person:
     return copy
 
 
-def born(person: person_pb2.Person) -> int | None:
-    """YYYYMMDD where all of it is known."""
-    date = person.birth_date
-    whole = date.year and date.month and date.day
-    return date.year * 10_000 + date.month * 100 + date.day if whole else None
-
-
-def cues(person: person_pb2.Person) -> list[str]:
-    """The year of birth (0 where not known) with each family name, its words and its sound."""
-    families = {names.wording(name).family for _, name in _names(person)}
-    return sorted(f"{person.birth_date.year}/{cue}" for family in families for cue in _spelt(family))
-
-
-def wanted(person: person_pb2.Person) -> list[str]:
-    """The cues of whoever may be the one asked for: names may be swapped, the year one off."""
-    wordings = [names.wording(name) for _, name in _names(person)]
-    words = {cue for wording in wordings for part in wording for cue in _spelt(part)}
-    year = person.birth_date.year
-    years = {0, *range(year - YEARS_OFF, year + YEARS_OFF + 1)}
-    return sorted(f"{one}/{word}" for one in years for word in words)
-
-
 def refuse_vague(person: person_pb2.Person) -> None:
     """A search is for somebody, never for everybody of a name."""
     if person.identifiers:
@@ -142,13 +113,3 @@ def _names(person: person_pb2.Person) -> Iterator[tuple[str, person_pb2.Name]]:
     yield "person.name", person.name
     for place, alias in enumerate(person.aliases):
         yield f"person.aliases[{place}]", alias
-
-
-# Names repeat, in an import as in a search.
-@lru_cache(1 << 14)
-def _spelt(name: str) -> frozenset[str]:
-    if not name:
-        return frozenset()
-    sound = names.sound(name)
-    cues = {names.joined(name), *name.split(), *([f"~{sound}"] if sound else [])}
-    return frozenset(cue[:LONGEST_CUE] for cue in cues)

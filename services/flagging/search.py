@@ -1,4 +1,4 @@
-"""Finds nominals: candidates from the index, scored in pure code, best first."""
+"""Finds nominals: who holds an identifier, then who is likely by name and date of birth."""
 
 import hashlib
 from collections.abc import Iterable, Sequence
@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from ppo.flagging.v1 import flagging_pb2 as pb
 from ppo.person.v1 import person_pb2
 from services.flagging import merges, nominals
+from services.flagging.index import People
 from services.flagging.models import Nominal
 from services.flagging.store import merges as merge_store
 from services.flagging.store import nominals as store
@@ -16,19 +17,21 @@ from services.runtime.errors import Invalid
 
 PAGE = 10
 LARGEST_PAGE = 50
-# What is scored is bounded: the candidates of the commonest name of a year in an index of a million.
-MOST_CANDIDATES = 1_000
 
 
-async def search(session: AsyncSession, request: pb.SearchNominalsRequest) -> pb.SearchNominalsResponse:
+async def search(
+    session: AsyncSession, people: People, request: pb.SearchNominalsRequest
+) -> pb.SearchNominalsResponse:
     nominals.refuse_vague(request.person)
     given = nominals.canonical(request.person)
     start = _start(request)
     if request.page_size < 0:
         raise Invalid("page_size", "is negative")
     size = min(request.page_size or PAGE, LARGEST_PAGE)
-    ranked = _ranked(given, await _holders(session, given), await _candidates(session, given))
-    found = await _living(session, ranked)
+    holders = [_scored(given, nominal) for nominal in await _holders(session, given)]
+    # Twice as many as are shown, for several may be records of one person.
+    likely = await _likely(session, people, given, 2 * (start + size + 1))
+    found = await _living(session, [*_best_first(holders), *likely])
     more = len(found) > start + size
     return pb.SearchNominalsResponse(
         found=found[start : start + size],
@@ -37,25 +40,22 @@ async def search(session: AsyncSession, request: pb.SearchNominalsRequest) -> pb
 
 
 async def _holders(session: AsyncSession, given: person_pb2.Person) -> list[Nominal]:
+    """Who holds an identifier that was given comes first, whatever the name."""
     found = [await store.by_key(session, key) for key in nominals.keys(given)]
     return list({nominal.nominal_id: nominal for nominal in found if nominal is not None}.values())
 
 
-async def _candidates(session: AsyncSession, given: person_pb2.Person) -> list[Nominal]:
-    cues = nominals.wanted(given)
-    if not cues or not given.birth_date.year:
-        return []
-    return list(await store.candidates(session, nominals.born(given), cues, MOST_CANDIDATES))
-
-
-def _ranked(
-    given: person_pb2.Person, holders: Sequence[Nominal], candidates: Iterable[Nominal]
+async def _likely(
+    session: AsyncSession, people: People, given: person_pb2.Person, limit: int
 ) -> list[pb.FoundNominal]:
-    """First who holds an identifier that was given, whatever the name; then who is likely at all."""
-    certain = {nominal.nominal_id for nominal in holders}
-    others = [_scored(given, nominal) for nominal in candidates if nominal.nominal_id not in certain]
-    likely = [found for found in others if found.bits > 0]
-    return [*_best_first(_scored(given, nominal) for nominal in holders), *_best_first(likely)]
+    if not given.birth_date.year or not matching.named(given):
+        return []
+    matches = people.matches(given, limit)
+    held = await store.by_ids(session, [match.nominal_id for match in matches])
+    return [
+        pb.FoundNominal(nominal=held[nominal_id].to_proto(), bits=bits, evidence=evidence)
+        for nominal_id, bits, evidence in matches
+    ]
 
 
 async def _living(session: AsyncSession, ranked: Sequence[pb.FoundNominal]) -> list[pb.FoundNominal]:

@@ -29,6 +29,7 @@ SERVICES = {
             "merges",
             "movements",
             "reading",
+            "index",
             "rolls",
             "screening",
             "search",

@@ -28,8 +28,6 @@ class Row(NamedTuple):
     reference: str
     person: bytes
     keys: list[Key]
-    born: int | None
-    cues: list[str]
     learnt: Sequence[Key] = ()
 
 
@@ -90,8 +88,6 @@ def checked(given: pb.NominalRow | pb.ImportNominalsRequest, today: date) -> Row
         given.source_reference,
         person.SerializeToString(deterministic=True),
         nominals.keys(person),
-        nominals.born(person),
-        nominals.cues(person),
     )
 
 
@@ -166,9 +162,7 @@ def _settle(
             refused.append((row, refusal))
         else:
             holders.update(dict.fromkeys(row.keys, nominal_id))
-            filed.append(
-                Filed(nominal_id, row.reference, row.person, row.keys, row.born, row.cues, row.learnt)
-            )
+            filed.append(Filed(nominal_id, row.reference, row.person, row.keys, row.learnt))
     return filed, refused
 
 

@@ -6,26 +6,25 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import delete, or_, select, text
+from sqlalchemy import Row, delete, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ppo.person.v1 import person_pb2
 from services.flagging import nominals
-from services.flagging.models import Nominal, NominalIdentifier
+from services.flagging.models import Nominal, NominalIdentifier, NominalIndex, Register
 from services.flagging.nominals import NOMINAL_ID, Key
 from services.runtime.database import cell, copy
 
-COLUMNS = "nominal_id, source, source_reference, person, born, cues, recorded_time"
+COLUMNS = "nominal_id, source, source_reference, person, version, recorded_time"
 # Statements over columns, not over rows: one plan whatever their number, and nothing to compile.
 PUT = text("""
-    INSERT INTO nominal (nominal_id, source, source_reference, person, born, cues, recorded_time)
-    SELECT nominal_id, :source, reference, person, born, string_to_array(cues, chr(10)), :now
+    INSERT INTO nominal (nominal_id, source, source_reference, person, version, recorded_time)
+    SELECT nominal_id, :source, reference, person, version, :now
     FROM unnest(CAST(:ids AS uuid[]), CAST(:references AS text[]), CAST(:persons AS bytea[]),
-                CAST(:born AS integer[]), CAST(:cues AS text[]))
-         AS filed (nominal_id, reference, person, born, cues)
+                CAST(:versions AS bigint[]))
+         AS filed (nominal_id, reference, person, version)
     ON CONFLICT (source, source_reference) DO UPDATE
-    SET person = excluded.person, born = excluded.born, cues = excluded.cues,
-        recorded_time = excluded.recorded_time
+    SET person = excluded.person, version = excluded.version, recorded_time = excluded.recorded_time
 """)
 PUT_IDENTIFIERS = text("""
     INSERT INTO nominal_identifier (kind, value, nominal_id, learnt)
@@ -40,8 +39,9 @@ KNOWN = text("""
     ORDER BY nominal_id FOR NO KEY UPDATE
 """)
 COMPLETE = text("""
-    UPDATE nominal SET person = filed.person, recorded_time = :now
-    FROM unnest(CAST(:ids AS uuid[]), CAST(:persons AS bytea[])) AS filed (nominal_id, person)
+    UPDATE nominal SET person = filed.person, version = filed.version, recorded_time = :now
+    FROM unnest(CAST(:ids AS uuid[]), CAST(:persons AS bytea[]), CAST(:versions AS bigint[]))
+         AS filed (nominal_id, person, version)
     WHERE nominal.nominal_id = filed.nominal_id
 """)
 HOLDERS = text("""
@@ -81,8 +81,6 @@ class Filed(NamedTuple):
     reference: str
     person: bytes
     keys: list[Key]
-    born: int | None
-    cues: list[str]
     learnt: Collection[Key] = ()
 
 
@@ -138,23 +136,31 @@ async def learn(session: AsyncSession, numbers: Mapping[Key, str], now: datetime
         for nominal_id, person in (await locked(session, nominal_ids)).items()
     }
     filed = {"ids": list(complete), "persons": list(complete.values()), "now": now}
+    filed["versions"] = list(await raise_version(session, len(complete)))
     await session.execute(COMPLETE, filed)
 
 
 async def create(session: AsyncSession, source: str, rows: Sequence[Filed], now: datetime) -> None:
     """Persons whom the index does not have. Whoever writes here holds the lock on all of it."""
     system, recorded = cell(source), now.isoformat()
-    await copy(session, "nominal", COLUMNS, (_line(row, system, recorded) for row in rows))
+    versions = await raise_version(session, len(rows))
+    lines = (_line(row, system, version, recorded) for row, version in zip(rows, versions, strict=True))
+    await copy(session, "nominal", COLUMNS, lines)
     held = (f"{kind}\t{value}\t{row.nominal_id}" for row in rows for kind, value in row.keys)
     await copy(session, "nominal_identifier", "kind, value, nominal_id", held)
 
 
-def _line(row: Filed, source: str, recorded: str) -> str:
-    born = r"\N" if row.born is None else row.born
-    # Cues are words of letters and digits: none holds a quotation mark.
-    cues = '"' + '","'.join(row.cues) + '"' if row.cues else ""
-    reference = cell(row.reference)
-    return f"{row.nominal_id}\t{source}\t{reference}\t\\\\x{row.person.hex()}\t{born}\t{{{cues}}}\t{recorded}"
+def _line(row: Filed, source: str, version: int, recorded: str) -> str:
+    return (
+        f"{row.nominal_id}\t{source}\t{cell(row.reference)}\t\\\\x{row.person.hex()}\t{version}\t{recorded}"
+    )
+
+
+async def raise_version(session: AsyncSession, steps: int) -> range:
+    """The new versions. Everybody else's change of the index waits until this one is committed."""
+    raised = update(NominalIndex).values(version=NominalIndex.version + steps)
+    last: int = (await session.execute(raised.returning(NominalIndex.version))).scalar_one()
+    return range(last - steps + 1, last + 1)
 
 
 async def put(session: AsyncSession, source: str, rows: Sequence[Filed], now: object) -> None:
@@ -166,8 +172,7 @@ async def put(session: AsyncSession, source: str, rows: Sequence[Filed], now: ob
             "ids": [row.nominal_id for row in rows],
             "references": [row.reference for row in rows],
             "persons": [row.person for row in rows],
-            "born": [row.born for row in rows],
-            "cues": ["\n".join(row.cues) for row in rows],
+            "versions": list(await raise_version(session, len(rows))),
         },
     )
     # No person has none: whoever changed may have lost one.
@@ -217,10 +222,21 @@ async def holder_then(session: AsyncSession, key: Key, at: datetime) -> tuple[st
     return next(held, None)
 
 
-async def candidates(
-    session: AsyncSession, born: int | None, cues: Sequence[str], limit: int
-) -> Sequence[Nominal]:
-    """Who was born that day, or has one of the cues."""
-    alike = Nominal.cues.overlap(list(cues))
-    found = select(Nominal).where(alike if born is None else or_(alike, Nominal.born == born))
-    return (await session.scalars(found.limit(limit))).all()
+async def by_ids(session: AsyncSession, nominal_ids: Collection[str]) -> dict[str, Nominal]:
+    rows = await session.scalars(select(Nominal).where(Nominal.nominal_id.in_(nominal_ids)))
+    return {row.nominal_id: row for row in rows}
+
+
+async def version(session: AsyncSession) -> tuple[str, int]:
+    """The register's epoch, and the index's version."""
+    both = select(Register.epoch, NominalIndex.version).join_from(
+        Register, NominalIndex, Register.single == NominalIndex.single
+    )
+    epoch, last = (await session.execute(both)).one()
+    return epoch, last
+
+
+async def changed(session: AsyncSession, held: int, limit: int) -> Sequence[Row[str, int, bytes]]:
+    """Nominal id, version and person of whoever changed above the version `held`, the first change first."""
+    rows = select(Nominal.nominal_id, Nominal.version, Nominal.person).where(Nominal.version > held)
+    return (await session.execute(rows.order_by(Nominal.version).limit(limit))).all()

@@ -20,6 +20,7 @@ from ppo.policy.v1 import policy_pb2
 from services.flagging.__main__ import SERVICE
 from services.flagging.api import Flagging
 from services.flagging.fields import stamp
+from services.flagging.index import People
 from services.flagging.models import SCHEMA
 from services.flagging.screening import Screening
 from services.runtime import channel
@@ -64,6 +65,7 @@ class Service:
     database: Database
     clock: Still
     screening: Screening
+    people: People
     stack: AsyncExitStack
     port: int
     stubs: dict[str, FlaggingServiceStub] = field(default_factory=dict)
@@ -72,14 +74,14 @@ class Service:
     async def start(cls, url: str, stack: AsyncExitStack, clock: Still | None = None) -> "Service":
         database, clock = Database(url, SCHEMA), clock or Still(NOON)
         stack.push_async_callback(database.close)
-        screening = Screening(database, clock, 0.01)
+        screening, people = Screening(database, clock, 0.01), People(database)
         gate = Gate(Verifier(PUBLIC), [SERVICE])
         server = Server(Address("127.0.0.1", 0), gate, [SERVICE], {}, frozenset())
-        servicer = Flagging(database, clock, Reference.load(BIRMINGHAM), screening)
+        servicer = Flagging(database, clock, Reference.load(BIRMINGHAM), screening, people)
         add_FlaggingServiceServicer_to_server(servicer, server.grpc)
         await server.start(None)
         stack.push_async_callback(server.stop)
-        return cls(database, clock, screening, stack, server.port)
+        return cls(database, clock, screening, people, stack, server.port)
 
     async def stub(self, role: str) -> FlaggingServiceStub:
         if role not in self.stubs:

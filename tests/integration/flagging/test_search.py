@@ -2,11 +2,12 @@
 
 import grpc
 import pytest
+from sqlalchemy import text
 
 from ppo.flagging.v1 import flagging_pb2 as pb
 from ppo.person.v1 import person_pb2
 from ppo.policy.v1 import policy_pb2
-from services.runtime.channel import violations
+from services.runtime.channel import reason, violations
 from tests.builders import name, person, pnc_id
 from tests.integration.flagging.service import Service, refusal
 
@@ -17,6 +18,7 @@ CARTER = person("James", "Carter", "1980-03-12", identifiers=[pnc_id(1)])
 async def search(
     service: Service, given: person_pb2.Person, page_size: int = 0, page_token: str = ""
 ) -> pb.SearchNominalsResponse:
+    await service.people.catch_up()
     officer = await service.stub("custody_officer")
     request = pb.SearchNominalsRequest(
         person=given, purpose=policy_pb2.PURPOSE_ARREST, page_size=page_size, page_token=page_token
@@ -129,3 +131,53 @@ async def test_nobody_alike_is_an_empty_page(service: Service) -> None:
     response = await search(service, person("Peter", "Morris", "1975-01-01"))
 
     assert (list(response.found), response.next_page_token) == ([], "")
+
+
+async def test_who_is_filed_under_another_name_is_found_by_that_and_no_more_by_the_first(
+    service: Service,
+) -> None:
+    await service.load(CARTER, source="pnc")
+    await service.people.catch_up()
+    await service.load(person("James", "Okafor", "1980-03-12", identifiers=[pnc_id(1)]), source="pnc")
+
+    assert names(await search(service, person("James", "Okafor", "1980-03-12"))) == ["James Okafor"]
+    assert names(await search(service, person("James", "Carter", "1961-07-30"))) == []
+
+
+async def test_a_name_that_would_fit_hundreds_is_refused_with_advice(service: Service) -> None:
+    await service.load(*[person(f"Given{place}", "Smith", "1980-00-00") for place in range(400)])
+
+    no_given_name = await refusal(search(service, person("", "Smith", "1980-00-00")))
+    found = await search(service, person("Given7", "Smith", "1980-00-00"))
+
+    assert violations(no_given_name) == [
+        ("person", "fits more than 200 people: add a given name, or give an identifier")
+    ]
+    assert names(found)[0] == "Given7 Smith"
+
+
+async def test_until_the_index_is_read_a_name_is_not_answered_and_an_identifier_is(service: Service) -> None:
+    await service.load(CARTER)
+    officer = await service.stub("custody_officer")
+    purpose = policy_pb2.PURPOSE_ARREST
+
+    by_name = pb.SearchNominalsRequest(person=person("James", "Carter", "1980-03-12"), purpose=purpose)
+    error = await refusal(officer.SearchNominals(by_name, timeout=5))
+    by_number = pb.SearchNominalsRequest(person=person_pb2.Person(identifiers=[pnc_id(1)]), purpose=purpose)
+    found = await officer.SearchNominals(by_number, timeout=5)
+
+    assert (error.code(), reason(error)) == (grpc.StatusCode.UNAVAILABLE, "INDEX_UNAVAILABLE")
+    assert names(found) == ["James Carter"]
+
+
+async def test_another_database_is_read_from_its_beginning(service: Service) -> None:
+    await service.load(CARTER, person("Peter", "Morris", "1975-01-01"))
+    await service.people.catch_up()
+    async with service.database.transaction() as session:
+        # As a backup from before the second came, put back by an operator.
+        await session.execute(text("DELETE FROM nominal WHERE source_reference = 'n2'"))
+        await session.execute(text("UPDATE register SET epoch = gen_random_uuid()"))
+        await session.execute(text("UPDATE nominal_index SET version = 1"))
+
+    assert names(await search(service, person("Peter", "Morris", "1975-01-01"))) == []
+    assert names(await search(service, person("James", "Carter", "1980-03-12"))) == ["James Carter"]

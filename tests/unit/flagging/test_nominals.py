@@ -1,4 +1,4 @@
-"""How a person is filed, under which cues the person is found, and what is refused, by field and rule."""
+"""How a person is filed, and what is refused, by field and rule."""
 
 from datetime import date
 
@@ -11,10 +11,6 @@ from tests.builders import name, nominal_id, person, pnc_id
 
 TODAY = date(2004, 12, 31)
 PNC = person_pb2.IDENTIFIER_KIND_PNC_ID
-
-
-def found(filed: person_pb2.Person, asked: person_pb2.Person) -> bool:
-    return bool(set(nominals.cues(filed)) & set(nominals.wanted(asked)))
 
 
 def test_identifiers_are_filed_in_canonical_form_each_once() -> None:
@@ -70,44 +66,6 @@ def test_a_row_that_breaks_a_rule_is_refused_by_field(
 @pytest.mark.parametrize("code", ["", "W1", "M9", "A4", "B9", "O2", "NS"])
 def test_an_ethnicity_code_or_none_is_filed(code: str) -> None:
     assert nominals.filed(person(ethnicity_code=code), TODAY).ethnicity_code == code
-
-
-@pytest.mark.parametrize(
-    "asked",
-    [
-        person("James", "Carter"),
-        person("Jim", "Karter"),
-        person("James", "CARTER"),
-        person("Carter", "James"),
-        person("James", "Carter", "1981-00-00"),
-        person("J", "Carter-Smith", "1979-00-00"),
-    ],
-    ids=str,
-)
-def test_who_was_filed_is_a_candidate_for_who_may_be_the_same(asked: person_pb2.Person) -> None:
-    assert found(person("James", "Carter", "1980-03-12"), asked)
-
-
-@pytest.mark.parametrize(
-    "asked",
-    [person("James", "Morris"), person("James", "Carter", "1990-03-12"), person("", "James")],
-    ids=str,
-)
-def test_who_has_neither_name_nor_year_in_common_is_no_candidate(asked: person_pb2.Person) -> None:
-    assert not found(person("Peter", "Carter", "1980-03-12"), asked)
-
-
-def test_an_alias_and_an_unknown_year_are_found_too() -> None:
-    filed = person("James", "Carter", "0000-00-00", aliases=[name("Jim", "Doyle")])
-
-    assert found(filed, person("Jim", "Doyle", "1980-03-12"))
-
-
-@pytest.mark.parametrize(
-    ("born", "number"), [("1980-03-12", 19800312), ("1980-03-00", None), ("0000-03-12", None)]
-)
-def test_only_a_whole_date_of_birth_finds_by_itself(born: str, number: int | None) -> None:
-    assert nominals.born(person(born=born)) == number
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,87 @@
+"""The nominal index in memory, by name and date of birth: at most a second behind the one in the database."""
+
+import asyncio
+import math
+from collections.abc import Sequence
+from contextlib import suppress
+
+from prometheus_client import Gauge
+from sqlalchemy import Row
+
+from ppo.person.v1 import person_pb2
+from services.flagging.store import nominals as store
+from services.people import matching
+from services.people.matching import Match
+from services.runtime.database import Database
+from services.runtime.errors import Invalid, Unavailable
+
+NOMINALS = Gauge("ppo_flagging_index_nominals", "Nominals that this replica finds by name.")
+
+LAG_SECONDS = 1.0
+READ_AT_ONCE = 5_000
+# A check that comes meanwhile waits for so many to be read, which takes some milliseconds.
+TAKEN_AT_ONCE = 50
+# Who is less likely than one in a thousand to be the person, before anything else is known, is not shown.
+UNLIKELY_BITS = 10
+# With more people than this who fit perfectly a list helps nobody.
+MOST_ALIKE = 200
+
+
+class People:
+    """Everybody in the index, found by name and date of birth."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._index = matching.Index()
+        self._epoch = ""
+        self._version = 0
+        self._whole = False
+
+    async def run(self) -> None:
+        while True:
+            with suppress(Unavailable):
+                await self.catch_up()
+            await asyncio.sleep(LAG_SECONDS)
+
+    async def catch_up(self) -> None:
+        """Until it holds what was committed when this began."""
+        async with self._database.transaction() as session:
+            epoch, version = await store.version(session)
+        if epoch != self._epoch or version < self._version:
+            # Another database, such as a restored backup: nothing held is true of it.
+            self._index, self._epoch, self._version, self._whole = matching.Index(), epoch, 0, False
+        while self._version < version:
+            async with self._database.transaction() as session:
+                rows = await store.changed(session, self._version, READ_AT_ONCE)
+            await self._take(rows)
+        self._whole = True
+        NOMINALS.set(len(self._index))
+
+    def matches(self, given: person_pb2.Person, limit: int) -> list[Match]:
+        """The likeliest, best first; raises Unavailable while they are still being read."""
+        if not self._whole:
+            raise Unavailable("index", f"is being read, {len(self._index):,} nominals so far: try again soon")
+        self._refuse_wide(given)
+        return self._index.matches(given, limit, max(0.0, self._size_bits - UNLIKELY_BITS))
+
+    @property
+    def _size_bits(self) -> float:
+        return math.log2(max(len(self._index), 1))
+
+    def _refuse_wide(self, given: person_pb2.Person) -> None:
+        best = self._index.best_possible(given)
+        # Who gave more than this is told apart from everybody but a namesake or two.
+        if best > self._size_bits or len(self._index.matches(given, MOST_ALIKE + 1, best)) <= MOST_ALIKE:
+            return
+        advice = "day and month of birth" if given.name.given_name else "a given name"
+        raise Invalid("person", f"fits more than {MOST_ALIKE} people: add {advice}, or give an identifier")
+
+    async def _take(self, rows: Sequence[Row[str, int, bytes]]) -> None:
+        for start in range(0, len(rows), TAKEN_AT_ONCE):
+            for nominal_id, version, body in rows[start : start + TAKEN_AT_ONCE]:
+                person = person_pb2.Person.FromString(body)
+                # These are looked up in the database itself.
+                del person.identifiers[:]
+                self._index.put(nominal_id, person)
+                self._version = version
+            await asyncio.sleep(0)
