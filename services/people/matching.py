@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ppo.person.v1 import person_pb2, screening_pb2
 from services.people import identifiers, likeness, reading, vocabulary
 from services.people.births import Births
-from services.people.likeness import Codes, Levels, Spellings
+from services.people.likeness import Codes, Levels
 from services.people.model import MODEL, MOST_ALIASES, Bits, Model
 from services.people.names import Wording
 from services.people.reading import Form, Reading, read
@@ -18,6 +18,9 @@ from services.people.rows import ALIASES, DATE, FAMILY, GIVEN, NOBODY, PERSON, S
 from services.people.vocabulary import Coded, Vocabulary
 
 MODEL_VERSION = MODEL.version
+
+# Bits of names that are kept from one question to the next: 32 MB of them.
+MOST_REMEMBERED = 4_000_000
 
 _NAMELESS = Form(Wording("", ""))
 _NOWHERE: Places = np.empty(0, np.intp)
@@ -41,6 +44,8 @@ def contradicts(given: person_pb2.Person, held: person_pb2.Person) -> bool:
 
     A family name changes in a life, and twins and brothers have the same one: it speaks only for itself.
     """
+    if read(given) == read(held):
+        return False
     _, evidence = compare(given, held)
     differ = {each.field for each in evidence if each.comparison.endswith("differs")}
     differ -= {each.field for each in evidence if each.comparison == "partly differs"}
@@ -59,8 +64,11 @@ class People:
         self.vocabulary = Vocabulary()
         self.births = Births()
         self.size = 0
+        # What each name is worth that was asked about, until somebody comes or goes.
+        self.fields: dict[tuple[int, str], Field] = {}
 
     def count(self, row: NDArray[np.int32], step: int) -> None:
+        self.fields.clear()
         # Main names only: an alias is no second person.
         if row[ALIASES] or not row[FAMILY]:
             return
@@ -70,7 +78,7 @@ class People:
 
 
 class Question:
-    """What was given, read once, with every spelling that comes near compared once."""
+    """What was given, read once."""
 
     def __init__(self, given: person_pb2.Person, people: People, weights: Model) -> None:
         straight, self.born, self.sex = read(given)
@@ -79,8 +87,7 @@ class Question:
         self.date_bits = weights.date_bits(*np.array(self.rarity))
         self._vocabulary, self._persons = people.vocabulary, people.size
         self._weights = weights
-        self._near: dict[str, tuple[Codes, Spellings, Levels]] = {}
-        self._fields: dict[tuple[int, str], Field] = {}
+        self._fields = people.fields
 
     def bits(self, form: Form, table: Table) -> Bits:
         family, given, date = self._parts(form, table)
@@ -134,9 +141,12 @@ class Question:
 
     def _field(self, role: int, name: str) -> Field:
         key = role, name
-        if key not in self._fields:
-            self._fields[key] = self._weighed(role, name) if name else self._missing()
-        return self._fields[key]
+        field = self._fields.get(key)
+        if field is None:
+            if (len(self._fields) + 1) * len(self._vocabulary) > MOST_REMEMBERED:
+                self._fields.clear()
+            field = self._fields[key] = self._weighed(role, name) if name else self._missing()
+        return field
 
     def _missing(self) -> Field:
         bits = np.zeros(len(self._vocabulary))
@@ -156,11 +166,7 @@ class Question:
         return Field(codes[near], levels[near], mass, bits, unlike, float(of_level[likeness.EXACT]))
 
     def _compared(self, role: int, name: str) -> tuple[Codes, Levels]:
-        if name not in self._near:
-            codes = self._vocabulary.near(name)
-            held = self._vocabulary.spellings(codes)
-            self._near[name] = codes, held, likeness.words(name, held)
-        codes, held, levels = self._near[name]
+        codes, held, levels = self._vocabulary.near(name)
         compared = likeness.given_names if role == vocabulary.GIVEN else likeness.family_names
         return codes, compared(name, held, levels)
 

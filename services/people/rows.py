@@ -25,6 +25,7 @@ MOST_NAMED = 20_000
 # With no more pairs than this under the family names that come near, no given name is asked for.
 FEW = 256
 
+_NOWHERE: Places = np.empty(0, np.intp)
 _HIGH, _LOW = np.uint64(32), np.uint64(0xFFFFFFFF)
 Key = TypeVar("Key", bound=np.generic)
 
@@ -94,11 +95,15 @@ class Rows:
         return np.arange(self._settled, self._size)
 
     def born(self, dates: Codes) -> Places:
+        if not self._settled:
+            return _NOWHERE
         starts, ends = (np.searchsorted(self._dates, dates, side) for side in ("left", "right"))
         return self._by_date[spans(starts, ends)]
 
     def named(self, family: Field, given: Field, least: float) -> Places:
         """Who has names near to both, so that their bits reach the least; the best, if there are too many."""
+        if not self._settled:
+            return _NOWHERE
         starts, ends = (
             np.searchsorted(self._pairs, (family.near + step).astype(np.uint64) << _HIGH) for step in (0, 1)
         )

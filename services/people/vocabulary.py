@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from services.people import likeness, names
 from services.people.cues import Cues
-from services.people.likeness import Codes, Spellings
+from services.people.likeness import Codes, Levels, Spellings
 from services.people.names import Wording
 
 GIVEN, FAMILY = 0, 1
@@ -20,6 +20,18 @@ class Coded(NamedTuple):
     family: int
 
 
+class Near(NamedTuple):
+    """Who may be meant by a name, and how their names compare with it as a whole."""
+
+    codes: Codes
+    spellings: Spellings
+    levels: Levels
+
+
+# Names repeat from one question to the next; those that came near them are kept until another name is held.
+_REMEMBERED = 10_000
+
+
 class Vocabulary:
     """Codes are never taken back: who comes again mostly comes under the same name."""
 
@@ -30,6 +42,7 @@ class Vocabulary:
         self._joined: list[str] = []
         self._features: NDArray[np.uint32] = np.zeros((64, len(likeness.FEATURES)), np.uint32)
         self._cues = Cues()
+        self._near: dict[str, Near] = {}
         self._code("")
 
     def __len__(self) -> int:
@@ -42,17 +55,23 @@ class Vocabulary:
         self.counts[coded.given, GIVEN] += step
         self.counts[coded.family, FAMILY] += step
 
-    def near(self, name: str) -> Codes:
-        """Who may be meant by a name."""
-        return self._cues.find(name)
-
-    def spellings(self, codes: Codes) -> Spellings:
-        held = codes.tolist()
-        joined = [self._joined[code] for code in held]
-        return Spellings([self._names[code] for code in held], joined, self._features[codes])
+    def near(self, name: str) -> Near:
+        near = self._near.get(name)
+        if near is None:
+            if len(self._near) >= _REMEMBERED:
+                self._near.clear()
+            codes = self._cues.find(name)
+            held = self._spellings(codes)
+            near = self._near[name] = Near(codes, held, likeness.words(name, held))
+        return near
 
     def in_another_script(self, name: str) -> NDArray[np.bool_]:
         return np.asarray(self._features[: len(self), likeness.SCRIPT_NUMBER] != likeness.script_number(name))
+
+    def _spellings(self, codes: Codes) -> Spellings:
+        held = codes.tolist()
+        joined = [self._joined[code] for code in held]
+        return Spellings([self._names[code] for code in held], joined, self._features[codes])
 
     def _code(self, name: str) -> int:
         code = self._codes.get(name)
@@ -68,4 +87,5 @@ class Vocabulary:
         self._features[code] = likeness.features(name)
         if name:
             self._cues.add(name, code)
+        self._near.clear()
         return code
