@@ -36,7 +36,8 @@ from services.runtime.errors import Unavailable
 from services.runtime.identity import Caller, TokenFile, Verifier
 from services.runtime.reference import Reference
 from services.runtime.relay import Relay
-from services.runtime.rpc import Gate, Server, credentials
+from services.runtime.rpc import Gate
+from services.runtime.server import Server, credentials
 
 SCHEMA = "custody"
 SERVICE = custody_pb2.DESCRIPTOR.services_by_name["CustodyService"]

@@ -31,7 +31,8 @@ from services.runtime.errors import Unavailable
 from services.runtime.identity import Verifier
 from services.runtime.reference import Reference
 from services.runtime.relay import Relay
-from services.runtime.rpc import Gate, Server, credentials
+from services.runtime.rpc import Gate
+from services.runtime.server import Server, credentials
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 SERVICE = flagging_pb2.DESCRIPTOR.services_by_name["FlaggingService"]

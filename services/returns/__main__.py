@@ -18,7 +18,8 @@ from services.runtime.clock import Clock
 from services.runtime.database import Database
 from services.runtime.identity import Verifier
 from services.runtime.reference import Reference
-from services.runtime.rpc import Gate, Server, credentials
+from services.runtime.rpc import Gate
+from services.runtime.server import Server, credentials
 from services.runtime.settings import Settings
 
 MIGRATIONS = Path(__file__).parent / "migrations"

@@ -20,6 +20,8 @@ OPTIONS = (
     ("grpc.max_reconnect_backoff_ms", 1_000),
 )
 
+_KINDS = ("unary_unary", "unary_stream", "stream_unary", "stream_stream")
+
 # What every failed call raises, whatever the reason.
 CallError = grpc.aio.AioRpcError
 Channel = grpc.aio.Channel
@@ -27,11 +29,13 @@ Channel = grpc.aio.Channel
 
 def connect(target: str, token: Callable[[], str], ca: Path | None = None) -> grpc.aio.Channel:
     """`token` is asked at every call; without `ca` the target must be on loopback."""
-    interceptors: list[grpc.aio.ClientInterceptor] = [kind(token) for kind in _KINDS]
     if ca is None:
-        return grpc.aio.insecure_channel(target, options=OPTIONS, interceptors=interceptors)
-    credentials = grpc.ssl_channel_credentials(ca.read_bytes())
-    return grpc.aio.secure_channel(target, credentials, options=OPTIONS, interceptors=interceptors)
+        wire = grpc.aio.insecure_channel(target, options=OPTIONS)
+    else:
+        wire = grpc.aio.secure_channel(target, grpc.ssl_channel_credentials(ca.read_bytes()), options=OPTIONS)
+    for kind in _KINDS:
+        setattr(wire, kind, _bearing(getattr(wire, kind), token))
+    return wire
 
 
 async def serving(channel: Channel, seconds: float) -> bool:
@@ -67,37 +71,16 @@ def _detail(error: grpc.aio.AioRpcError, kind: Any) -> Any:
     return found
 
 
-class _Bearer:
-    def __init__(self, token: Callable[[], str]) -> None:
-        self._token = token
+def _bearing(make: Callable[..., Any], token: Callable[[], str]) -> Callable[..., Any]:
+    """The same kind of call, with the token of its moment. An interceptor would cost a task a call."""
 
-    async def _call(self, continuation: Any, details: Any, request: Any) -> Any:
-        metadata = grpc.aio.Metadata(*(details.metadata or ()), ("authorization", f"Bearer {self._token()}"))
-        return await continuation(details._replace(metadata=metadata), request)
+    def method(*path: Any, **codec: Any) -> Callable[..., Any]:
+        bare = make(*path, **codec)
 
+        def call(*request: Any, metadata: Any = (), **options: Any) -> Any:
+            own = ("authorization", f"Bearer {token()}")
+            return bare(*request, metadata=(*(metadata or ()), own), **options)
 
-class _UnaryUnary(_Bearer, grpc.aio.UnaryUnaryClientInterceptor):
-    async def intercept_unary_unary(self, continuation: Any, client_call_details: Any, request: Any) -> Any:
-        return await self._call(continuation, client_call_details, request)
+        return call
 
-
-class _UnaryStream(_Bearer, grpc.aio.UnaryStreamClientInterceptor):
-    async def intercept_unary_stream(self, continuation: Any, client_call_details: Any, request: Any) -> Any:
-        return await self._call(continuation, client_call_details, request)
-
-
-class _StreamUnary(_Bearer, grpc.aio.StreamUnaryClientInterceptor):
-    async def intercept_stream_unary(
-        self, continuation: Any, client_call_details: Any, request_iterator: Any
-    ) -> Any:
-        return await self._call(continuation, client_call_details, request_iterator)
-
-
-class _StreamStream(_Bearer, grpc.aio.StreamStreamClientInterceptor):
-    async def intercept_stream_stream(
-        self, continuation: Any, client_call_details: Any, request_iterator: Any
-    ) -> Any:
-        return await self._call(continuation, client_call_details, request_iterator)
-
-
-_KINDS = (_UnaryUnary, _UnaryStream, _StreamUnary, _StreamStream)
+    return method

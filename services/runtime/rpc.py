@@ -1,10 +1,9 @@
-"""The gRPC server: who may call, deadlines, validation, refusals as status codes, disclosure of replies."""
+"""What every RPC passes: who may call, deadlines, validation, refusals as status codes, disclosure."""
 
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, TypeAlias
 
 import grpc
@@ -13,10 +12,8 @@ from google.protobuf import any_pb2
 from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 from google.protobuf.message import Message
 from google.rpc import code_pb2, error_details_pb2, status_pb2
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection
 from grpc_status import rpc_status
-from prometheus_client import Counter, Gauge, Histogram
+from prometheus_client import Counter, Histogram
 
 from services.runtime import identity, policy, validation
 from services.runtime.errors import (
@@ -30,7 +27,6 @@ from services.runtime.errors import (
     Unauthenticated,
     Unavailable,
 )
-from services.runtime.settings import Address
 from services.runtime.telemetry import error_place
 
 HANDLED = Counter("ppo_rpc_handled", "RPCs answered, by status code.", ["rpc", "code"])
@@ -40,18 +36,12 @@ SECONDS = Histogram(
     ["rpc"],
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1, 2.5, 10, 60),
 )
-UP = Gauge("ppo_dependency_up", "1 while the dependency answers.", ["dependency"])
-SINCE = Gauge(
-    "ppo_dependency_since_seconds", "Since when it answers, or does not, as Unix time.", ["dependency"]
-)
 
 # For a caller that gives no deadline; a stream of rows may take long, but not for ever.
 UNARY_SECONDS = 5.0
 STREAM_SECONDS = 3600.0
 # Shaved off a caller's deadline, so that what we answer still reaches it.
 MARGIN_SECONDS = 0.01
-PROBE_SECONDS = 1.0
-GRACE_SECONDS = 5.0
 # Health says nothing of a person or of a contract.
 OPEN = "/grpc.health.v1."
 REFLECTION = "/grpc.reflection."
@@ -107,20 +97,29 @@ class Gate(grpc.aio.ServerInterceptor):
         self._verifier = verifier
         own, other = _methods(services), _methods(apart)
         self._methods = own | other
+        self._callers = {name: policy.callers(method) for name, method in self._methods.items()}
         self._outsiders = _roles(other) - _roles(own)
         self._theirs = frozenset(other)
+        # Of our own RPCs, each wrapped once.
+        self._wrapped: dict[str, Any] = {}
 
     async def intercept_service(
         self,
         continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Any]],
         handler_call_details: grpc.HandlerCallDetails,
     ) -> Any:
-        handler = await continuation(handler_call_details)
         name = handler_call_details.method
+        if (wrapped := self._wrapped.get(name)) is not None:
+            return wrapped
+        handler = await continuation(handler_call_details)
         if name.startswith(OPEN):
             return handler
         if handler is None or name.startswith(REFLECTION):
             return _unlisted(name, handler, self.admit)
+        self._wrapped[name] = wrapped = self._wrap(name, handler)
+        return wrapped
+
+    def _wrap(self, name: str, handler: Any) -> Any:
         call = _Call(self._methods[name], handler, self.admit)
         wrap = (
             (grpc.unary_unary_rpc_method_handler, grpc.unary_stream_rpc_method_handler),
@@ -138,9 +137,8 @@ class Gate(grpc.aio.ServerInterceptor):
         caller = self._verifier.verify(token)
         if caller.role in self._outsiders and name not in self._theirs:
             raise Absent
-        method = self._methods.get(name)
-        if method is not None and caller.role not in policy.callers(method):
-            raise Denied(f"role {caller.role} may not call {method.name}")
+        if name in self._callers and caller.role not in self._callers[name]:
+            raise Denied(f"role {caller.role} may not call {self._methods[name].name}")
         return caller
 
 
@@ -303,80 +301,3 @@ class _Refusals:
         answer = self._outcome.status(error)
         if answer is not None:
             await self._context.abort_with_status(rpc_status.to_status(answer))
-
-
-class Server:
-    """A gRPC server with health per dependency and reflection. Stop = unhealthy, drain, stop."""
-
-    def __init__(
-        self,
-        address: Address,
-        gate: Gate,
-        services: Sequence[ServiceDescriptor],
-        probes: Mapping[str, Callable[[], Awaitable[None]]],
-        essential: frozenset[str],
-    ) -> None:
-        """The server serves while every `essential` dependency answers; the others only make it degraded."""
-        self._address = address
-        self.grpc = grpc.aio.server(
-            interceptors=[gate],
-            options=[
-                ("grpc.so_reuseport", 0),
-                ("grpc.keepalive_permit_without_calls", 1),
-                # An idle caller's keepalive is no abuse: left at 5 minutes, it would be cut off.
-                ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
-            ],
-            maximum_concurrent_rpcs=2_000,
-        )
-        self._probes = probes
-        self._essential = essential
-        self._health = health.aio.HealthServicer()
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, self.grpc)
-        names = [one.full_name for one in services]
-        reflection.enable_server_reflection([*names, health.SERVICE_NAME, reflection.SERVICE_NAME], self.grpc)
-
-    async def start(self, credentials: grpc.ServerCredentials | None) -> None:
-        if credentials is None:
-            self.port = self.grpc.add_insecure_port(str(self._address))
-        else:
-            self.port = self.grpc.add_secure_port(str(self._address), credentials)
-        await self._health.set("", health_pb2.HealthCheckResponse.NOT_SERVING)
-        await self.grpc.start()
-
-    async def watch(self) -> None:
-        """Asks every dependency once a second, for as long as the server runs."""
-        before: dict[str, bool] = {}
-        while True:
-            up = {name: await _answers(probe) for name, probe in self._probes.items()}
-            for name, alive in up.items():
-                if before.get(name) != alive:
-                    SINCE.labels(name).set_to_current_time()
-                UP.labels(name).set(alive)
-                await self._set(name, alive)
-            await self._set("", all(up[name] for name in self._essential))
-            before = up
-            await asyncio.sleep(PROBE_SECONDS)
-
-    async def _set(self, name: str, serving: bool) -> None:
-        states = health_pb2.HealthCheckResponse
-        await self._health.set(name, states.SERVING if serving else states.NOT_SERVING)
-
-    async def stop(self) -> None:
-        await self._health.enter_graceful_shutdown()
-        await self.grpc.stop(GRACE_SECONDS)
-
-
-def credentials(certificate: Path | None, key: Path | None) -> grpc.ServerCredentials | None:
-    """None on loopback without TLS, which the settings allow there alone."""
-    if certificate is None or key is None:
-        return None
-    return grpc.ssl_server_credentials([(key.read_bytes(), certificate.read_bytes())])
-
-
-async def _answers(probe: Callable[[], Awaitable[None]]) -> bool:
-    try:
-        async with asyncio.timeout(PROBE_SECONDS):
-            await probe()
-    except (Unavailable, TimeoutError):
-        return False
-    return True

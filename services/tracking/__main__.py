@@ -25,7 +25,8 @@ from services.runtime.errors import Unavailable
 from services.runtime.identity import TokenFile, Verifier
 from services.runtime.reference import Reference
 from services.runtime.relay import Relay
-from services.runtime.rpc import Gate, Server, credentials
+from services.runtime.rpc import Gate
+from services.runtime.server import Server, credentials
 from services.tracking.api import Tracking
 from services.tracking.casework import Casework
 from services.tracking.gauges import Gauges

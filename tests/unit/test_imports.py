@@ -88,6 +88,7 @@ OUTSIDE: dict[str, set[str]] = {
         "services/console/session.py",
         "services/runtime/channel.py",
         "services/runtime/rpc.py",
+        "services/runtime/server.py",
     },
     "jwt": {"services/runtime/identity.py"},
     "kafka": {"services/runtime/broker.py"},

@@ -28,7 +28,8 @@ from services.runtime.clock import Clock
 from services.runtime.database import Database
 from services.runtime.identity import Caller, Verifier, issue
 from services.runtime.reference import Reference
-from services.runtime.rpc import Gate, Server
+from services.runtime.rpc import Gate
+from services.runtime.server import Server
 from services.runtime.settings import Address
 
 NOON = datetime(2004, 12, 31, 12, tzinfo=UTC)

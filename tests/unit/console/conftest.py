@@ -32,6 +32,7 @@ from services.console import session
 from services.console.__main__ import main
 from services.runtime import identity, rpc, validation
 from services.runtime.errors import Invalid, NotFound, Refusal
+from services.runtime.server import Server
 from services.runtime.settings import Address
 
 Run = Callable[..., "Ran"]
@@ -491,7 +492,7 @@ async def _serve(
     ]
     apart = [casework.DESCRIPTOR.services_by_name["CaseworkService"]]
     gate = rpc.Gate(verifier, contracts, apart)
-    server = rpc.Server(Address("127.0.0.1", 0), gate, contracts, {}, frozenset())
+    server = Server(Address("127.0.0.1", 0), gate, contracts, {}, frozenset())
     custody_pb2_grpc.add_CustodyServiceServicer_to_server(servants.custody, server.grpc)
     flagging_pb2_grpc.add_FlaggingServiceServicer_to_server(servants.flagging, server.grpc)
     tracking_pb2_grpc.add_TrackingServiceServicer_to_server(servants.tracking, server.grpc)

@@ -23,7 +23,8 @@ from ppo.policy.v1 import policy_pb2 as policy
 from services.runtime import channel
 from services.runtime.errors import Conflict, Denied, Illegal, Invalid, NotFound, Refusal, Unavailable
 from services.runtime.identity import Caller, Verifier, current, issue
-from services.runtime.rpc import Gate, Server
+from services.runtime.rpc import Gate
+from services.runtime.server import Server
 from services.runtime.settings import Address
 
 SERVICE = custody.DESCRIPTOR.services_by_name["CustodyService"]
