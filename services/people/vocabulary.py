@@ -28,8 +28,9 @@ class Near(NamedTuple):
     levels: Levels
 
 
-# Names repeat from one question to the next; those that came near them are kept until another name is held.
-_REMEMBERED = 10_000
+# Names repeat from one question to the next; those that came near them are kept until another name is held, so
+# many of them in all: some 25 MB.
+_REMEMBERED = 500_000
 
 
 class Vocabulary:
@@ -43,6 +44,7 @@ class Vocabulary:
         self._features: NDArray[np.uint32] = np.zeros((64, len(likeness.FEATURES)), np.uint32)
         self._cues = Cues()
         self._near: dict[str, Near] = {}
+        self._remembered = 0
         self._code("")
 
     def __len__(self) -> int:
@@ -58,15 +60,24 @@ class Vocabulary:
     def near(self, name: str) -> Near:
         near = self._near.get(name)
         if near is None:
-            if len(self._near) >= _REMEMBERED:
-                self._near.clear()
             codes = self._cues.find(name)
             held = self._spellings(codes)
-            near = self._near[name] = Near(codes, held, likeness.words(name, held))
+            near = Near(codes, held, likeness.words(name, held))
+            self._remember(name, near)
         return near
 
     def in_another_script(self, name: str) -> NDArray[np.bool_]:
         return np.asarray(self._features[: len(self), likeness.SCRIPT_NUMBER] != likeness.script_number(name))
+
+    def _remember(self, name: str, near: Near) -> None:
+        if self._remembered > _REMEMBERED:
+            self._forget()
+        self._near[name] = near
+        self._remembered += len(near.codes)
+
+    def _forget(self) -> None:
+        self._near.clear()
+        self._remembered = 0
 
     def _spellings(self, codes: Codes) -> Spellings:
         held = codes.tolist()
@@ -87,5 +98,5 @@ class Vocabulary:
         self._features[code] = likeness.features(name)
         if name:
             self._cues.add(name, code)
-        self._near.clear()
+        self._forget()
         return code
