@@ -28,8 +28,8 @@ class Near(NamedTuple):
     levels: Levels
 
 
-# Names repeat from one question to the next; those that came near them are kept until another name is held, so
-# many of them in all: some 25 MB.
+# Names repeat from one question to the next, so those that came near are kept until another name is held: no
+# more than this, some 25 MB.
 _REMEMBERED = 500_000
 
 
