@@ -142,6 +142,10 @@ def date_code(born: Born) -> int:
     return known[0] << 9 | known[1] << 5 | known[2]
 
 
+def whole(code: int) -> bool:
+    return bool(code >> 9 and code & 0b1111_00000 and code & 31)
+
+
 def near_dates(code: int) -> Codes:
     """The date itself, what may be known of it, and what it may be mistaken for by one slip; each once."""
     year, month, day = code & ~511, code & 0b1111_00000, code & 31

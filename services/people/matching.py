@@ -24,6 +24,7 @@ MOST_REMEMBERED = 4_000_000
 
 _NAMELESS = Form(Wording("", ""))
 _NOWHERE: Places = np.empty(0, np.intp)
+_NO_NAME: Codes = np.array([vocabulary.NONE], np.int32)
 
 
 class Match(NamedTuple):
@@ -109,6 +110,14 @@ class Question:
         """The family name and the given name."""
         family = self._field(vocabulary.FAMILY, form.wording.family)
         return family, self._field(vocabulary.GIVEN, form.wording.given)
+
+    def exactly(self, form: Form, table: Table) -> NDArray[np.bool_]:
+        """Who has that very name and whole date of birth."""
+        if not likeness.whole(self.born):
+            return np.zeros(len(table), bool)
+        family, given = (_exact(field) for field in self.names(form))
+        same = (table[:, DATE] == self.born) & np.isin(table[:, FAMILY], family)
+        return np.asarray(same & np.isin(table[:, GIVEN], given))
 
     def best(self) -> float:
         """The bits of a perfect match."""
@@ -230,7 +239,10 @@ class Index:
         return sorted(self._holders.get(key, set()) | own)
 
     def matches(self, given: person_pb2.Person, limit: int, at_least: float = 0.0) -> list[Match]:
-        """The best matches by name and date of birth, best first; identifiers are not looked at."""
+        """The best matches by name and date of birth, best first; identifiers are not looked at.
+
+        Who has exactly that name and date is a match whatever the bits.
+        """
         question, found = self.found(given, at_least)
         of = np.repeat(np.arange(len(found)), [len(places) for places, _ in found])
         places, bits = (np.concatenate(each) for each in zip(*found, strict=True))
@@ -238,7 +250,7 @@ class Index:
         return [self._match(question, question.forms[of[at]], places[at]) for at in best]
 
     def found(self, given: person_pb2.Person, at_least: float) -> tuple[Question, list[tuple[Places, Bits]]]:
-        """For each form of what was given, where the rows are that reach so many bits, and their bits."""
+        """For each form of what was given, whose rows reach so many bits, or are exactly it, and the bits."""
         if self._rows.settle():
             self._find_places()
         question = Question(given, self._people, self._weights)
@@ -277,7 +289,9 @@ class Index:
         places = np.concatenate([named, dated, self._rows.newest()])
         table = self._rows.table[places]
         bits = question.bits(form, table)
-        enough = (bits >= at_least) & (table[:, PERSON] != NOBODY) & (table[:, FAMILY] != vocabulary.NONE)
+        # In a large index the bits that are asked for may be more than a common name and a date are worth.
+        enough = (bits >= at_least) | question.exactly(form, table)
+        enough &= (table[:, PERSON] != NOBODY) & (table[:, FAMILY] != vocabulary.NONE)
         return places[enough], bits[enough]
 
     def _best(self, places: Places, bits: Bits, limit: int) -> list[int]:
@@ -334,6 +348,11 @@ class Index:
 
 def _evidence(field: str, comparison: str, bits: float) -> screening_pb2.Evidence:
     return screening_pb2.Evidence(field=field, comparison=comparison, bits=float(bits))
+
+
+def _exact(field: Field) -> Codes:
+    """The codes of the name itself; of no name where none was given."""
+    return field.near[field.levels == likeness.EXACT] if field.exact else _NO_NAME
 
 
 def _level(field: Field, code: int) -> str:

@@ -138,6 +138,7 @@ def _suspects(
 ) -> set[str]:
     if identified in flagged:
         return {str(identified)}
+    # Exactly this name and date of birth is among them whatever the threshold.
     matches = flagged.matches(given, limit=50, at_least=threshold)
     # Under the identifier of somebody who is not flagged only a match that nothing speaks against counts: it
     # may be a second record of the same person, or a borrowed identifier. A twin or a brother is neither.

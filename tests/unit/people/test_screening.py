@@ -278,6 +278,55 @@ def test_a_stricter_share_of_false_alarms_raises_the_threshold() -> None:
     )
 
 
+# A threshold that no match reaches, as when very many are flagged.
+OUT_OF_REACH = 1e-40
+
+
+@pytest.mark.parametrize("authoritative", [True, False], ids=["register", "replica"])
+@pytest.mark.parametrize(
+    "details",
+    [
+        person("Robert Wolstenholme", "1980-05-11"),
+        person("robert WOLSTENHOLME", "1980-05-11"),
+        person("Wolstenholme Robert", "1980-05-11"),
+        person("Bob Quillfeather", "1980-05-11"),
+        person("Adam Winterbourne", "1980-05-11", aliases=["Bob Quillfeather"]),
+    ],
+    ids=["as recorded", "other case", "swapped", "an alias", "as an alias"],
+)
+def test_exactly_the_name_and_date_of_a_ppo_is_possible_whatever_the_threshold(
+    details: person_pb2.Person, authoritative: bool
+) -> None:
+    answer = replica(details, false_alarms=OUT_OF_REACH, authoritative=authoritative)
+
+    assert (answer.outcome, named(answer)) == (OUTCOME_POSSIBLE, ["robert"])
+    assert answer.candidates[0].bits < answer.threshold_bits
+
+
+@pytest.mark.parametrize(
+    "details",
+    [
+        person("Robert Wolstenholm", "1980-05-11"),
+        person("Robert Wolstenholme", "1980-05-12"),
+        person("Robert Wolstenholme", "1980-05"),
+        person("Robert Wolstenholme"),
+        person("Wolstenholme", "1980-05-11"),
+    ],
+    ids=["misspelt", "another day", "no day", "no date", "no given name"],
+)
+def test_less_than_exactly_the_name_and_date_needs_the_threshold(details: person_pb2.Person) -> None:
+    assert replica(details, false_alarms=OUT_OF_REACH).outcome == OUTCOME_UNKNOWN
+
+
+def test_a_brother_under_his_own_identifier_is_no_suspect_whatever_the_threshold() -> None:
+    twin = person("Peter Wolstenholme", "1980-05-11", pnc=["1981/0000034U"])
+    own = [("peter", twin)]
+
+    for share in (0.01, OUT_OF_REACH):
+        answer = replica(twin, holders=own, authoritative=True, false_alarms=share)
+        assert (answer.outcome, answer.identity_basis) == (OUTCOME_NOT_FLAGGED, IDENTITY_BASIS_IDENTIFIER)
+
+
 def test_candidates_come_best_first_and_no_more_than_asked_for() -> None:
     days = [f"1980-05-{day:02d}" for day in range(1, 29)]
     crowd = flagged(*((day, person("Robert Wolstenholme", day)) for day in days))
