@@ -23,8 +23,9 @@ READ_AT_ONCE = 5_000
 TAKEN_AT_ONCE = 50
 # Who is less likely than one in a thousand to be the person, before anything else is known, is not shown.
 UNLIKELY_BITS = 10
-# With more people than this who fit perfectly a list helps nobody.
+# With more people than this who fit as well as the best a list helps nobody.
 MOST_ALIKE = 200
+ALIKE_BITS = 0.5
 
 
 class People:
@@ -69,11 +70,13 @@ class People:
         return math.log2(max(len(self._index), 1))
 
     def _refuse_wide(self, given: person_pb2.Person) -> None:
-        best = self._index.best_possible(given)
         # Who gave more than this is told apart from everybody but a namesake or two.
-        if best > self._size_bits or len(self._index.matches(given, MOST_ALIKE + 1, best)) <= MOST_ALIKE:
+        if self._index.best_possible(given) > self._size_bits:
             return
-        advice = "day and month of birth" if given.name.given_name else "a given name"
+        found = self._index.matches(given, MOST_ALIKE + 1)
+        if len(found) <= MOST_ALIKE or found[-1].bits < found[0].bits - ALIKE_BITS:
+            return
+        advice = "a whole date of birth" if given.name.given_name else "a given name"
         raise Invalid("person", f"fits more than {MOST_ALIKE} people: add {advice}, or give an identifier")
 
     async def _take(self, rows: Sequence[Row[str, int, bytes]]) -> None:

@@ -100,13 +100,9 @@ def united(persons: Sequence[person_pb2.Person]) -> person_pb2.Person:
 
 
 def refuse_vague(person: person_pb2.Person) -> None:
-    """A search is for somebody, never for everybody of a name."""
-    if person.identifiers:
-        return
-    if not names.wording(person.name).family:
-        raise Invalid("person.name.family_name", "give an identifier, or a family name with a date of birth")
-    if not person.birth_date.year:
-        raise Invalid("person.birth_date.year", "give at least the year of birth with a name")
+    """A search is for somebody; the index refuses what fits too many."""
+    if not person.identifiers and not names.wording(person.name).family:
+        raise Invalid("person.name.family_name", "give an identifier, or a name, best with a date of birth")
 
 
 def _names(person: person_pb2.Person) -> Iterator[tuple[str, person_pb2.Name]]:

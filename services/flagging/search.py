@@ -48,7 +48,7 @@ async def _holders(session: AsyncSession, given: person_pb2.Person) -> list[Nomi
 async def _likely(
     session: AsyncSession, people: People, given: person_pb2.Person, limit: int
 ) -> list[pb.FoundNominal]:
-    if not given.birth_date.year or not matching.named(given):
+    if not matching.named(given):
         return []
     matches = people.matches(given, limit)
     held = await store.by_ids(session, [match.nominal_id for match in matches])

@@ -68,23 +68,14 @@ def test_an_ethnicity_code_or_none_is_filed(code: str) -> None:
     assert nominals.filed(person(ethnicity_code=code), TODAY).ethnicity_code == code
 
 
-@pytest.mark.parametrize(
-    ("asked", "field"),
-    [
-        (person("", ""), "person.name.family_name"),
-        (person("", "unknown"), "person.name.family_name"),
-        (person(born="0000-03-12"), "person.birth_date.year"),
-    ],
-)
-def test_a_search_for_everybody_of_a_name_is_refused(asked: person_pb2.Person, field: str) -> None:
-    with pytest.raises(Invalid) as refusal:
+@pytest.mark.parametrize("asked", [person("", ""), person("", "unknown")])
+def test_a_search_for_nobody_in_particular_is_refused(asked: person_pb2.Person) -> None:
+    with pytest.raises(Invalid, match="family_name"):
         nominals.refuse_vague(asked)
 
-    assert refusal.value.field == field
 
-
-@pytest.mark.parametrize("asked", [person(born="1980-00-00"), person("", "", identifiers=[pnc_id(1)])])
-def test_a_name_with_a_year_or_an_identifier_may_be_searched_for(asked: person_pb2.Person) -> None:
+@pytest.mark.parametrize("asked", [person(born="0000-00-00"), person("", "", identifiers=[pnc_id(1)])])
+def test_a_name_or_an_identifier_may_be_searched_for(asked: person_pb2.Person) -> None:
     nominals.refuse_vague(asked)
 
 
