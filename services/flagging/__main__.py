@@ -14,6 +14,7 @@ from ppo.flagging.v1.flagging_pb2_grpc import add_FlaggingServiceServicer_to_ser
 from services.flagging import changes, matches
 from services.flagging.api import Flagging
 from services.flagging.gauges import Gauges
+from services.flagging.imports.checking import Checker
 from services.flagging.inbox import GROUP, MOVEMENTS, Inbox
 from services.flagging.index import People
 from services.flagging.models import SCHEMA, due, inbox, outbox
@@ -72,9 +73,11 @@ class Clients:
         self.database = Database(config.postgres, SCHEMA)
         self.cluster = Cluster(kafka, mock)
         self.producer = Producer(kafka, mock)
+        self.checker = Checker()
         self.heard = Subscription(kafka, mock, group=GROUP, instance=config.instance, topics=topics)
 
     async def close(self) -> None:
+        self.checker.close()
         for client in (self.heard, self.producer, self.cluster, self.database):
             await client.close()
 
@@ -90,7 +93,7 @@ class Parts:
         self._flags = config.topics[TOPIC]
         self.screening = Screening(database, clock, config.false_alarms)
         self.people = People(database)
-        self.flagging = Flagging(database, clock, reference, self.screening, self.people)
+        self.flagging = Flagging(database, clock, reference, self.screening, self.people, clients.checker)
         self.watermarks = Watermarks(database, clients.cluster, clock)
         self.gauges = Gauges(database, clock)
         acts = {changes.FLAG_ENDS: self._end_flag, MATCH_LAPSES: matches.lapse}

@@ -12,6 +12,7 @@ from ppo.flagging.v1 import roll_pb2
 from ppo.flagging.v1.flagging_pb2_grpc import FlaggingServiceServicer
 from services.flagging import changes, matches, merges, nominals, reading, steps
 from services.flagging.changes import History
+from services.flagging.imports.checking import Checker
 from services.flagging.imports.loading import Loading
 from services.flagging.imports.nominals import NominalImport
 from services.flagging.imports.registrations import RegistrationImport
@@ -60,12 +61,14 @@ class Flagging(FlaggingServiceServicer):
         reference: Reference,
         screening: Screening,
         people: People,
+        checker: Checker,
     ) -> None:
         self._database = database
         self._clock = clock
         self._reference = reference
         self._screening = screening
         self._people = people
+        self._checker = checker
 
     # The check.
 
@@ -112,7 +115,7 @@ class Flagging(FlaggingServiceServicer):
     async def LoadNominals(
         self, requests: AsyncIterator[pb.LoadNominalsRequest], _: Context
     ) -> AsyncIterator[pb.LoadNominalsResponse]:
-        async for response in Loading(self._database, self._clock).run(requests):
+        async for response in Loading(self._database, self._clock, self._checker).run(requests):
             yield response
 
     async def GetNominal(self, request: pb.GetNominalRequest, _: Context) -> pb.GetNominalResponse:

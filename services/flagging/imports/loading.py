@@ -2,12 +2,12 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from datetime import date
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 from ppo.flagging.v1 import flagging_pb2 as pb
 from services.flagging import fields
-from services.flagging.imports.nominals import Row, checked, take
+from services.flagging.imports.checking import Batch, Checker
+from services.flagging.imports.nominals import take
 from services.flagging.imports.report import ROWS
 from services.flagging.models import NominalImport
 from services.flagging.store import imports as store
@@ -18,26 +18,19 @@ from services.runtime.errors import Conflict, Invalid
 
 T = TypeVar("T")
 
-# Between so many rows whoever else asks has a turn: a check at arrest waits for a millisecond.
-TURN = 25
+# So many messages, where they wait, become one transaction: each trip to the database costs as much as rows.
+TOGETHER = 4
 # As many refusals to a message as a report of the older kind has.
 TOLD = 1_000
-
-
-class Batch(NamedTuple):
-    """A message, checked."""
-
-    last_line: int
-    rows: Sequence[Row]
-    refused: Sequence[tuple[int, Invalid]]
 
 
 class Loading:
     """One stream. It goes on where the import of the same request_id broke off."""
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(self, database: Database, clock: Clock, checker: Checker) -> None:
         self._database = database
         self._clock = clock
+        self._checker = checker
 
     async def run(
         self, requests: AsyncIterator[pb.LoadNominalsRequest]
@@ -50,8 +43,10 @@ class Loading:
         begun = await self._begin()
         self._last_line = begun.last_line
         yield begun
-        async for batch in _ahead(self._batches(requests)):
-            yield await self._settle(batch)
+        async for batches in _together(self._batches(requests), TOGETHER):
+            settled = await self._settle(batches)
+            for _ in batches:
+                yield settled
         async for told in self._told():
             yield told
         await self._end()
@@ -73,7 +68,7 @@ class Loading:
         async for request in requests:
             self._check(request, last_line)
             last_line = request.last_line
-            yield await _checked(request, self._clock.now().date())
+            yield await self._checker.check(request, self._clock.now().date())
 
     def _check(self, request: pb.LoadNominalsRequest, last_line: int) -> None:
         if request.request_id != self._request_id:
@@ -89,21 +84,23 @@ class Loading:
         if lines and not last_line < min(lines) <= max(lines) <= request.last_line:
             raise Invalid("last_line", "does not lie at the last line of the batch, or lines are told again")
 
-    async def _settle(self, batch: Batch) -> pb.LoadNominalsResponse:
+    async def _settle(self, batches: Sequence[Batch]) -> pb.LoadNominalsResponse:
+        rows = [row for batch in batches for row in batch.rows]
+        last_line = batches[-1].last_line
         async with self._database.transaction() as session:
             progress = await store.progress(session, self._source)
             if progress is None or not self._is_ours(progress):
                 raise Conflict("another import of this source has begun, or this one has ended")
-            taken = await take(session, self._source, batch.rows, self._clock.now())
-            refused = [*batch.refused, *taken.refused]
+            taken = await take(session, self._source, rows, self._clock.now())
+            refused = [*(one for batch in batches for one in batch.refused), *taken.refused]
             await store.refuse(session, self._source, [(line, it.field, it.rule) for line, it in refused])
-            progress.last_line = batch.last_line
+            progress.last_line = last_line
             progress.created += taken.created
             progress.updated += taken.updated
             progress.unchanged += taken.unchanged
             progress.refused += len(refused)
             progress.recorded_time = self._clock.system()
-        self._last_line = batch.last_line
+        self._last_line = last_line
         for result in ("created", "updated", "unchanged"):
             ROWS.labels("nominals", result).inc(getattr(taken, result))
         ROWS.labels("nominals", "refused").inc(len(refused))
@@ -145,32 +142,32 @@ def _check_first(request: pb.LoadNominalsRequest) -> None:
         raise Invalid("rows", "the first message has none: its reply says from which line on they are wanted")
 
 
-async def _checked(request: pb.LoadNominalsRequest, today: date) -> Batch:
-    for one in request.unreadable:
-        validation.check(one, "unreadable.")
-    rows, refused = [], [(one.line, Invalid(one.field, one.rule)) for one in request.unreadable]
-    for place, given in enumerate(request.rows):
-        if place % TURN == 0:
-            await asyncio.sleep(0)
-        try:
-            validation.check(given)
-            fields.key(given.source_reference, "source_reference")
-            rows.append(checked(given, today))
-        except Invalid as refusal:
-            refused.append((given.line, refusal))
-    return Batch(request.last_line, rows, refused)
-
-
-async def _ahead(items: AsyncIterator[T]) -> AsyncIterator[T]:
-    """Each item while the next one is made ready: checking goes on while the database works."""
-    following = asyncio.ensure_future(_next(items))
+async def _together(items: AsyncIterator[T], most: int) -> AsyncIterator[list[T]]:
+    """All that was made ready while the last ones were worked on."""
+    waiting: asyncio.Queue[T | None] = asyncio.Queue()
+    places = asyncio.Semaphore(most)
+    filling = asyncio.create_task(_fill(waiting, places, items))
     try:
-        while (item := await following) is not None:
-            following = asyncio.ensure_future(_next(items))
-            yield item
+        while (item := await waiting.get()) is not None:
+            group = [item]
+            while not waiting.empty() and (item := waiting.get_nowait()) is not None:
+                group.append(item)
+            for _ in group:
+                places.release()
+            yield group
+            if item is None:
+                break
+        await filling
     finally:
-        following.cancel()
+        filling.cancel()
 
 
-async def _next(items: AsyncIterator[T]) -> T | None:
-    return await anext(items, None)
+async def _fill(
+    waiting: "asyncio.Queue[T | None]", places: asyncio.Semaphore, items: AsyncIterator[T]
+) -> None:
+    try:
+        async for item in items:
+            await places.acquire()
+            waiting.put_nowait(item)
+    finally:
+        waiting.put_nowait(None)

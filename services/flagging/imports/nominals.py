@@ -1,7 +1,7 @@
 """Nominals from a police system: a batch of rows to a transaction."""
 
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
-from datetime import date, datetime
+from datetime import datetime
 from typing import NamedTuple
 from uuid import uuid4
 
@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from ppo.flagging.v1 import flagging_pb2 as pb
 from ppo.person.v1 import person_pb2
 from services.flagging import changes, nominals
+from services.flagging.imports.checking import Row, checked
 from services.flagging.imports.report import Report, rows
 from services.flagging.nominals import Key
 from services.flagging.store import nominals as store
@@ -19,16 +20,6 @@ from services.runtime.database import Database, lock
 from services.runtime.errors import Invalid
 
 BATCH = 1_000
-
-
-class Row(NamedTuple):
-    """A row of the stream, checked and canonical."""
-
-    line: int
-    reference: str
-    person: bytes
-    keys: list[Key]
-    learnt: Sequence[Key] = ()
 
 
 class Taken(NamedTuple):
@@ -78,17 +69,6 @@ class NominalImport:
         for line, refusal in taken.refused:
             self._report.refuse(line, refusal)
         self._report.count(created=taken.created, updated=taken.updated, unchanged=taken.unchanged)
-
-
-def checked(given: pb.NominalRow | pb.ImportNominalsRequest, today: date) -> Row:
-    """Raises Invalid."""
-    person = nominals.filed(given.person, today)
-    return Row(
-        given.line,
-        given.source_reference,
-        person.SerializeToString(deterministic=True),
-        nominals.keys(person),
-    )
 
 
 async def take(session: AsyncSession, source: str, batch: Sequence[Row], now: datetime) -> Taken:

@@ -20,6 +20,7 @@ from ppo.policy.v1 import policy_pb2
 from services.flagging.__main__ import SERVICE
 from services.flagging.api import Flagging
 from services.flagging.fields import stamp
+from services.flagging.imports.checking import Checker
 from services.flagging.index import People
 from services.flagging.models import SCHEMA
 from services.flagging.screening import Screening
@@ -78,7 +79,9 @@ class Service:
         screening, people = Screening(database, clock, 0.01), People(database)
         gate = Gate(Verifier(PUBLIC), [SERVICE])
         server = Server(Address("127.0.0.1", 0), gate, [SERVICE], {}, frozenset())
-        servicer = Flagging(database, clock, Reference.load(BIRMINGHAM), screening, people)
+        checker = Checker()
+        stack.callback(checker.close)
+        servicer = Flagging(database, clock, Reference.load(BIRMINGHAM), screening, people, checker)
         add_FlaggingServiceServicer_to_server(servicer, server.grpc)
         await server.start(None)
         stack.push_async_callback(server.stop)
