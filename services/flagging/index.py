@@ -18,8 +18,8 @@ from services.runtime.errors import Invalid, Unavailable
 NOMINALS = Gauge("ppo_flagging_index_nominals", "Nominals that this replica finds by name.")
 
 LAG_SECONDS = 1.0
-READ_AT_ONCE = 5_000
-# A check that comes meanwhile waits for so many to be read, which takes some milliseconds.
+# A check that comes meanwhile waits for so many to come off the wire, or for so many to be read.
+READ_AT_ONCE = 1_000
 TAKEN_AT_ONCE = 50
 # Who is less likely than one in a thousand to be the person, before anything else is known, is not shown.
 UNLIKELY_BITS = 10

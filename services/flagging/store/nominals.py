@@ -44,6 +44,9 @@ COMPLETE = text("""
          AS filed (nominal_id, person, version)
     WHERE nominal.nominal_id = filed.nominal_id
 """)
+CHANGED = text("""
+    SELECT nominal_id::text, version, person FROM nominal WHERE version > :held ORDER BY version LIMIT :limit
+""")
 HOLDERS = text("""
     SELECT kind, value, nominal_id::text FROM nominal_identifier
     JOIN unnest(CAST(string_to_array(:kinds, ' ') AS smallint[]), string_to_array(:values, ' '))
@@ -238,5 +241,4 @@ async def version(session: AsyncSession) -> tuple[str, int]:
 
 async def changed(session: AsyncSession, held: int, limit: int) -> Sequence[Row[str, int, bytes]]:
     """Nominal id, version and person of whoever changed above the version `held`, the first change first."""
-    rows = select(Nominal.nominal_id, Nominal.version, Nominal.person).where(Nominal.version > held)
-    return (await session.execute(rows.order_by(Nominal.version).limit(limit))).all()
+    return (await session.execute(CHANGED, {"held": held, "limit": limit})).all()

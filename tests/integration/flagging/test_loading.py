@@ -1,5 +1,6 @@
 """Nominals in batches: each acknowledged once committed, taken up after a break, whoever was killed."""
 
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -292,3 +293,20 @@ async def test_a_killed_service_loses_nothing_that_it_acknowledged(
     assert 0 < acknowledged == kept < NOMINALS
     assert told == ALL_CREATED
     assert index.nominals() == NOMINALS
+
+
+async def test_an_import_whose_checker_was_killed_goes_on_with_a_new_one(service: Service) -> None:
+    call: Any = (await service.stub("importer")).LoadNominals(timeout=60)
+    for request in (opening(), batch(3, *people(1, 3))):
+        await call.write(request)
+        await call.read()
+
+    for checker in multiprocessing.active_children():
+        checker.kill()
+    await call.write(batch(5, *people(4, 2)))
+    with pytest.raises(grpc.aio.AioRpcError) as ended:
+        await call.read()
+
+    *_, after = await load(service, opening(), batch(5, *people(4, 2)))
+    assert reason(ended.value) == "CHECKER_UNAVAILABLE"
+    assert counts(after.report) == (5, 0, 0, 0)
