@@ -78,7 +78,7 @@ class Screening:
     """Raises Unavailable whenever the register cannot be read: what is in memory never answers by itself."""
 
     def __init__(self, database: Database, clock: Clock, false_alarms: float) -> None:
-        self._database = database
+        self._line = database.line()
         self._clock = clock
         self._false_alarms = false_alarms
         self._flagged = FlaggedNow()
@@ -157,15 +157,12 @@ class Screening:
         return Moment(reading.holders, time)
 
     async def _read(self, asked: Collection[Key]) -> tuple[FlaggedNow, Reading]:
-        async with self._database.transaction() as session:
-            # One statement is its own transaction: no trips to open and close one.
-            await session.connection(execution_options={"isolation_level": "AUTOCOMMIT"})
-            held = self._flagged
-            reading = await store.read(session, held.version, asked)
-            if reading.epoch == held.epoch and reading.version >= held.version:
-                return held, reading
-            # Another register: nothing held of the first is true of it.
-            return FlaggedNow(), await store.read(session, 0, asked)
+        held = self._flagged
+        reading = await store.read(self._line, held.version, asked)
+        if reading.epoch == held.epoch and reading.version >= held.version:
+            return held, reading
+        # Another register: nothing held of the first is true of it.
+        return FlaggedNow(), await store.read(self._line, 0, asked)
 
     def _measure(self) -> None:
         FLAGGED.set(len(self._flagged.people))

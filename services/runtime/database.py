@@ -1,14 +1,16 @@
 """PostgreSQL: one engine per process, one transaction per RPC or polled batch."""
 
+import asyncio
 import re
-from collections.abc import AsyncIterator, Iterable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+import select as sockets
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeAlias, TypeVar
 
 import psycopg
-from sqlalchemy import DateTime, text
-from sqlalchemy.exc import DataError, IntegrityError, InterfaceError, OperationalError
+from sqlalchemy import DateTime, event, text
+from sqlalchemy.exc import DataError, DisconnectionError, IntegrityError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import mapped_column
@@ -27,6 +29,9 @@ _LASTING = (psycopg.IntegrityError, psycopg.DataError)
 # What the text form of COPY would take for the end of a cell or a row.
 _CELL = str.maketrans({"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r"})
 
+T = TypeVar("T")
+Connection: TypeAlias = "psycopg.AsyncConnection[tuple[Any, ...]]"
+
 # A point in time, in UTC.
 instant = Annotated[datetime, mapped_column(DateTime(timezone=True))]
 
@@ -37,14 +42,18 @@ class Database:
     def __init__(self, url: str, schema: str, pool: int = 20) -> None:
         limits = f"-c statement_timeout={STATEMENT_MS} -c lock_timeout={LOCK_MS}"
         options = f"{limits} -c search_path={schema} -c timezone=UTC"
+        arguments = {"options": options, "connect_timeout": CONNECT_SECONDS, "application_name": schema}
+        self._url, self._arguments = url, arguments
+        self._lines: list[Line] = []
         self._engine = create_async_engine(
             driver_url(url),
             # Parameters hold names and dates of birth: they reach no log and no error.
             hide_parameters=True,
             pool_size=pool,
             pool_timeout=CONNECT_SECONDS,
-            connect_args={"options": options, "connect_timeout": CONNECT_SECONDS, "application_name": schema},
+            connect_args=arguments,
         )
+        event.listen(self._engine.sync_engine, "checkout", _refuse_ended)
         self._sessions = async_sessionmaker(self._engine, expire_on_commit=False)
 
     @asynccontextmanager
@@ -66,8 +75,86 @@ class Database:
         async with self.transaction() as session:
             await session.execute(text("SELECT 1"))
 
+    def line(self) -> "Line":
+        """A connection apart from the others, for one hot path; closed with them."""
+        self._lines.append(Line(self._url, self._arguments))
+        return self._lines[-1]
+
     async def close(self) -> None:
+        for line in self._lines:
+            await line.close()
         await self._engine.dispose()
+
+
+class Line:
+    """One connection that takes one statement after the other, each its own transaction, prepared once."""
+
+    def __init__(self, url: str, arguments: Mapping[str, Any]) -> None:
+        self._url, self._arguments = url, arguments
+        self._connection: Connection | None = None
+        self._turn = asyncio.Lock()
+
+    async def read(self, statement: str, values: Mapping[str, object]) -> list[tuple[Any, ...]]:
+        async def work(connection: Connection) -> list[tuple[Any, ...]]:
+            cursor = await connection.execute(statement, values, prepare=True, binary=True)
+            return await cursor.fetchall()
+
+        return await self._next(work)
+
+    async def write(self, statement: str, rows: Sequence[Mapping[str, object]]) -> None:
+        """All rows or none; a statement that bears to be repeated."""
+
+        async def work(connection: Connection) -> None:
+            async with connection.cursor() as cursor:
+                await cursor.executemany(statement, rows)
+
+        await self._next(work)
+
+    async def close(self) -> None:
+        async with self._turn:
+            if self._connection is not None:
+                await self._connection.close()
+
+    async def _next(self, work: Callable[[Connection], Awaitable[T]]) -> T:
+        await self._turn.acquire()
+        task = asyncio.create_task(self._done(work))
+        task.add_done_callback(self._ended)
+        # Who stops waiting goes at once; to break the statement off, the driver would ask the server.
+        return await asyncio.shield(task)
+
+    def _ended(self, task: "asyncio.Task[Any]") -> None:
+        self._turn.release()
+        if not task.cancelled():
+            task.exception()
+
+    async def _done(self, work: Callable[[Connection], Awaitable[T]]) -> T:
+        with _answered():
+            if self._connection is not None:
+                with suppress(*_PASSING):
+                    return await self._on(self._connection, work)
+            # There is none, or it was lost: the statement is asked anew.
+            connect = psycopg.AsyncConnection.connect
+            return await self._on(await connect(self._url, autocommit=True, **self._arguments), work)
+
+    async def _on(self, connection: Connection, work: Callable[[Connection], Awaitable[T]]) -> T:
+        self._connection = None
+        try:
+            async with asyncio.timeout(STATEMENT_MS / 1_000):
+                done = await work(connection)
+        except BaseException:
+            await connection.close()
+            raise
+        self._connection = connection
+        return done
+
+
+def _refuse_ended(connection: Any, *_: object) -> None:
+    """A connection that the server has ended has something to say before it was asked: the pool takes another."""
+    socket = connection.driver_connection.pgconn.socket
+    poll = sockets.poll()
+    poll.register(socket, sockets.POLLIN)
+    if poll.poll(0):
+        raise DisconnectionError
 
 
 def driver_url(url: str) -> str:

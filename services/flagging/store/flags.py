@@ -5,7 +5,7 @@ from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from sqlalchemy import func, select, text
+from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -14,20 +14,21 @@ from ppo.person.v1 import person_pb2
 from services.flagging.flags import FLAGGED
 from services.flagging.models import Flag, Register, outbox
 from services.flagging.nominals import NOMINAL_ID, Key, united
+from services.runtime.database import Line
 
 TOPIC = "ppo.flagging.flags.v1"
 
 Holder = tuple[str, person_pb2.Person]
 
 # One statement, so one trip and one state of the register.
-READ = text(f"""
+READ = f"""
     WITH asked AS (
         SELECT kind, value, nominal_id
-        FROM unnest(CAST(:kinds AS smallint[]), CAST(:values AS text[])) AS typed (kind, value)
+        FROM unnest(CAST(%(kinds)s AS smallint[]), CAST(%(values)s AS text[])) AS typed (kind, value)
         JOIN nominal_identifier USING (kind, value)
         UNION ALL
         SELECT {int(NOMINAL_ID)}, nominal_id::text, nominal_id
-        FROM unnest(CAST(:ids AS uuid[])) AS own (nominal_id)
+        FROM unnest(CAST(%(ids)s AS uuid[])) AS own (nominal_id)
     ), held AS (
         SELECT kind, value, coalesce(living_id, asked.nominal_id) AS living_id
         FROM asked LEFT JOIN nominal_merge merge
@@ -36,7 +37,7 @@ READ = text(f"""
     SELECT 'register' AS what, epoch::text AS id, version, NULL::bytea AS body, 0 AS kind, '' AS value
     FROM register
     UNION ALL
-    SELECT 'flag', nominal_id::text, version, flag, 0, '' FROM flag WHERE version > :held
+    SELECT 'flag', nominal_id::text, version, flag, 0, '' FROM flag WHERE version > %(held)s
     UNION ALL
     SELECT 'holder', living_id::text, 0, person, kind, value
     FROM held JOIN nominal ON nominal_id = living_id
@@ -44,7 +45,7 @@ READ = text(f"""
     SELECT 'member', living_id::text, 0, person, kind, value
     FROM held JOIN nominal_merge merge USING (living_id) JOIN nominal ON nominal.nominal_id = merge.nominal_id
     WHERE undone_time IS NULL
-""")
+"""
 
 
 class Reading(NamedTuple):
@@ -56,10 +57,10 @@ class Reading(NamedTuple):
     holders: dict[Key, list[Holder]]
 
 
-async def read(session: AsyncSession, held: int, asked: Collection[Key]) -> Reading:
+async def read(line: Line, held: int, asked: Collection[Key]) -> Reading:
     """The flags above the version `held`, and who holds the identifiers asked for."""
     numbers = [key for key in asked if key[0] != NOMINAL_ID]
-    rows = await session.execute(
+    rows = await line.read(
         READ,
         {
             "held": held,
@@ -71,15 +72,15 @@ async def read(session: AsyncSession, held: int, asked: Collection[Key]) -> Read
     epoch, version = "", 0
     flags: list[events_pb2.Flag] = []
     persons: dict[tuple[Key, str], list[person_pb2.Person]] = defaultdict(list)
-    for row in rows:
-        if row.what == "register":
-            epoch, version = row.id, row.version
-        elif row.what == "flag":
-            flags.append(events_pb2.Flag.FromString(row.body))
+    for what, own_id, level, body, kind, value in rows:
+        if what == "register":
+            epoch, version = own_id, level
+        elif what == "flag":
+            flags.append(events_pb2.Flag.FromString(body))
         else:
-            known = persons[(row.kind, row.value), row.id]
+            known = persons[(kind, value), own_id]
             # The one that lives on first, and the others as they come.
-            known.insert(0 if row.what == "holder" else len(known), person_pb2.Person.FromString(row.body))
+            known.insert(0 if what == "holder" else len(known), person_pb2.Person.FromString(body))
     holders: dict[Key, list[Holder]] = defaultdict(list)
     for (key, nominal_id), found in persons.items():
         holders[key] += [(nominal_id, united(found)), *((nominal_id, one) for one in found[1:])]
