@@ -20,7 +20,7 @@ LOOK_UP_SECONDS = 0.2
 
 class Cases:
     def __init__(self, database: Database, spool: Spool) -> None:
-        self._database = database
+        self._line = database.line()
         self._spool = spool
 
     async def of(self, nominal_id: str, session: AsyncSession | None = None) -> tracking.Case | None:
@@ -37,5 +37,5 @@ class Cases:
         if self._spool.waiting:
             # No officer waits to learn once more that the database is away.
             raise Unavailable("postgres")
-        async with asyncio.timeout(LOOK_UP_SECONDS), self._database.transaction() as session:
-            return await store.case(session, nominal_id)
+        async with asyncio.timeout(LOOK_UP_SECONDS):
+            return await store.case_at_once(self._line, nominal_id)

@@ -5,7 +5,6 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import structlog
 from prometheus_client import Counter, Gauge
@@ -17,6 +16,7 @@ from services.custody import answers, details, store
 from services.custody.models import Decision, due, timestamp
 from services.custody.seal import Seal
 from services.custody.spool import Spool
+from services.custody.together import Row, Together
 from services.custody.verdicts import Asked
 from services.runtime.clock import Clock
 from services.runtime.database import Database
@@ -34,8 +34,6 @@ STORE_SECONDS = 1.0
 LOOK_UP_SECONDS = 0.2
 DRAIN_SECONDS = 0.5
 ASK_AGAIN_AFTER = timedelta(seconds=2)
-
-Row = dict[str, Any]
 
 log = structlog.get_logger()
 
@@ -58,6 +56,8 @@ class Spoilt(Exception):
 class Ledger:
     def __init__(self, database: Database, spool: Spool, seal: Seal, clock: Clock) -> None:
         self._database = database
+        self._line = database.line()
+        self._together = Together(self._store)
         self._spool = spool
         self._seal = seal
         self._clock = clock
@@ -95,7 +95,7 @@ class Ledger:
         if not self._spool.waiting:
             try:
                 async with asyncio.timeout(STORE_SECONDS):
-                    await self._store([row])
+                    await self._together.put(row)
                 return
             except (Unavailable, TimeoutError):
                 log.warning("decisions wait on the local disk", dependency="postgres")
@@ -158,6 +158,9 @@ class Ledger:
             await self._spool.set_aside(line)
 
     async def _store(self, rows: Sequence[Row]) -> None:
+        if all(row["input"] is None for row in rows):
+            await store.add_decisions(self._line, rows)
+            return
         async with self._database.transaction() as session:
             await store.insert_decisions(session, rows)
             for row in rows:

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from ppo.tracking.v1 import tracking_pb2 as tracking
 from services.custody.models import CaseState, Decision, Detention, DrugTest, Suite, SuiteEvent, due
-from services.runtime.database import lock
+from services.runtime.database import Line, lock
 from services.runtime.errors import NotFound
 
 # An answer by the register or the replica is looked at again: of a custody record, and of a check alone.
@@ -22,9 +22,22 @@ ELSEWHERE = "elsewhere"
 PRUNE = "prune"
 
 
+_NAMES = Decision.__table__.columns.keys()
+_ADD = (
+    f"INSERT INTO decision ({', '.join(_NAMES)}) VALUES ({', '.join(f'%({name})s' for name in _NAMES)})"
+    " ON CONFLICT DO NOTHING"
+)
+_CASE = f"SELECT message FROM {CaseState.__tablename__} WHERE nominal_id = %(nominal_id)s"
+
+
 async def insert_decisions(session: AsyncSession, rows: Sequence[dict[str, Any]]) -> None:
     """In their order; one that is stored already stays as it is."""
     await session.execute(insert(Decision).on_conflict_do_nothing(), rows)
+
+
+async def add_decisions(line: Line, rows: Sequence[dict[str, Any]]) -> None:
+    """As `insert_decisions`, but at once: all of them in one trip and one transaction."""
+    await line.write(_ADD, rows)
 
 
 async def decision(session: AsyncSession, decision_id: str) -> Decision | None:
@@ -124,6 +137,11 @@ async def hasten_rechecks(session: AsyncSession, now: datetime) -> None:
 async def case(session: AsyncSession, nominal_id: str) -> tracking.Case | None:
     held = await session.scalar(select(CaseState.message).filter_by(nominal_id=nominal_id))
     return None if held is None else tracking.Case.FromString(held)
+
+
+async def case_at_once(line: Line, nominal_id: str) -> tracking.Case | None:
+    found = await line.read(_CASE, {"nominal_id": nominal_id})
+    return tracking.Case.FromString(found[0][0]) if found else None
 
 
 async def drop_case(session: AsyncSession, nominal_id: str) -> None:

@@ -10,10 +10,9 @@ DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 def on_call(reference: Reference, *, owners: Iterable[str], at: datetime) -> Row | None:
     """The contact on duty of the first owner who has one; None where only the control room answers."""
-    on_rota = [row for row in reference.rows("duty_contacts", at=at) if on_duty(row, at)]
     for owner in owners:
-        rota = [row for row in on_rota if row.text("ocu") == owner]
-        if rota:
+        rows = (row for row in reference.rows("duty_contacts", at=at) if row.text("ocu") == owner)
+        if rota := [row for row in rows if on_duty(row, at)]:
             return min(rota, key=lambda row: row.number("rank"))
     return None
 

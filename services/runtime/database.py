@@ -111,9 +111,8 @@ class Line:
         await self._next(work)
 
     async def close(self) -> None:
-        async with self._turn:
-            if self._connection is not None:
-                await self._connection.close()
+        if self._connection is not None:
+            await self._connection.close()
 
     async def _next(self, work: Callable[[Connection], Awaitable[T]]) -> T:
         await self._turn.acquire()
@@ -149,10 +148,9 @@ class Line:
 
 
 def _refuse_ended(connection: Any, *_: object) -> None:
-    """A connection that the server has ended has something to say before it was asked: the pool takes another."""
-    socket = connection.driver_connection.pgconn.socket
+    """A connection that says something unasked says that the server has ended it: the pool takes another."""
     poll = sockets.poll()
-    poll.register(socket, sockets.POLLIN)
+    poll.register(connection.driver_connection.pgconn.socket, sockets.POLLIN)
     if poll.poll(0):
         raise DisconnectionError
 
