@@ -1,4 +1,4 @@
-"""A connection that the server has ended costs nobody an answer, and one statement at a time keeps its promise."""
+"""A connection that the server has ended costs nobody an answer; a line takes one statement at a time."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -7,6 +7,7 @@ import psycopg
 import pytest
 from sqlalchemy import text
 
+from deploy.embedded.ports import free
 from services.runtime.database import Database, Line
 from services.runtime.errors import Conflict, Unavailable
 from tests import servers
@@ -34,7 +35,8 @@ def end_all(database: servers.Database) -> None:
     """As a restart of the server does."""
     with psycopg.connect(database.superuser, autocommit=True) as superuser:
         superuser.execute(
-            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE usename = 'flagging'"
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
         )
 
 
@@ -78,7 +80,7 @@ async def test_who_stops_waiting_goes_at_once_and_holds_nobody_up_for_ever(line:
 
 
 async def test_a_line_to_nowhere_is_an_outage() -> None:
-    nowhere = Database(f"postgresql://nobody@127.0.0.1:{servers.free_port()}/none", "flagging")
+    nowhere = Database(f"postgresql://nobody@127.0.0.1:{free()}/none", "flagging")
 
     with pytest.raises(Unavailable):
         await nowhere.line().read("SELECT 1", {})
