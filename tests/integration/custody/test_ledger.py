@@ -20,6 +20,7 @@ from services.custody.spool import DRAINING, NEW, REFUSED, Spool
 from services.custody.verdicts import Asked
 from services.runtime.clock import Clock
 from services.runtime.database import Database
+from services.runtime.errors import Conflict
 from services.runtime.identity import Caller
 from tests import builders, servers
 
@@ -78,6 +79,33 @@ async def test_a_decision_is_stored_once_however_often_it_comes(database: Databa
         await one.ledger.keep(one.write(number))
 
     assert await one.stored() == ["d1", "d2"]
+
+
+async def test_decisions_of_one_moment_are_stored_together_and_none_is_answered_before(
+    database: Database, tmp_path: Path
+) -> None:
+    one = books(database, tmp_path)
+
+    async def answered(number: int) -> bool:
+        await one.ledger.keep(one.write(number))
+        return f"d{number}" in await one.stored()
+
+    assert all(await asyncio.gather(*map(answered, range(15))))
+    async with database.transaction() as session:
+        together = await session.scalar(text("SELECT count(DISTINCT xmin::text) FROM decision"))
+    assert together == 1
+
+
+async def test_a_decision_that_the_database_refuses_takes_no_other_with_it(
+    database: Database, tmp_path: Path
+) -> None:
+    one = books(database, tmp_path)
+    rows = [one.write(1), one.write(2) | {"outcome": None}, one.write(3)]
+
+    answers = await asyncio.gather(*map(one.ledger.keep, rows), return_exceptions=True)
+
+    assert [type(answer) for answer in answers] == [type(None), Conflict, type(None)]
+    assert await one.stored() == ["d1", "d3"]
 
 
 async def test_what_was_last_known_is_found_by_any_of_the_identifiers_or_by_name_and_date(
