@@ -56,7 +56,7 @@ class Spoilt(Exception):
 class Ledger:
     def __init__(self, database: Database, spool: Spool, seal: Seal, clock: Clock) -> None:
         self._database = database
-        self._line = database.line()
+        self._line, self._asking = database.line(), database.line()
         self._together = Together(self._store)
         self._spool = spool
         self._seal = seal
@@ -113,14 +113,16 @@ class Ledger:
         if not subjects or self._spool.waiting:
             return None
         try:
-            async with asyncio.timeout(LOOK_UP_SECONDS), self._database.transaction() as session:
-                found = await store.last_known(session, subjects)
+            async with asyncio.timeout(LOOK_UP_SECONDS):
+                found = await store.last_known(self._asking, subjects)
         except (Unavailable, TimeoutError):
             return None
         if found is None:
             return None
-        outcome = screening_pb2.Outcome.Value(found.outcome)
-        return pb.LastKnown(outcome=outcome, answered_time=timestamp(found.answered_time))
+        outcome, answered_time = found
+        return pb.LastKnown(
+            outcome=screening_pb2.Outcome.Value(outcome), answered_time=timestamp(answered_time)
+        )
 
     def given(self, decision: Decision) -> person_pb2.Person | None:
         """What was given, as long as it is kept and the key is the one it was closed with."""

@@ -27,6 +27,11 @@ _ADD = (
     f"INSERT INTO decision ({', '.join(_NAMES)}) VALUES ({', '.join(f'%({name})s' for name in _NAMES)})"
     " ON CONFLICT DO NOTHING"
 )
+_LAST_KNOWN = (
+    "SELECT outcome, answered_time FROM decision"
+    " WHERE subjects && CAST(%(subjects)s AS bytea[]) AND outcome <> 'OUTCOME_UNKNOWN'"
+    " ORDER BY answered_time DESC LIMIT 1"
+)
 _CASE = f"SELECT message FROM {CaseState.__tablename__} WHERE nominal_id = %(nominal_id)s"
 
 
@@ -44,14 +49,11 @@ async def decision(session: AsyncSession, decision_id: str) -> Decision | None:
     return await session.get(Decision, decision_id)
 
 
-async def last_known(session: AsyncSession, subjects: Sequence[bytes]) -> Row[str, datetime] | None:
-    """The latest answer about the same person that was not UNKNOWN."""
-    known = (
-        select(Decision.outcome, Decision.answered_time)
-        .where(Decision.subjects.overlap(subjects), Decision.outcome != "OUTCOME_UNKNOWN")
-        .order_by(Decision.answered_time.desc())
-    )
-    return (await session.execute(known.limit(1))).first()
+async def last_known(line: Line, subjects: Sequence[bytes]) -> tuple[str, datetime] | None:
+    """Outcome and time of the latest answer about the same person that was not UNKNOWN."""
+    for outcome, answered_time in await line.read(_LAST_KNOWN, {"subjects": subjects}):
+        return outcome, answered_time
+    return None
 
 
 async def forget_inputs(session: AsyncSession, detention_id: str) -> None:

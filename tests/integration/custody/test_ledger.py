@@ -13,10 +13,11 @@ from ppo.custody.v1 import custody_pb2 as pb
 from ppo.person.v1 import person_pb2, screening_pb2
 from ppo.policy.v1 import policy_pb2
 from services.custody import store
-from services.custody.ledger import Ledger, Question, Row
+from services.custody.ledger import Ledger, Question
 from services.custody.models import Decision, due
 from services.custody.seal import Seal
 from services.custody.spool import DRAINING, NEW, REFUSED, Spool
+from services.custody.together import Row
 from services.custody.verdicts import Asked
 from services.runtime.clock import Clock
 from services.runtime.database import Database
