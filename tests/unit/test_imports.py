@@ -49,6 +49,7 @@ SERVICES = {
             "seal",
             "snapshot",
             "spool",
+            "together",
             "watch",
         },
     ),
