@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ppo.person.v1 import person_pb2, screening_pb2
 from services.people import identifiers, likeness, reading, vocabulary
 from services.people.births import Births
-from services.people.likeness import Codes, Levels
+from services.people.likeness import Codes
 from services.people.model import MODEL, MOST_ALIASES, Bits, Model
 from services.people.names import Wording
 from services.people.reading import Form, Reading, read
@@ -163,7 +163,7 @@ class Question:
         return Field(np.empty(0, np.int32), np.empty(0, np.uint8), none, bits, -np.inf, 0.0)
 
     def _weighed(self, role: int, name: str) -> Field:
-        codes, levels = self._compared(role, name)
+        codes, levels = self._vocabulary.near(name)[role]
         mass = np.bincount(levels, self._vocabulary.counts[codes, role], len(likeness.NAMES))
         # A name that nobody is held under is weighed as if it were held once.
         mass[likeness.EXACT] = max(mass[likeness.EXACT], 1)
@@ -171,13 +171,7 @@ class Question:
         unlike = float(of_level[likeness.DIFFERS])
         bits = np.where(self._vocabulary.in_another_script(name), 0.0, unlike)
         bits[codes] = of_level[levels]
-        near = levels != likeness.DIFFERS
-        return Field(codes[near], levels[near], mass, bits, unlike, float(of_level[likeness.EXACT]))
-
-    def _compared(self, role: int, name: str) -> tuple[Codes, Levels]:
-        codes, held, levels = self._vocabulary.near(name)
-        compared = likeness.given_names if role == vocabulary.GIVEN else likeness.family_names
-        return codes, compared(name, held, levels)
+        return Field(codes, levels, mass, bits, unlike, float(of_level[likeness.EXACT]))
 
     def _name_evidence(
         self, form: Form, row: NDArray[np.int32], given: float, family: float

@@ -20,16 +20,13 @@ class Coded(NamedTuple):
     family: int
 
 
-class Near(NamedTuple):
-    """Who may be meant by a name, and how their names compare with it as a whole."""
-
-    codes: Codes
-    spellings: Spellings
-    levels: Levels
-
+# The codes of those who may be meant by a name, and how each compares with it.
+Compared = tuple[Codes, Levels]
+# By role.
+Near = tuple[Compared, Compared]
 
 # Names repeat from one question to the next, so those that came near are kept until another name is held: no
-# more than this, some 25 MB.
+# more than this, some 5 MB.
 _REMEMBERED = 500_000
 
 
@@ -58,11 +55,15 @@ class Vocabulary:
         self.counts[coded.family, FAMILY] += step
 
     def near(self, name: str) -> Near:
+        """Who may be meant by a name; of all others it differs."""
         near = self._near.get(name)
         if near is None:
             codes = self._cues.find(name)
             held = self._spellings(codes)
-            near = Near(codes, held, likeness.words(name, held))
+            levels = likeness.words(name, held)
+            given = _alike(codes, likeness.given_names(name, held, levels))
+            family = _alike(codes, likeness.family_names(name, held, levels))
+            near = given, family
             self._remember(name, near)
         return near
 
@@ -73,7 +74,7 @@ class Vocabulary:
         if self._remembered > _REMEMBERED:
             self._forget()
         self._near[name] = near
-        self._remembered += len(near.codes)
+        self._remembered += sum(len(codes) for codes, _ in near)
 
     def _forget(self) -> None:
         self._near.clear()
@@ -100,3 +101,8 @@ class Vocabulary:
             self._cues.add(name, code)
         self._forget()
         return code
+
+
+def _alike(codes: Codes, levels: Levels) -> Compared:
+    alike = levels != likeness.DIFFERS
+    return codes[alike], levels[alike]
