@@ -106,8 +106,9 @@ class Screening:
     ) -> list[screening_pb2.Candidate]:
         """Those of them who are PPOs now, with the evidence; best first."""
         people = self._flagged.people
-        found = [people.candidate(given, one) for one in nominal_ids if one in people]
-        return sorted(found, key=lambda one: -one.bits)
+        question = people.index.question(given)
+        found = [people.explain(question, one) for one in nominal_ids if one in people]
+        return people.candidates(given, found, len(found))
 
     async def refresh(self, keys: Collection[Key] = ()) -> Moment:
         """Reads the register after this call: who comes while it is being read shares the next reading."""

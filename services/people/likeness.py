@@ -53,6 +53,10 @@ DATE_LEVELS = np.array(
 )
 
 
+# What stands in no near date of a whole one, by relation: dates that are missing, or rather another.
+FAR = np.isin(DATE_LEVELS, (0, _TWO_PARTS, PARTLY_DIFFERS, DATE_DIFFERS)).ravel()
+
+
 class Spellings(NamedTuple):
     """Names, with what is compared of them."""
 
@@ -111,11 +115,11 @@ def given_names(one: str, others: Spellings, levels: Levels) -> Levels:
     if not len(spaced):
         return levels
     parts = [others.names[at].split() for at in spaced.tolist()]
-    firsts = spellings([words[0] for words in parts])
-    first = _single_kin(names.first(one), firsts, words(names.first(one), firsts))
-    levels[spaced] = [
-        _of_words(one.split(), theirs, level) for theirs, level in zip(parts, first.tolist(), strict=True)
-    ]
+    firsts = spellings([*{words[0]: None for words in parts}])
+    kin = _single_kin(names.first(one), firsts, words(names.first(one), firsts))
+    first = dict(zip(firsts.names, kin.tolist(), strict=True))
+    ones = one.split()
+    levels[spaced] = [_of_words(ones, theirs, first[theirs[0]]) for theirs in parts]
     return levels
 
 
@@ -147,11 +151,14 @@ def whole(code: int) -> bool:
 
 
 def near_dates(code: int) -> Codes:
-    """The date itself, what may be known of it, and what it may be mistaken for by one slip; each once."""
+    """The date itself, what may be known of it, and what it may be mistaken for by one slip; each once.
+
+    Of a whole date, every relation but FAR is among them.
+    """
     year, month, day = code & ~511, code & 0b1111_00000, code & 31
     years = np.flatnonzero(_slips(code >> 9, 4)) << 9 | month | day
     days = np.flatnonzero(_near_days(code & 511)) | year
-    partly = {code, year | month, year | day, month | day, year}
+    partly = {code, year | month, year | day, month | day, year, month, day}
     return np.concatenate([years, days, sorted(partly - {0, *days.tolist()})]).astype(np.int32)
 
 

@@ -37,7 +37,8 @@ def compare(given: person_pb2.Person, held: person_pb2.Person) -> tuple[float, l
     """The bits for the two being one person, and the evidence that they are the sum of."""
     index = Index()
     index.put("held", held)
-    return index.explain(given, "held")[1:]
+    _, bits, evidence = index.explain(index.question(given), "held")
+    return bits, evidence
 
 
 def contradicts(given: person_pb2.Person, held: person_pb2.Person) -> bool:
@@ -86,6 +87,9 @@ class Question:
         self.forms = (*straight, *map(reading.swapped, straight)) or (_NAMELESS,)
         self.rarity = people.births.rarity(self.born)
         self.date_bits = weights.date_bits(*np.array(self.rarity))
+        # The most that a date is worth to those who are not found by theirs.
+        far = likeness.FAR | (not likeness.whole(self.born))
+        self.undated = float(max(self.date_bits[far].max(), 0.0))
         self._vocabulary, self._persons = people.vocabulary, people.size
         self._weights = weights
         self._fields = people.fields
@@ -237,21 +241,27 @@ class Index:
 
         Who has exactly that name and date is a match whatever the bits.
         """
-        question, found = self.found(given, at_least)
+        return self.answers(self.question(given), limit, at_least)
+
+    def question(self, given: person_pb2.Person) -> Question:
+        """To be asked until the index changes."""
+        return Question(given, self._people, self._weights)
+
+    def answers(self, question: Question, limit: int, at_least: float) -> list[Match]:
+        found = self.found(question, at_least)
         of = np.repeat(np.arange(len(found)), [len(places) for places, _ in found])
         places, bits = (np.concatenate(each) for each in zip(*found, strict=True))
         best = self._best(places, bits, limit)
         return [self._match(question, question.forms[of[at]], places[at]) for at in best]
 
-    def found(self, given: person_pb2.Person, at_least: float) -> tuple[Question, list[tuple[Places, Bits]]]:
+    def found(self, question: Question, at_least: float) -> list[tuple[Places, Bits]]:
         """For each form of what was given, whose rows reach so many bits, or are exactly it, and the bits."""
         if self._rows.settle():
             self._find_places()
-        question = Question(given, self._people, self._weights)
         if _NAMELESS in question.forms:
-            return question, [(_NOWHERE, np.empty(0))]
+            return [(_NOWHERE, np.empty(0))]
         dated = self._rows.born(likeness.near_dates(question.born)) if question.born else _NOWHERE
-        return question, [self._scored(question, form, dated, at_least) for form in question.forms]
+        return [self._scored(question, form, dated, at_least) for form in question.forms]
 
     @property
     def persons(self) -> int:
@@ -262,8 +272,7 @@ class Index:
     def table(self) -> Table:
         return self._rows.table
 
-    def explain(self, given: person_pb2.Person, nominal_id: str) -> Match:
-        question = Question(given, self._people, self._weights)
+    def explain(self, question: Question, nominal_id: str) -> Match:
         first = self._places[nominal_id]
         held = self._rows.of(first)
         bits = np.stack([question.bits(form, held) for form in question.forms])
@@ -272,14 +281,14 @@ class Index:
 
     def best_possible(self, given: person_pb2.Person) -> float:
         """The bits that a perfect match of what was given would reach."""
-        return Question(given, self._people, self._weights).best()
+        return self.question(given).best()
 
     def threshold(self, false_alarms: float = 0.01) -> float:
         return self._weights.threshold(len(self), false_alarms)
 
     def _scored(self, question: Question, form: Form, dated: Places, at_least: float) -> tuple[Places, Bits]:
         family, given = question.names(form)
-        named = self._rows.named(family, given, at_least - max(question.date_bits.max(), 0.0))
+        named = self._rows.named(family, given, at_least - question.undated)
         places = np.concatenate([named, dated, self._rows.newest()])
         table = self._rows.table[places]
         bits = question.bits(form, table)

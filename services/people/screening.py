@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from ppo.person.v1 import person_pb2, screening_pb2
 from services.people import identifiers, matching
+from services.people.matching import Match, Question
 
 # log2 of P(this identifier | same) / P(it | another): check letters and fingerprints make agreement by chance
 # one in a thousand million; one person in eight or so has a wrong one somewhere. By hand, like matching's.
@@ -62,21 +63,37 @@ class FlaggedSet:
         found = {self._nominals[key] for key in keys}
         return {one: list(self._records[one].values()) for one in found}
 
-    def matches(self, given: person_pb2.Person, limit: int, at_least: float) -> list[matching.Match]:
+    def matches(self, question: Question, limit: int, at_least: float) -> dict[str, Match]:
         """Each person once, by the record that fits best."""
-        best: dict[str, matching.Match] = {}
-        for each in self.index.matches(given, limit=limit, at_least=at_least):
+        best: dict[str, Match] = {}
+        for each in self.index.answers(question, limit, at_least):
             nominal_id = self._nominals[each.nominal_id]
             best.setdefault(nominal_id, each._replace(nominal_id=nominal_id))
-        return list(best.values())
+        return best
 
-    def candidate(self, given: person_pb2.Person, nominal_id: str) -> screening_pb2.Candidate:
+    def explain(self, question: Question, nominal_id: str) -> Match:
+        records = (self.index.explain(question, key) for key in self._records[nominal_id])
+        return max(records, key=lambda each: each.bits)._replace(nominal_id=nominal_id)
+
+    def candidates(
+        self, given: person_pb2.Person, matches: Iterable[Match], limit: int
+    ) -> list[screening_pb2.Candidate]:
+        """The best by details and identifiers together."""
+        found = [self._identified(given, each) for each in matches]
+        best = sorted(found, key=lambda each: (-each.bits, each.nominal_id))[:limit]
+        return [self._candidate(each) for each in best]
+
+    def _identified(self, given: person_pb2.Person, match: Match) -> Match:
+        """With what the identifiers say."""
+        held = self._candidates[match.nominal_id].person
+        stated = [*_identifier_evidence(given, match.nominal_id, held), *match.evidence]
+        return match._replace(bits=sum(each.bits for each in stated), evidence=stated)
+
+    def _candidate(self, match: Match) -> screening_pb2.Candidate:
         candidate = screening_pb2.Candidate()
-        candidate.CopyFrom(self._candidates[nominal_id])
-        candidate.evidence.extend(_identifier_evidence(given, nominal_id, candidate.person))
-        records = (self.index.explain(given, key) for key in self._records[nominal_id])
-        candidate.evidence.extend(max(records, key=lambda each: each.bits).evidence)
-        candidate.bits = sum(each.bits for each in candidate.evidence)
+        candidate.CopyFrom(self._candidates[match.nominal_id])
+        candidate.evidence.extend(match.evidence)
+        candidate.bits = match.bits
         return candidate
 
 
@@ -98,15 +115,16 @@ def screen(
     known = _together(flagged.holders(given.identifiers), holders)
     identified = _identified(given, known, fingerprint=fingerprint)
     threshold = flagged.index.threshold(false_alarms)
-    suspects = _suspects(given, known, identified, flagged, threshold)
-    thin = identified is None and _thin(given, flagged, threshold)
+    question = flagged.index.question(given)
+    suspects = _suspects(question, known, identified, flagged, threshold)
+    thin = identified is None and _thin(given, question, threshold)
     doubt = _doubt(given, thin=thin, authoritative=authoritative)
     outcome, reason = _verdict(identified, suspects, flagged, doubt)
     return screening_pb2.Screening(
         outcome=outcome,
         unknown_reason=reason,
         identity_basis=_basis(given, identified, fingerprint=fingerprint),
-        candidates=_best_first(flagged.candidate(given, each) for each in suspects)[:limit],
+        candidates=flagged.candidates(given, suspects, limit),
         model_version=matching.MODEL_VERSION,
         threshold_bits=threshold,
     )
@@ -134,16 +152,19 @@ def _contradicts(given: person_pb2.Person, records: Iterable[person_pb2.Person])
 
 
 def _suspects(
-    given: person_pb2.Person, known: Holders, identified: str | None, flagged: FlaggedSet, threshold: float
-) -> set[str]:
+    question: Question, known: Holders, identified: str | None, flagged: FlaggedSet, threshold: float
+) -> list[Match]:
     if identified in flagged:
-        return {str(identified)}
+        return [flagged.explain(question, str(identified))]
     # Exactly this name and date of birth is among them whatever the threshold.
-    matches = flagged.matches(given, limit=50, at_least=threshold)
+    matches = flagged.matches(question, limit=50, at_least=threshold)
     # Under the identifier of somebody who is not flagged only a match that nothing speaks against counts: it
     # may be a second record of the same person, or a borrowed identifier. A twin or a brother is neither.
-    by_details = {each.nominal_id for each in matches if identified is None or _unopposed(each)}
-    return by_details | {nominal_id for nominal_id in known if nominal_id in flagged}
+    by_details = [each for each in matches.values() if identified is None or _unopposed(each)]
+    named = {each.nominal_id for each in by_details}
+    return by_details + [
+        flagged.explain(question, each) for each in known if each in flagged and each not in named
+    ]
 
 
 def _unopposed(match: matching.Match) -> bool:
@@ -152,7 +173,7 @@ def _unopposed(match: matching.Match) -> bool:
 
 def _verdict(
     identified: str | None,
-    suspects: set[str],
+    suspects: Sequence[Match],
     flagged: FlaggedSet,
     doubt: screening_pb2.UnknownReason.ValueType,
 ) -> Verdict:
@@ -179,8 +200,8 @@ def _doubt(
     return screening_pb2.UNKNOWN_REASON_UNSPECIFIED
 
 
-def _thin(given: person_pb2.Person, flagged: FlaggedSet, threshold: float) -> bool:
-    return not matching.named(given) or flagged.index.best_possible(given) < threshold
+def _thin(given: person_pb2.Person, question: Question, threshold: float) -> bool:
+    return not matching.named(given) or question.best() < threshold
 
 
 def _basis(
@@ -210,7 +231,3 @@ def _identifier_evidence(
             yield screening_pb2.Evidence(field=field, comparison="exact", bits=IDENTIFIER_AGREES)
         elif each.kind in kinds:
             yield screening_pb2.Evidence(field=field, comparison="contradicts", bits=IDENTIFIER_CONTRADICTS)
-
-
-def _best_first(candidates: Iterable[screening_pb2.Candidate]) -> list[screening_pb2.Candidate]:
-    return sorted(candidates, key=lambda each: (-each.bits, each.nominal_id))

@@ -68,10 +68,10 @@ def asked(setting: febrl.Setting) -> Asked:
     held: list[tuple[NDArray[np.generic], ...]] = []
     rows: list[NDArray[np.int32]] = []
     for number, record in enumerate(records):
-        question, found = index.found(record.person, LEAST)
+        question = index.question(record.person)
         rarity.append(question.rarity)
         right = places_of.get(record.of, -1)
-        for form, (places, bits) in zip(question.forms, found, strict=True):
+        for form, (places, bits) in zip(question.forms, index.found(question, LEAST), strict=True):
             family, given = question.names(form)
             table = index.table[places[np.argsort(-bits, kind="stable")[:CANDIDATES]]]
             said = (number, len(held), form.swapped)
@@ -196,7 +196,7 @@ def thresholds(weights: Model, records: Sequence[febrl.Record], sizes: Sequence[
 
 def strangers(index: Index, setting: febrl.Setting) -> Bits:
     """What the best match of each person reaches who is not held."""
-    found = (index.found(each.person, LEAST)[1] for each in setting.strangers)
+    found = (index.found(index.question(each.person), LEAST) for each in setting.strangers)
     return np.array([max((bits.max(initial=LEAST) for _, bits in forms)) for forms in found])
 
 

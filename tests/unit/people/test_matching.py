@@ -347,7 +347,7 @@ def test_no_candidate_is_lost_that_a_whole_comparison_would_find(
     asked = data.draw(st.sampled_from(held))
     crowded = index(len(held), *held)
 
-    whole = [crowded.explain(asked, f"held-{at}").bits for at in range(len(held))]
+    whole = [crowded.explain(crowded.question(asked), f"held-{at}").bits for at in range(len(held))]
     found = crowded.matches(asked, limit=len(held), at_least=crowded.threshold())
 
     assert [match.bits for match in found] == pytest.approx(
@@ -429,7 +429,10 @@ def test_what_was_put_is_not_changed_from_outside() -> None:
 
     held.name.CopyFrom(name(RARE))
 
-    assert crowded.explain(person(COMMON), "one") == crowded.matches(person(COMMON), limit=1)[0]
+    assert (
+        crowded.explain(crowded.question(person(COMMON)), "one")
+        == crowded.matches(person(COMMON), limit=1)[0]
+    )
 
 
 def test_a_nominal_id_is_an_identifier_of_its_own_person() -> None:
