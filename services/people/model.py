@@ -3,6 +3,8 @@
 import math
 import pkgutil
 import tomllib
+from bisect import bisect
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -42,10 +44,10 @@ class Model:
     alias_at_most: float
     sex_differs: float
     relatives: float
-    # The threshold: what any index needs, and what each doubling of it and each halving of the alarms adds.
-    threshold_base: float
-    threshold_size: float
-    threshold_false_alarms: float
+    # Thresholds as they were measured: by number of persons held and share of false alarms.
+    threshold_sizes: tuple[int, ...]
+    threshold_shares: tuple[float, ...]
+    threshold_bits: tuple[tuple[float, ...], ...]
 
     def name_bits(self, role: int, held: NDArray[np.float64 | np.intp], persons: int) -> Bits:
         """By level, from how many of the persons hold a name at each level of the one that was given."""
@@ -78,8 +80,22 @@ class Model:
 
     def threshold(self, size: int, false_alarms: float) -> float:
         """From how many bits on a match is POSSIBLE, for that share of alarms among all who are not held."""
-        of_size = self.threshold_size * math.log2(max(size, SMALLEST_SIZE))
-        return self.threshold_base + of_size - self.threshold_false_alarms * math.log2(false_alarms)
+        doublings = [math.log2(each) for each in self.threshold_sizes]
+        halvings = [-math.log2(each) for each in self.threshold_shares]
+        persons, rarity = max(math.log2(max(size, 1)), doublings[0]), -math.log2(false_alarms)
+        # Of twice as many, twice as many are like somebody by chance; an alarm half as likely is a bit surer.
+        beyond = max(persons - doublings[-1], 0.0), max(rarity - halvings[-1], 0.0)
+        of_size = [
+            _between(doublings, bits, persons - beyond[0]) for bits in zip(*self.threshold_bits, strict=True)
+        ]
+        return _between(halvings, of_size, rarity - beyond[1]) + sum(beyond)
+
+
+def _between(known: Sequence[float], values: Sequence[float], wanted: float) -> float:
+    """On the line through the two nearest."""
+    right = min(max(bisect(known, wanted), 1), len(known) - 1)
+    slope = (values[right] - values[right - 1]) / (known[right] - known[right - 1])
+    return values[right] + slope * (wanted - known[right])
 
 
 def _known(year: Bits, day: Bits) -> Bits:
@@ -92,15 +108,12 @@ def _known(year: Bits, day: Bits) -> Bits:
     return known.reshape(*np.shape(year), -1)
 
 
-# Below this, what one name alone is worth would pass for a match.
-SMALLEST_SIZE = 1_000
-
-
 def read(text: str) -> Model:
     table = tomllib.loads(text)
     given, family, dates, prices = (
         table[each] for each in ("given_name", "family_name", "birth_date", "prices")
     )
+    shares, held = table["thresholds"]["shares"], table["thresholds"]["held"]
     return Model(
         version=table["version"],
         channel=np.array([_levels(each, likeness.NAMES) for each in (given, family)]),
@@ -110,7 +123,9 @@ def read(text: str) -> Model:
         date_unlike=dates["unlike"],
         partly_differs=dates["partly_differs"],
         **prices,
-        **{f"threshold_{each}": value for each, value in table["threshold"].items()},
+        threshold_sizes=tuple(map(int, held)),
+        threshold_shares=tuple(shares),
+        threshold_bits=tuple(map(tuple, held.values())),
     )
 
 

@@ -4,7 +4,6 @@
 two cores; the same start gives the same end.
 """
 
-import math
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -28,9 +27,11 @@ from services.people.vocabulary import GIVEN as OF_GIVEN
 SEED = 2004
 SETS = ("febrl1", "febrl2", "febrl3")
 SIZES = (10_000, 100_000)
-# Thresholds are measured from a small index to a large one.
-THRESHOLD_SIZES = (3_000, 10_000, 30_000, 100_000, 1_000_000)
-FALSE_ALARMS = (0.05, 0.02, 0.01, 0.005, 0.002)
+# Thresholds are measured in small and large indices, with either half held: one has too few strangers to
+# say what one in a thousand reaches.
+THRESHOLD_SIZES = (1_000, 3_000, 10_000, 30_000, 100_000)
+FALSE_ALARMS = (0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001)
+HALVES = (0, 1)
 # Of each question so many candidates are weighed again with every model.
 CANDIDATES = 60
 # The made-up errors of the data know no nicknames, no initials and no names romanised in several ways: what
@@ -181,17 +182,21 @@ def _surprise(weights: Model, questions: Sequence[Asked]) -> float:
 
 
 def thresholds(weights: Model, records: Sequence[febrl.Record], sizes: Sequence[int]) -> Model:
-    """The plane through what strangers reach, over the size of the index and the share of false alarms."""
-    rows, bits = [], []
+    """What strangers reach, by the size of the index and the share of false alarms."""
+    measured = []
     for size in sizes:
-        setting = febrl.setting(records, size, SEED)
-        best = np.sort(strangers(filled(setting, weights), setting))
-        for share in FALSE_ALARMS:
-            rows.append((1.0, math.log2(size), -math.log2(share)))
-            bits.append(float(np.quantile(best, 1 - share)))
+        drawn = [febrl.setting(records, size, SEED, half) for half in HALVES]
+        best = np.concatenate([strangers(filled(each, weights), each) for each in drawn])
+        measured.append([np.quantile(best, 1 - share) for share in FALSE_ALARMS])
         output.say(f"{size:,} held: 1 % of {len(best):,} strangers reach {np.quantile(best, 0.99):.1f} bits")
-    base, of_size, of_share = np.linalg.lstsq(np.array(rows), np.array(bits))[0]
-    return replace(weights, threshold_base=base, threshold_size=of_size, threshold_false_alarms=of_share)
+    # More people never make a match surer.
+    rising = np.maximum.accumulate(measured, axis=0)
+    return replace(
+        weights,
+        threshold_sizes=tuple(sizes),
+        threshold_shares=FALSE_ALARMS,
+        threshold_bits=tuple(tuple(map(float, bits)) for bits in rising),
+    )
 
 
 def strangers(index: Index, setting: febrl.Setting) -> Bits:
@@ -207,16 +212,23 @@ def written(weights: Model, version: str) -> str:
         table = line.strip("[]") if line.startswith("[") else table
         name, equals, _ = line.partition(" = ")
         if equals and table:
-            line = f"{name} = {_value(weights, table, name.strip(chr(34))):.4g}"
+            line = f"{name} = {_number(weights, table, name.strip(chr(34)))}"
         elif name == "version":
             line = f'version = "{version}"'
         lines.append(line)
     return "\n".join(lines) + "\n"
 
 
+def _number(weights: Model, table: str, name: str) -> str:
+    if name == "shares":
+        return str([*weights.threshold_shares])
+    if table == "thresholds.held":
+        bits = weights.threshold_bits[weights.threshold_sizes.index(int(name))]
+        return str([round(each, 2) for each in bits])
+    return f"{_value(weights, table, name):.4g}"
+
+
 def _value(weights: Model, table: str, name: str) -> float:
-    if table == "threshold":
-        return float(getattr(weights, f"threshold_{name}"))
     if table == "birth_date" and name in likeness.DATES:
         return float(weights.date_channel[likeness.DATES.index(name)])
     if table in ROLES and name in NAMES:

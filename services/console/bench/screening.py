@@ -128,7 +128,7 @@ def _fold(labelled: dict[str, list[Record]], half: int) -> tuple[Model, list[Rec
     asked = [each for each in labelled["febrl3"] if each.of in inside]
     others = [each for each in labelled["febrl3"] if each.of not in inside]
     output.say(f"febrl3, half {half + 1} of 2: fitting on the other half, febrl1 and febrl2")
-    weights = fit.fitted([*labelled["febrl1"], *labelled["febrl2"], *others], fit.THRESHOLD_SIZES[:-1])
+    weights = fit.fitted([*labelled["febrl1"], *labelled["febrl2"], *others])
     return weights, asked
 
 

@@ -455,10 +455,26 @@ def test_the_best_possible_is_what_the_person_would_reach(crowded: Index, asked:
     assert crowded.matches(asked, limit=1)[0].bits == pytest.approx(promised, abs=0.25)
 
 
-def test_the_threshold_moves_with_the_size_of_the_index() -> None:
-    bits = [MODEL.threshold(size, 0.01) for size in (2_000, 20_000, 200_000)]
+def test_the_threshold_rises_with_the_size_of_the_index_and_as_alarms_get_rarer() -> None:
+    sizes = [0, 300, *MODEL.threshold_sizes, 5_000, 20_000, 70_000, 200_000, 1_000_000, 60_000_000]
+    shares = [0.5, *MODEL.threshold_shares, 0.03, 0.0001]
+    bits = np.array(
+        [[MODEL.threshold(size, share) for share in sorted(shares)[::-1]] for size in sorted(sizes)]
+    )
 
-    assert bits[1] - bits[0] == pytest.approx(bits[2] - bits[1]) != 0
-    assert bits == sorted(bits)
-    assert MODEL.threshold(10_000, 0.05) < MODEL.threshold(10_000, 0.01) < MODEL.threshold(10_000, 0.001)
-    assert MODEL.threshold(0, 0.01) == MODEL.threshold(300, 0.01)
+    assert (np.diff(bits, axis=0) >= 0).all()
+    assert (np.diff(bits, axis=1) > 0).all()
+    # Below the smallest that was measured one name alone would do.
+    assert (bits[0] == bits[2]).all()
+
+
+def test_the_threshold_is_what_was_measured_and_lies_between_what_was() -> None:
+    low, high = (MODEL.threshold(size, 0.01) for size in (10_000, 30_000))
+    column = MODEL.threshold_shares.index(0.01)
+
+    assert [low, high] == [
+        MODEL.threshold_bits[MODEL.threshold_sizes.index(size)][column] for size in (10_000, 30_000)
+    ]
+    assert MODEL.threshold(round(math.sqrt(10_000 * 30_000)), 0.01) == pytest.approx(
+        (low + high) / 2, abs=1e-3
+    )
