@@ -50,7 +50,7 @@ def nominate(
     ppo register nominate 79/163001B --ocu D3 --criterion volume --criterion local
     ppo register nominate 79/163001B --ocu D3 --criterion harm --evidence "log 7; B24; a source" \\
         --conviction "2004-06-01; 04/17" --conviction "2004-06-01; 04/18"
-    ppo register nominate 02/0000012J --ocu D3 --criterion volume --strand "prevent and deter"
+    ppo register nominate 02/0000012T --ocu D3 --criterion volume --strand "prevent and deter"
     ```
 
     From the convictions comes an indicator: six or more in twelve months, 18 or over. It decides nothing.

@@ -157,7 +157,7 @@ def merge(
     """Two nominals are one person: the first lives on in the second, and of two registrations the later ends.
 
     ```
-    ppo nominals merge 79/163001B 80/7Y --reason "one set of fingerprints"
+    ppo nominals merge 79/163001B 80/7Z --reason "one set of fingerprints"
     ```
     """
     request = flagging.MergeNominalsRequest(request_id=session.request_id(request_id), reason=reason)

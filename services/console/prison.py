@@ -15,7 +15,7 @@ from ppo.person.v1 import person_pb2 as pb
 from ppo.person.v1 import screening_pb2 as screening
 from ppo.policy.v1 import policy_pb2 as policy
 from ppo.tracking.v1 import tracking_pb2 as tracking
-from services.console import details, imports, output, rolls, session
+from services.console import details, imports, notices, output, rolls, session
 from services.console.nominals import FORCE
 from services.console.rolls import Outcome, Told
 from services.console.stop import Stop
@@ -58,7 +58,7 @@ def show_roll(
     Exit code 0 when every line was answered, 3 when some were refused, 1 when nobody could say whose cases
     they are.
     """
-    outcome = imports.run(rolls.send(file, session.Session(data, rolls.ROLE, prison)))
+    outcome = imports.run(rolls.send(file, _unit(prison, data)))
     if json:
         _emit(outcome)
     else:
@@ -101,6 +101,12 @@ def _table(told: list[Told], *, everybody: bool) -> Table:
             style=_STYLES.get(outcome, "" if outcome in _WORDS else _UNKNOWN_STYLE),
         )
     return made
+
+
+def _unit(prison: str, data: session.Data) -> session.Session:
+    if notices.roles().get(prison) != rolls.ROLE:
+        raise Stop(f"--prison {prison!r} is no prison of the reference data", 2)
+    return session.Session(data, rolls.ROLE, prison)
 
 
 def _owner(one: Told) -> str:

@@ -72,9 +72,16 @@ def _planned(
     if as_json:
         output.emit(response)
         return 0
+    output.show(_recorded(request))
     for text in cases.sentences(response.case.ownership):
         output.show(text)
     return 0
+
+
+def _recorded(request: tracking.PlanReleaseRequest) -> str:
+    if not request.HasField("release_date"):
+        return "recorded: the planned date of release is lost"
+    return f"recorded: release planned for {output.day(request.release_date)}"
 
 
 async def _plan(

@@ -153,14 +153,19 @@ def _said(response: flagging.GetRegistrationResponse, request: flagging.GetRegis
     name = (
         output.full_name(response.person.name) if response.HasField("person") else "a person not known then"
     )
-    past = request.HasField("as_of_time") or request.HasField("known_at_time")
+    earlier = request.HasField("known_at_time")
+    timed = earlier or request.HasField("as_of_time")
+    ahead = not earlier and _ahead(response)
+    verb = "was" if timed and not ahead else "is"
     negated = "" if response.flag_state == screening.FLAG_STATE_FLAGGED else " not"
-    said = f"{name} {'was' if past else 'is'}{negated} a PPO"
-    if past:
+    said = f"{name} {verb}{negated}{' to be' if ahead else ''} a PPO"
+    if timed:
         said += f" at {output.zoned(response.as_of_time)}"
-    if request.HasField("known_at_time"):
-        said += f", as known at {output.zoned(response.known_at_time)}"
-    return said
+    return f"{said}, as known at {output.zoned(response.known_at_time)}" if earlier else said
+
+
+def _ahead(response: flagging.GetRegistrationResponse) -> bool:
+    return response.as_of_time.ToNanoseconds() > response.known_at_time.ToNanoseconds()
 
 
 def _facts(registration: flagging.Registration) -> list[tuple[str, str]]:

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from ppo.flagging.v1 import flagging_pb2 as pb
 from ppo.flagging.v1 import roll_pb2
 from ppo.flagging.v1.flagging_pb2_grpc import FlaggingServiceServicer
-from services.flagging import changes, matches, merges, nominals, reading, steps
+from services.flagging import changes, fields, matches, merges, nominals, reading, steps
 from services.flagging.changes import History
 from services.flagging.imports.checking import Checker
 from services.flagging.imports.loading import Loading
@@ -210,6 +210,8 @@ class Flagging(FlaggingServiceServicer):
             return await reading.registration(session, request, self._clock.now())
 
     async def ListPpos(self, request: pb.ListPposRequest, _: Context) -> AsyncIterator[pb.ListPposResponse]:
+        if request.nominating_ocu:
+            fields.ocu_ever(self._reference, request.nominating_ocu)
         async with self._database.snapshot() as session:
             # Read to its end first: no transaction waits for a slow reader.
             found = [one async for one in reading.on_list(session, request, self._clock.now())]

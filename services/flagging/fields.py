@@ -48,6 +48,11 @@ def ocu(reference: Reference, ocu_id: str, *instants: datetime) -> None:
         raise Invalid("nominating_ocu", "is not an OCU of this area")
 
 
+def ocu_ever(reference: Reference, ocu_id: str) -> None:
+    if ocu_id not in reference.ids("ocus"):
+        raise Invalid("nominating_ocu", "is not an OCU of this area")
+
+
 def forum(reference: Reference, forum_id: str, at: datetime) -> None:
     if reference.row("forums", forum_id, at=at) is None:
         raise Invalid("forum_id", "is not a forum of this area")

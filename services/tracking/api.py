@@ -117,6 +117,8 @@ class Tracking(TrackingServiceServicer):
         if not request.HasField("release_date"):
             return await self._lose_release(request)
         _refuse_partial(request.release_date, "release_date")
+        if request.ocu:
+            self._refuse_unknown_ocu(request.ocu)
         if not request.date_alone:
             return await self._tell(request, lambda case: pb.PlanReleaseResponse(case=case))
         if request.ocu:

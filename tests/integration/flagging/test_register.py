@@ -316,6 +316,12 @@ async def test_the_list_can_be_that_of_one_ocu(service: Service) -> None:
     assert len(await listed(service)) == 2
 
 
+async def test_the_list_of_no_ocu_is_refused_and_not_empty(service: Service) -> None:
+    refused = await refusal(listed(service, nominating_ocu="ZZ"))
+
+    assert violations(refused) == [("nominating_ocu", "is not an OCU of this area")]
+
+
 async def test_the_latest_registration_of_a_nominal_is_read_by_nominal_id(service: Service) -> None:
     nominal_id = await service.nominal(CARTER)
     first = await service.nominate(nominal_id)

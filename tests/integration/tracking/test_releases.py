@@ -94,6 +94,13 @@ async def test_a_date_that_was_never_planned_is_not_lost(world: World) -> None:
     assert channel.reason(refused.value) == "NOT_PLANNED"
 
 
+async def test_the_ocu_of_the_address_is_one_that_there_is(world: World) -> None:
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await plan(world, Ppo(), release_date=Date(year=2005, month=2, day=14), ocu="ZZ")
+
+    assert channel.violations(refused.value) == [("ocu", "is no OCU that the reference data knows")]
+
+
 @pytest.mark.parametrize("told", [{"ocu": "F2"}, {"date_alone": True}])
 async def test_nothing_goes_with_a_date_that_is_lost(world: World, told: dict[str, Any]) -> None:
     with pytest.raises(grpc.aio.AioRpcError) as refused:

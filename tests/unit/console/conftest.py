@@ -265,7 +265,9 @@ class Flagging(flagging_pb2_grpc.FlaggingServiceServicer):
                 raise NotFound("there is no such registration")
             return flagging.GetRegistrationResponse(registration=one)
         self.registration.as_of_time.CopyFrom(request.as_of_time)
-        self.registration.known_at_time.CopyFrom(request.known_at_time)
+        self.registration.known_at_time.GetCurrentTime()
+        if request.HasField("known_at_time"):
+            self.registration.known_at_time.CopyFrom(request.known_at_time)
         return self.registration
 
     async def ListPpos(

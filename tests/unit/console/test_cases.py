@@ -36,6 +36,7 @@ def test_a_release_is_planned_for_whoever_has_the_number(ppo: Run, served: Serve
     assert planned.release_date == Date(year=2005, month=2, day=14)
     assert (caller.role, caller.organisation) == ("probation_offender_manager", "probation-5")
     assert (ran.code, "It is to go to F2" in ran.out) == (0, True)
+    assert ran.out.startswith("recorded: release planned for 2005-02-14\n")
 
 
 def test_a_tenancy_is_said_to_be_held_not_held_or_not_known(ppo: Run, served: Served) -> None:
@@ -56,6 +57,7 @@ def test_a_prison_says_of_its_own_prisoner_that_the_date_is_lost(ppo: Run, serve
     [lost], [caller] = served.tracking.asked, served.tracking.callers
     assert (lost.nominal_id, lost.HasField("release_date")) == (nominal_id, False)
     assert (caller.role, ran.code) == ("prison_offender_management_unit", 0)
+    assert ran.out.startswith("recorded: the planned date of release is lost\n")
 
 
 # ---- a journey

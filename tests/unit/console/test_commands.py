@@ -1,6 +1,7 @@
 """The thin commands: what each asks for, what each prints, and how each ends."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ from ppo.custody.v1 import custody_pb2 as custody
 from ppo.flagging.v1 import flagging_pb2 as flagging
 from ppo.person.v1 import person_pb2 as pb
 from ppo.person.v1 import screening_pb2 as screening
+from services.people import identifiers
 from services.runtime.errors import Illegal
 from services.runtime.identity import Verifier
 from tests.unit.console.conftest import Run, Served
@@ -49,6 +51,14 @@ def test_the_help_of_a_command_has_an_example(ppo: Run, command: str) -> None:
     assert ran.code == 0
     # Once in the usage, once more as an example.
     assert ran.out.count(f"ppo {command}") >= 2
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_identifiers_in_the_help_are_ones_that_are_taken(ppo: Run, command: str) -> None:
+    pnc_ids = re.findall(r"\b\d{2}(?:\d{2})?/\d{1,7}[A-Z]\b", ppo(*command.split(), "--help").out)
+
+    for written in pnc_ids:
+        identifiers.canonical(pb.IDENTIFIER_KIND_PNC_ID, written)
 
 
 def test_the_entry_point_runs_in_a_process_of_its_own(tmp_path: Path) -> None:
@@ -250,6 +260,7 @@ def test_a_nomination_finds_its_nominal_by_pnc_id(ppo: Run, served: Served) -> N
         ([], True, "KELLY, Shane is a PPO"),
         ([], False, "KELLY, Shane is not a PPO"),
         (["--at", "2004-12-01T00:00"], False, "KELLY, Shane was not a PPO at 1 Dec 2004 00:00:00 GMT"),
+        (["--at", "2999-12-01T00:00"], True, "KELLY, Shane is to be a PPO at 1 Dec 2999 00:00:00 GMT"),
         (
             ["--at", "2004-07-01T00:00:00.5", "--known-at", "2004-12-24T17:30"],
             True,

@@ -164,6 +164,15 @@ def test_a_file_without_a_needed_column_is_refused_whole(ppo: Run, served: Serve
     assert "line 1: the column birth_date is missing" in ran.err
 
 
+@pytest.mark.parametrize("prison", ["ZZZ", "D3"])
+def test_a_roll_is_sent_for_a_prison_alone(ppo: Run, served: Served, tmp_path: Path, prison: str) -> None:
+    ran = ppo("prison", "roll", written(tmp_path / "roll.csv", HEADER, KELLY), "--prison", prison)
+
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err == f"ppo: --prison '{prison}' is no prison of the reference data\n"
+    assert served.flagging.lines == []
+
+
 def test_without_tracking_the_answers_stand_and_the_command_fails(
     ppo: Run, ppo_inside: Served, tmp_path: Path
 ) -> None:
