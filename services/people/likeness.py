@@ -153,13 +153,29 @@ def whole(code: int) -> bool:
 def near_dates(code: int) -> Codes:
     """The date itself, what may be known of it, and what it may be mistaken for by one slip; each once.
 
-    Of a whole date, every relation but FAR is among them.
+    Of a whole date, every relation but FAR is among them; of one that lacks a part, every date that agrees.
     """
     year, month, day = code & ~511, code & 0b1111_00000, code & 31
     years = np.flatnonzero(_slips(code >> 9, 4)) << 9 | month | day
     days = np.flatnonzero(_near_days(code & 511)) | year
     partly = {code, year | month, year | day, month | day, year, month, day}
-    return np.concatenate([years, days, sorted(partly - {0, *days.tolist()})]).astype(np.int32)
+    near = np.concatenate([years, days, sorted(partly - {0, *days.tolist()}), _agreeing(year, month, day)])
+    return np.unique(near).astype(np.int32)
+
+
+def _agreeing(year: int, month: int, day: int) -> NDArray[np.int64]:
+    """The dates in which the parts that are known stand; a month or a day alone tells too little to look."""
+    missing = [part == 0 for part in (year, month, day)]
+    match missing:
+        case [False, True, True]:
+            return year | np.arange(512)
+        case [False, False, True]:
+            return year | month | np.arange(32)
+        case [False, True, False]:
+            return year | day | np.arange(16) << 5
+        case [True, False, False]:
+            return np.arange(10_000) << 9 | month | day
+    return np.empty(0, np.int64)
 
 
 def _single_kin(one: str, others: Spellings, levels: Levels) -> Levels:

@@ -43,6 +43,10 @@ class Field(NamedTuple):
     # What the name itself is worth.
     exact: float
 
+    @property
+    def missing(self) -> bool:
+        return self.unlike == -np.inf
+
 
 class Rows:
     def __init__(self) -> None:
@@ -104,16 +108,23 @@ class Rows:
         """Who has names near to both, so that their bits reach the least; the best, if there are too many."""
         if not self._settled:
             return _NOWHERE
+        pairs, of_family = self._of_family(family)
+        of_given = given.bits[(self._pairs[pairs] & _LOW).astype(np.intp)]
+        bits = of_family + of_given
+        wanted = bits >= least
+        # With one name alone, or among many of a family, who has another given name is nobody's candidate.
+        if len(pairs) > FEW or family.missing:
+            wanted &= of_given > given.unlike
+        return self._by_pair[self._best(pairs[wanted], bits[wanted])]
+
+    def _of_family(self, family: Field) -> tuple[Places, NDArray[np.float64]]:
+        """The pairs of names with a family name near to that one, all of them where it is missing."""
+        if family.missing:
+            return np.arange(len(self._pairs)), np.zeros(len(self._pairs))
         starts, ends = (
             np.searchsorted(self._pairs, (family.near + step).astype(np.uint64) << _HIGH) for step in (0, 1)
         )
-        pairs = spans(starts, ends)
-        codes = (self._pairs[pairs] & _LOW).astype(np.intp)
-        bits = np.repeat(family.bits[family.near], ends - starts) + given.bits[codes]
-        wanted = bits >= least
-        if len(pairs) > FEW:
-            wanted &= given.bits[codes] > given.unlike
-        return self._by_pair[self._best(pairs[wanted], bits[wanted])]
+        return spans(starts, ends), np.repeat(family.bits[family.near], ends - starts)
 
     def _best(self, pairs: Places, bits: NDArray[np.float64]) -> Places:
         starts, ends = self._starts[pairs], self._starts[pairs + 1]
