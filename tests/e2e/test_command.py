@@ -1,15 +1,20 @@
 """The command as a new user tries it: what goes wrong is one clear line, and nothing is lost."""
 
+import asyncio
 import json
 import socket
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
+from ppo.flagging.v1 import flagging_pb2 as flagging
 from ppo.person.v1 import person_pb2 as pb
-from services.console import population
+from ppo.policy.v1 import policy_pb2
+from services.console import population, session
 from services.console.demo import free_offset
+from services.runtime import channel
 from tests.e2e.terminal import Ran, foreground, ppo, processes_that_name
 
 pytestmark = pytest.mark.timeout(300)
@@ -102,8 +107,7 @@ def test_an_import_that_is_broken_off_loses_nothing(data: Path, tmp_path: Path) 
     arguments = ("nominals", "import", str(rows), "--source", "broken off")
 
     with foreground(*arguments, data=data) as begun:
-        while not found(first.person, data):
-            pass
+        asyncio.run(until_known(first.person, data))
         broken_off = begun.interrupt()
     again = ppo(*arguments, "--json", data=data)
 
@@ -142,5 +146,12 @@ def test_ctrl_c_in_the_middle_of_a_start_is_one_line_and_the_next_start_is_whole
     assert processes_that_name(data) == []
 
 
-def found(person: pb.Person, data: Path) -> bool:
-    return bool(ppo("nominals", "find", "--pnc", person.identifiers[0].value, "--json", data=data).out)
+async def until_known(person: pb.Person, data: Path) -> None:
+    request = flagging.GetNominalRequest(
+        identifier=person.identifiers[0], purpose=policy_pb2.PURPOSE_REGISTER
+    )
+    async with asyncio.timeout(60), session.Session(data, "register_keeper", "D1").flagging() as register:
+        while True:
+            with suppress(channel.CallError):
+                await register.GetNominal(request, timeout=session.CALL_SECONDS)
+                return
