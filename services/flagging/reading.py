@@ -159,6 +159,8 @@ def _latest(told: Iterable[Known], at: datetime) -> Known | None:
             one.timeline.standing.merged is None,
             one.timeline.began,
             one.row.opened_time,
+            # Of two that were opened at one instant the one that the register changed last.
+            one.row.version,
         ),
         default=None,
     )

@@ -15,7 +15,9 @@ async def of(session: AsyncSession, nominal_ids: Collection[str]) -> Sequence[Re
     """Those of the persons, the first first, with their steps."""
     found = select(Registration).where(Registration.nominal_id.in_(nominal_ids))
     began = func.coalesce(Registration.effective_start_time, Registration.opened_time)
-    ordered = found.order_by(began, Registration.opened_time, Registration.registration_id)
+    ordered = found.order_by(
+        began, Registration.opened_time, Registration.version, Registration.registration_id
+    )
     return (await session.scalars(ordered.options(selectinload(Registration.steps)))).all()
 
 
