@@ -90,6 +90,7 @@ async def test_whoever_asks_for_the_merged_is_led_to_the_living_and_told_so(
 async def test_a_search_finds_one_person_once_under_any_of_the_names(service: Service) -> None:
     carter, wright = await two(service)
     await service.merge(carter, wright)
+    await service.people.catch_up()
 
     by_name = await search(service, person("James", "Carter"))
     by_both = await search(service, asked(pnc_id(1), pnc_id(2)))
