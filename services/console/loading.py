@@ -22,6 +22,8 @@ AHEAD = 10
 # A service that is started again is found again; one that stays away is not waited for.
 PATIENCE_SECONDS = 60.0
 AGAIN_SECONDS = 1.0
+# Who is writing when a call breaks off is told this by grpc itself, whatever the service's own status was.
+BROKEN_OFF = "Internal error from Core"
 
 # Told of each part of the final report: all counts, and up to a thousand refusals.
 Tell = Callable[[flagging.ImportReport], None]
@@ -38,9 +40,13 @@ async def load(
             try:
                 return await stream.run(service)
             except channel.CallError as error:
-                if error.code().name != "UNAVAILABLE" or not stream.may_go_on():
+                if not _broke_off(error) or not stream.may_go_on():
                     raise
             await asyncio.sleep(AGAIN_SECONDS)
+
+
+def _broke_off(error: channel.CallError) -> bool:
+    return error.code().name == "UNAVAILABLE" or error.details() == BROKEN_OFF
 
 
 class _Stream:
