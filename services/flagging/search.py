@@ -55,6 +55,8 @@ async def _likely(
     return [
         pb.FoundNominal(nominal=held[nominal_id].to_proto(), bits=bits, evidence=evidence)
         for nominal_id, bits, evidence in matches
+        # The index is a second behind: a backup put back just now may not have this one.
+        if nominal_id in held
     ]
 
 
