@@ -150,6 +150,11 @@ def whole(code: int) -> bool:
     return bool(code >> 9 and code & 0b1111_00000 and code & 31)
 
 
+def known_parts(code: int) -> int:
+    """The bits of the year, the month and the day that are known."""
+    return sum(part for part in (~511, 0b1111_00000, 31) if code & part)
+
+
 def near_dates(code: int) -> Codes:
     """The date itself, what may be known of it, and what it may be mistaken for by one slip; each once.
 

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterator
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -24,7 +25,6 @@ MOST_REMEMBERED = 4_000_000
 
 _NAMELESS = Form(Wording("", ""))
 _NOWHERE: Places = np.empty(0, np.intp)
-_NO_NAME: Codes = np.array([vocabulary.NONE], np.int32)
 
 
 class Match(NamedTuple):
@@ -116,20 +116,28 @@ class Question:
         return family, self._field(vocabulary.GIVEN, form.wording.given)
 
     def exactly(self, form: Form, table: Table) -> NDArray[np.bool_]:
-        """Who has that very name and whole date of birth."""
-        if not likeness.whole(self.born):
-            return np.zeros(len(table), bool)
-        family, given = (_exact(field) for field in self.names(form))
-        same = (table[:, DATE] == self.born) & np.isin(table[:, FAMILY], family)
-        return np.asarray(same & np.isin(table[:, GIVEN], given))
+        """Who has all that was given: those very names, and those parts of the date of birth."""
+        family, given = self.names(form)
+        dated = table[:, DATE] & likeness.known_parts(self.born) == self.born
+        return np.asarray(dated & _has(family, table[:, FAMILY]) & _has(given, table[:, GIVEN]))
 
+    def whole(self, form: Form) -> bool:
+        return likeness.whole(self.born) and all(form.wording)
+
+    @cached_property
     def best(self) -> float:
-        """The bits of a perfect match."""
-        names = [
-            sum(field.exact for field in self.names(form)) - self._own_price(form) for form in self.forms
-        ]
+        """The bits of who is held with exactly what was given; such a person reaches no fewer."""
         [date] = likeness.birth_dates(self.born, np.array([self.born], np.int32))
+        names = (self._at_least(form) for form in self.forms if not form.swapped)
         return float(max(names) + self.date_bits[date])
+
+    def _at_least(self, form: Form) -> float:
+        """What is certain of the names of who has these and as many aliases."""
+        # One name alone may be the given name of who is held.
+        ways = (form, reading.swapped(form)) if form.wording.family and not form.wording.given else (form,)
+        price = self._weights.alias_prices[min(form.aliases, MOST_ALIASES)]
+        bits = (sum(field.exact for field in self.names(way)) - self._own_price(way) for way in ways)
+        return float(min(bits) - price)
 
     def of_date(self, born: int) -> str:
         [relation] = likeness.birth_dates(self.born, np.array([born], np.int32))
@@ -239,7 +247,8 @@ class Index:
     def matches(self, given: person_pb2.Person, limit: int, at_least: float = 0.0) -> list[Match]:
         """The best matches by name and date of birth, best first; identifiers are not looked at.
 
-        Who has exactly that name and date is a match whatever the bits.
+        Who has exactly what was given is a match whatever the bits, if it is a whole name and date, or such
+        that its best possible bits are as many as are asked for.
         """
         return self.answers(self.question(given), limit, at_least)
 
@@ -280,8 +289,8 @@ class Index:
         return self._match(question, question.forms[form], first + int(row))
 
     def best_possible(self, given: person_pb2.Person) -> float:
-        """The bits that a perfect match of what was given would reach."""
-        return self.question(given).best()
+        """The fewest bits of who has exactly what was given, but for those who have it as an alias."""
+        return self.question(given).best
 
     def threshold(self, false_alarms: float = 0.01) -> float:
         return self._weights.threshold(len(self), false_alarms)
@@ -292,8 +301,11 @@ class Index:
         places = np.concatenate([named, dated, self._rows.newest()])
         table = self._rows.table[places]
         bits = question.bits(form, table)
-        # In a large index the bits that are asked for may be more than a common name and a date are worth.
-        enough = (bits >= at_least) | question.exactly(form, table)
+        enough = bits >= at_least
+        # An alias has fewer bits than the same name of itself; and in a large index more may be asked for
+        # than a common name and a date are worth.
+        if question.best >= at_least or question.whole(form):
+            enough |= question.exactly(form, table)
         enough &= (table[:, PERSON] != NOBODY) & (table[:, FAMILY] != vocabulary.NONE)
         return places[enough], bits[enough]
 
@@ -353,9 +365,11 @@ def _evidence(field: str, comparison: str, bits: float) -> screening_pb2.Evidenc
     return screening_pb2.Evidence(field=field, comparison=comparison, bits=float(bits))
 
 
-def _exact(field: Field) -> Codes:
-    """The codes of the name itself; of no name where none was given."""
-    return field.near[field.levels == likeness.EXACT] if field.exact else _NO_NAME
+def _has(field: Field, codes: Codes) -> NDArray[np.bool_]:
+    """Where the name itself is held, or none was given."""
+    if field.missing:
+        return np.ones(len(codes), bool)
+    return np.isin(codes, field.near[field.levels == likeness.EXACT])
 
 
 def _level(field: Field, code: int) -> str:

@@ -201,7 +201,7 @@ def _doubt(
 
 
 def _thin(given: person_pb2.Person, question: Question, threshold: float) -> bool:
-    return not matching.named(given) or question.best() < threshold
+    return not matching.named(given) or question.best < threshold
 
 
 def _basis(
