@@ -29,6 +29,9 @@ DEAD = Counter("ppo_events_dead", "Records sent to the dead-letter topic.", ["gr
 # Takes one record; a Handler is one, and one for a foreign topic may be any other.
 Take: TypeAlias = Callable[[AsyncSession, Record], Awaitable[None]]
 
+# Takes the locks that a batch needs, in one order, before the first record takes effect.
+Hold: TypeAlias = Callable[[AsyncSession, Sequence[Record]], Awaitable[None]]
+
 # The handler of a record without a value, which means that its key is erased.
 ERASURE = "erasure"
 RETRY_SECONDS = 0.5
@@ -100,6 +103,7 @@ class Consumer:
         clock: Clock,
         kind: Callable[[Record], str] = lambda record: record.headers.get("ce_type", ""),
         batch: int = BATCH,
+        hold: Hold | None = None,
     ) -> None:
         """`kind` names the handler of a record; those of a foreign topic have no header that says it.
 
@@ -114,6 +118,7 @@ class Consumer:
         self._clock = clock
         self._kind: Callable[[Record], str] = lambda record: ERASURE if record.value is None else kind(record)
         self._batch = batch
+        self._hold = hold
 
     async def run(self) -> None:
         while True:
@@ -167,6 +172,8 @@ class Consumer:
             new = await self._inbox.admit(session, self._group, ids, now)
             await self._inbox.prune(session, now - timedelta(days=INBOX_DAYS))
             first = [record for one, record in _first_of_each(ids, used).items() if one in new]
+            if self._hold is not None:
+                await self._hold(session, first)
             for record in first:
                 await self._handlers[self._kind(record)](session, record)
         REPEATED.labels(self._group).inc(len(used) - len(first))

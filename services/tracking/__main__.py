@@ -119,6 +119,7 @@ class Parts:
             clock=clock,
             kind=told.kind,
             batch=TOGETHER,
+            hold=told.hold,
         )
 
     async def hear(self) -> None:

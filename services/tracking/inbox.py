@@ -1,6 +1,6 @@
 """What tracking hears: flags, arrests, movements in the suite's form and in that of prison systems."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from google.protobuf.message import Message
 from prometheus_client import Counter
@@ -12,8 +12,8 @@ from ppo.tracking.v1 import movement_pb2
 from services.prisons import hmpps
 from services.runtime import validation
 from services.runtime.broker import LARGEST_RECORD, Record
-from services.runtime.consumer import Handler, Take, Unreadable
-from services.tracking.take import Taking
+from services.runtime.consumer import Handler, Take, Unreadable, read
+from services.tracking.take import Taking, concerned, numbers
 
 FLAGS = "ppo.flagging.flags.v1"
 ARRESTS = "ppo.custody.arrests.v1"
@@ -46,6 +46,31 @@ class Inbox:
             _name(movement_pb2.Movement): Handler(movement_pb2.Movement, self._movement),
             HMPPS: self._event,
         }
+
+    async def hold(self, session: AsyncSession, records: Sequence[Record]) -> None:
+        """Everybody whom a batch is about, before it takes effect for the first of them."""
+        held, persons = list[str](), list[str]()
+        for record in records:
+            numbers, nominal_ids = self._concerned(record)
+            held += numbers
+            persons += nominal_ids
+        await self._taking.hold(session, held, persons)
+
+    def _concerned(self, record: Record) -> tuple[list[str], list[str]]:
+        """Prison numbers, and nominals; of what cannot be read nobody."""
+        try:
+            match self.kind(record):
+                case "ppo.flagging.v1.Flag":
+                    return concerned(read(record, flagging.Flag))
+                case "ppo.tracking.v1.Movement":
+                    return numbers(read(record, movement_pb2.Movement)), []
+                case "hmpps":
+                    told = hmpps.read(record.value or b"")
+                    return (numbers(told), []) if isinstance(told, movement_pb2.Movement) else ([], [])
+        except Unreadable:
+            return [], []
+        # What custody tells is keyed by the nominal; a count is of nobody.
+        return [], [record.key]
 
     async def _movement(self, session: AsyncSession, movement: movement_pb2.Movement) -> None:
         validation.check(movement)

@@ -6,7 +6,7 @@ from ppo.tracking.v1 import tracking_pb2 as pb
 from services.runtime import validation
 from services.runtime.database import Database
 from services.runtime.errors import Invalid
-from services.tracking.take import Fate, Taking
+from services.tracking.take import Fate, Taking, numbers
 
 # One transaction; a movement costs far less in it than alone.
 BATCH = 200
@@ -48,7 +48,9 @@ class Report:
 
     async def _take(self, batch: list[pb.ReportMovementsRequest]) -> None:
         fates: list[Fate] = []
+        concerned = [number for request in batch for number in numbers(request.movement)]
         async with self._database.transaction() as session:
+            await self._taking.hold(session, concerned, ())
             for request in batch:
                 fates.append(await self._taking.movement(session, request.movement))
         for fate in fates:

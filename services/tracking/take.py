@@ -1,6 +1,6 @@
 """Takes what becomes known of a person: a flag, a movement, something from custody."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import TypeAlias
 
@@ -14,7 +14,7 @@ from ppo.tracking.v1 import movement_pb2
 from ppo.tracking.v1 import tracking_pb2 as pb
 from services.people import identifiers
 from services.runtime.clock import Clock
-from services.runtime.database import lock
+from services.runtime.database import lock_all
 from services.runtime.errors import Invalid
 from services.tracking.casefile import Entry
 from services.tracking.models import DetentionCount, due
@@ -48,18 +48,33 @@ class Taking:
     ) -> pb.Case | None:
         return await self._settler.settle(session, nominal_id, self._clock.now(), occurred)
 
+    async def hold(self, session: AsyncSession, numbers: Iterable[str], nominal_ids: Iterable[str]) -> None:
+        """For whoever takes several at once: numbers first, then persons, each in one order everywhere.
+
+        The rows of organisations come last of all, as the transaction ends.
+        """
+        of_numbers = {number for number in numbers if number}
+        named = {nominal_id for nominal_id in nominal_ids if nominal_id}
+        held: set[str] = session.sync_session.info.setdefault(_HELD, set())
+        if of_numbers | named <= held:
+            return
+        await _hold(session, *of_numbers)
+        await lock_all(session, await persons.concerned(session, sorted(of_numbers), named))
+        held |= of_numbers | named
+
     # ---- flags
 
     async def flag(self, session: AsyncSession, flag: flagging.Flag) -> None:
+        await self.hold(session, *concerned(flag))
         if not await persons.take(session, flag):
             return
-        concerned = {flag.nominal_id}
+        affected = {flag.nominal_id}
         if flag.merged_into:
-            concerned.add(await persons.living(session, flag.nominal_id))
+            affected.add(await persons.living(session, flag.nominal_id))
         for identifier in flag.person.identifiers:
             before = await self._give(session, identifier, flag.nominal_id, flag.version)
-            concerned |= {before} if before else set()
-        for nominal_id in sorted(concerned):
+            affected |= {before} if before else set()
+        for nominal_id in sorted(affected):
             await self.settle(session, nominal_id)
 
     async def _give(
@@ -87,7 +102,7 @@ class Taking:
     async def _move(self, session: AsyncSession, movement: movement_pb2.Movement, recorded: datetime) -> Fate:
         if await facts.known(session, movement.movement_id):
             return pb.MOVEMENT_FATE_REPEATED
-        await _hold(session, movement.prison_number, movement.removed_prison_number)
+        await self.hold(session, numbers(movement), ())
         if movement.kind == movement_pb2.MOVEMENT_KIND_MERGE:
             return await self._merge(session, movement, recorded)
         holder = await persons.holder(session, NUMBER, movement.prison_number)
@@ -102,17 +117,17 @@ class Taking:
         self, session: AsyncSession, movement: movement_pb2.Movement, recorded: datetime
     ) -> Fate:
         """The removed number is the holder's of the kept one; the other way round where only it is known."""
-        numbers = (movement.prison_number, movement.removed_prison_number)
-        kept, removed = [await persons.holder(session, NUMBER, number) for number in numbers]
+        both = numbers(movement)
+        kept, removed = [await persons.holder(session, NUMBER, number) for number in both]
         holder = kept or removed
         if holder is None:
-            return await _park(session, movement, numbers, recorded)
+            return await _park(session, movement, both, recorded)
         await facts.record(session, _entry(movement, recorded), number=movement.prison_number)
         if kept and removed and kept != removed:
             for nominal_id in (kept, removed):
                 await facts.review_merge(session, movement.movement_id, nominal_id, self._clock.now())
             return pb.MOVEMENT_FATE_RECORDED
-        for number in numbers:
+        for number in both:
             await self._give(session, person_pb2.Identifier(kind=NUMBER, value=number), holder, 0)
         await self.settle(session, holder)
         return pb.MOVEMENT_FATE_RECORDED
@@ -160,10 +175,19 @@ def _recorded(told: custody.DetentionCounted, now: datetime) -> datetime:
     return told.recorded_time.ToDatetime(UTC) if told.HasField("recorded_time") else now
 
 
+def concerned(flag: flagging.Flag) -> tuple[list[str], list[str]]:
+    """The prison numbers and the nominals that a flag may say something new of."""
+    own = [one.value for one in flag.person.identifiers if one.kind == NUMBER]
+    return own, [flag.nominal_id, flag.merged_into]
+
+
+def numbers(movement: movement_pb2.Movement) -> list[str]:
+    return [movement.prison_number, movement.removed_prison_number]
+
+
 async def _hold(session: AsyncSession, *numbers: str) -> None:
     """Nobody is given a number while somebody else finds that nobody has it."""
-    for number in sorted(numbers):
-        await lock(session, _HELD + number)
+    await lock_all(session, [_HELD + number for number in numbers])
 
 
 async def _park(

@@ -7,7 +7,6 @@ from typing import Any
 
 from casework.v1 import casework_pb2 as casework
 from prometheus_client import Counter
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ppo.custody.v1 import custody_pb2
@@ -23,6 +22,7 @@ from services.tracking.models import CASEWORK, NOTICES, Delivery, Notice, Person
 from services.tracking.notices import BESIDES, Copy, Message, Subject, Told, notices
 from services.tracking.parties import parties
 from services.tracking.store import notices as store
+from services.tracking.store import numbering
 from services.tracking.watch import Board
 
 SENT = Counter("ppo_notices_sent", "Records of notices sent to organisations.", ["type", "state"])
@@ -164,10 +164,8 @@ class Teller:
         due: datetime | None,
         now: datetime,
     ) -> None:
-        # In one order everywhere, for each takes its organisation's row.
-        in_order = sorted(copies, key=lambda copy: copy.organisation)
-        rows = [await self._row(session, notice, copy, now) | {"due_time": due} for copy in in_order]
-        await session.execute(insert(Delivery).values(rows))
+        rows = [await self._row(session, notice, copy, now) | {"due_time": due} for copy in copies]
+        numbering.deliver(session, rows)
         state = pb.NoticeState.Name(pb.NoticeState.ValueType(notice.state))
         SENT.labels(notice_type(notice.type), state).inc(len(rows))
 
@@ -181,7 +179,6 @@ class Teller:
             "notice_id": notice.notice_id,
             "organisation": copy.organisation,
             "revision": notice.revision,
-            "number": await store.next_number(session, copy.organisation),
             "role": copy.role,
             "topic": topic,
             "key": copy.key,

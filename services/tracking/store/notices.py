@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import select
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
-from services.tracking.models import Delivery, Notice, Organisation
+from services.tracking.models import Delivery, Notice
+from services.tracking.store import numbering
 
 
 async def of_persons(session: AsyncSession, nominal_ids: Sequence[str]) -> Sequence[Notice]:
@@ -20,16 +20,6 @@ async def notice(session: AsyncSession, notice_id: str) -> Notice | None:
     return await session.get(Notice, notice_id)
 
 
-async def next_number(session: AsyncSession, organisation: str) -> int:
-    """Under the organisation's row, so that its records commit in the order of their numbers."""
-    first = insert(Organisation).values(organisation=organisation, last_number=1)
-    upsert = first.on_conflict_do_update(
-        index_elements=[Organisation.organisation], set_={"last_number": Organisation.last_number + 1}
-    )
-    number: int = (await session.execute(upsert.returning(Organisation.last_number))).scalar_one()
-    return number
-
-
 async def deliveries(session: AsyncSession, notice_id: str) -> Sequence[Delivery]:
     rows = select(Delivery).where(Delivery.notice_id == notice_id)
     return (await session.scalars(rows.order_by(Delivery.revision, Delivery.organisation))).all()
@@ -38,7 +28,9 @@ async def deliveries(session: AsyncSession, notice_id: str) -> Sequence[Delivery
 async def recipients(session: AsyncSession, notice_ids: Sequence[str]) -> Sequence[Delivery]:
     """The latest delivery to each organisation that was told any revision of any of these notices."""
     rows = select(Delivery).where(Delivery.notice_id.in_(notice_ids)).distinct(Delivery.organisation)
-    return (await session.scalars(rows.order_by(Delivery.organisation, Delivery.number.desc()))).all()
+    written = await session.scalars(rows.order_by(Delivery.organisation, Delivery.number.desc()))
+    latest = [*written, *numbering.waiting(session, notice_ids)]
+    return list({one.organisation: one for one in latest}.values())
 
 
 async def after(session: AsyncSession, organisation: str, number: int, limit: int) -> Sequence[Delivery]:

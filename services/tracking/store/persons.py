@@ -101,6 +101,15 @@ async def holder(session: AsyncSession, kind: int, value: str) -> str | None:
     return found if found is None else await living(session, found)
 
 
+async def concerned(session: AsyncSession, numbers: Sequence[str], nominal_ids: Collection[str]) -> set[str]:
+    """These nominals, those who hold the prison numbers, and whoever they live on in."""
+    kind = person_pb2.IDENTIFIER_KIND_PRISON_NUMBER
+    held = select(Identifier.nominal_id).where(Identifier.kind == kind, Identifier.value.in_(numbers))
+    found = {*nominal_ids, *(await session.scalars(held))}
+    into = select(Person.merged_into).where(Person.nominal_id.in_(found), Person.merged_into.is_not(None))
+    return found | {await living(session, one) for one in await session.scalars(into) if one}
+
+
 def _holder(kind: int, value: str) -> Select[str]:
     return select(Identifier.nominal_id).where(Identifier.kind == kind, Identifier.value == value)
 
