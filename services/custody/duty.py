@@ -53,11 +53,11 @@ def trigger_offences(reference: Reference, codes: Iterable[str], at: datetime) -
 
 def _probation(reference: Reference, owners: Iterable[str], at: datetime) -> Row | None:
     """Of the first owner whose probation offices have somebody on duty."""
-    rows = [row for row in reference.rows("probation_duty_contacts", at=at) if duty.on_duty(row, at)]
+    rota = duty.on_duty(reference, "probation_duty_contacts", at)
     for owner in owners:
         offices = {row.id for row in _serving(reference, "probation_offices", owner, at)}
-        if rota := [row for row in rows if row.text("office") in offices]:
-            return min(rota, key=lambda row: row.number("rank"))
+        if rung := next((row for row in rota if row.text("office") in offices), None):
+            return rung
     return None
 
 

@@ -1,7 +1,7 @@
 """Who of a police area can be rung at an instant."""
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, time, timedelta
 
 from services.runtime.reference import LONDON, Reference, Row
 
@@ -10,19 +10,31 @@ DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 def on_call(reference: Reference, *, owners: Iterable[str], at: datetime) -> Row | None:
     """The contact on duty of the first owner who has one; None where only the control room answers."""
-    for owner in owners:
-        rows = (row for row in reference.rows("duty_contacts", at=at) if row.text("ocu") == owner)
-        if rota := [row for row in rows if on_duty(row, at)]:
-            return min(rota, key=lambda row: row.number("rank"))
-    return None
+    rota = on_duty(reference, "duty_contacts", at)
+    return next((row for owner in owners for row in rota if row.text("ocu") == owner), None)
 
 
-def on_duty(row: Row, at: datetime) -> bool:
-    """Hours are London's; a shift that ends at or before its start ends the next day."""
+def on_duty(reference: Reference, table: str, at: datetime) -> list[Row]:
+    """Of a rota those on duty, the lowest rank first.
+
+    Hours are London's. A shift that ends at or before its start ends the next day, and is worked to its end by
+    whoever began it, though the rota has changed at midnight.
+    """
     now = at.astimezone(LONDON)
+    yesterday = datetime.combine(now.date() - timedelta(days=1), time(12), LONDON)
+    begun = [row for row in reference.rows(table, at=at) if _began(row, now)]
+    lasting = [row for row in reference.rows(table, at=yesterday) if _lasts(row, now)]
+    return sorted([*begun, *lasting], key=lambda row: row.number("rank"))
+
+
+def _began(row: Row, now: datetime) -> bool:
     clock, starts, ends = now.time(), row.time_of_day("starts"), row.time_of_day("ends")
-    began_today = DAYS[now.weekday()] in row.texts("days") and clock >= starts
-    if starts < ends:
-        return began_today and clock < ends
-    began_yesterday = DAYS[now.weekday() - 1] in row.texts("days") and clock < ends
-    return began_today or began_yesterday
+    today = DAYS[now.weekday()] in row.texts("days") and clock >= starts
+    return today and (clock < ends or ends <= starts)
+
+
+def _lasts(row: Row, now: datetime) -> bool:
+    """From yesterday."""
+    ends = row.time_of_day("ends")
+    yesterday = DAYS[now.weekday() - 1] in row.texts("days")
+    return yesterday and ends <= row.time_of_day("starts") and now.time() < ends

@@ -132,6 +132,11 @@ class Reference:
     def row(self, table: str, row_id: str, *, at: datetime) -> Row | None:
         return next((row for row in self.rows(table, at=at) if row.id == row_id), None)
 
+    def latest(self, table: str, *, at: datetime) -> Row:
+        """The first in force; where none is any more, the one that was so last."""
+        in_force = self.rows(table, at=at)
+        return in_force[0] if in_force else max(self._tables[table].rows, key=lambda row: row.effective_from)
+
     def follow(self, row: Row, column: str, *, at: datetime) -> Row:
         """The row that `column` names; the check at load promises one for as long as `row` is in force."""
         target = self.columns(row.table)[column].target

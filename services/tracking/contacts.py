@@ -14,7 +14,7 @@ def contact(
     """A person of whom nothing is known yet is the nominating OCU's to be rung about."""
     case = cases.get(asked.nominal_id, pb.Case())
     owners = [one for one in (case.ownership.owner, asked.nominating_ocu) if one]
-    rung = duty.on_call(reference, owners=owners, at=at) or reference.rows("control_rooms", at=at)[0]
+    rung = duty.on_call(reference, owners=owners, at=at) or reference.latest("control_rooms", at=at)
     return pb.Contact(
         nominal_id=asked.nominal_id,
         owner=case.ownership.owner,
