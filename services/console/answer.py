@@ -151,9 +151,14 @@ def _case(answer: custody.Answer) -> Iterator[tuple[str, str]]:
     yield "Owner", _owner(answer.ownership) + (" (of the first person below)" if several else "")
     if answer.ownership.interested_ocus:
         yield "Interested", ", ".join(answer.ownership.interested_ocus)
-    for label, manager in (("Police", answer.police_manager), ("Probation", answer.probation_manager)):
+    managers = (
+        ("Police", answer.police_manager, tracking.LEAD_POLICE),
+        ("Probation", answer.probation_manager, tracking.LEAD_PROBATION),
+    )
+    for label, manager, lead in managers:
         if manager.name or manager.telephone:
-            reached = (manager.name, manager.telephone, manager.organisation)
+            leads = "leads" if answer.lead == lead else ""
+            reached = (manager.name, manager.telephone, manager.organisation, leads)
             yield label, ", ".join(filter(None, reached))
 
 

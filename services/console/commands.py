@@ -3,6 +3,7 @@
 import typer
 
 from services.console import (
+    caseload,
     cases,
     check,
     custody,
@@ -52,6 +53,7 @@ app.command()(status.status)
 app.command()(stack.token)
 app.command()(check.check)
 app.command()(desk.desk)
+app.command()(caseload.caseload)
 app.add_typer(_custody, name="custody")
 app.add_typer(_nominals, name="nominals")
 app.add_typer(_register, name="register")

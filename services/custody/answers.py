@@ -94,6 +94,7 @@ def entrusted(case: tracking.Case | None) -> pb.Answer:
         police_manager=case.police_manager if case.HasField("police_manager") else None,
         probation_manager=case.probation_manager if case.HasField("probation_manager") else None,
         recall_requested=case.recall_requested,
+        lead=case.lead,
     )
 
 
@@ -126,8 +127,11 @@ def _news_of_case(new: pb.Answer, latest: pb.Answer) -> bool:
     return new.HasField("ownership") and _case(new) != _case(latest)
 
 
-def _case(answer: pb.Answer) -> tuple[tracking.Ownership, tracking.Manager, tracking.Manager, bool]:
-    return answer.ownership, answer.police_manager, answer.probation_manager, answer.recall_requested
+def _case(
+    answer: pb.Answer,
+) -> tuple[tracking.Ownership, tracking.Manager, tracking.Manager, tracking.Lead.ValueType, bool]:
+    managers = (answer.police_manager, answer.probation_manager, answer.lead)
+    return (answer.ownership, *managers, answer.recall_requested)
 
 
 def _said(

@@ -17,8 +17,8 @@ def on_call(reference: Reference, *, owners: Iterable[str], at: datetime) -> Row
 def on_duty(reference: Reference, table: str, at: datetime) -> list[Row]:
     """Of a rota those on duty, the lowest rank first.
 
-    Hours are London's. A shift that ends at or before its start ends the next day, and is worked to its end by
-    whoever began it, though the rota has changed at midnight.
+    Hours are London's. A shift that ends at or before its start ends the next day. Who began it works
+    it to its end, though the rota has changed at midnight.
     """
     now = at.astimezone(LONDON)
     yesterday = datetime.combine(now.date() - timedelta(days=1), time(12), LONDON)

@@ -47,7 +47,7 @@ TOGETHER = 20
 PRISONS = ("prisons", *reasons.TABLES)
 POLICE = ("areas", "ocus", "suites", "forums", "youth_offending_teams", "probation_offices", "drug_teams")
 # Who can be rung.
-CONTACTS = ("duty_contacts", "control_rooms")
+CONTACTS = ("duty_contacts", "control_rooms", "police_leads", "probation_leads")
 WORKERS = ("arrest_referral_teams", "carat_teams", "trigger_offences")
 PROVIDERS = ("housing_providers", "training_providers", "referral_desks")
 
@@ -105,7 +105,7 @@ class Parts:
         self.months = Months(database, clock, reference, clients.returns)
         self.tracking = Tracking(database, clock, reference, settler, self._taking, self.board, self.months)
         self.casework = Casework(database, clock)
-        self.gauges = Gauges(database, clock)
+        self.gauges = Gauges(database, clock, reference)
         self.runner = Runner(database, due, clock, {SETTLE: self._settle, LAPSE: self._taking.lapse})
         self._relay = Relay(database, outbox, clients.producer, clients.cluster, self._topics, clock)
         told = Inbox(self._taking, config.hmpps)

@@ -19,13 +19,13 @@ from services.runtime.database import Database, lock
 from services.runtime.errors import Denied, Illegal, Invalid, NotFound
 from services.runtime.reference import Reference
 from services.runtime.rpc import Context
-from services.tracking import contacts, journey
+from services.tracking import caseload, contacts, journey
 from services.tracking.casefile import CaseFile, Entry
 from services.tracking.models import Person, requests
 from services.tracking.months import Months
 from services.tracking.reporting import Report
 from services.tracking.settle import Settler
-from services.tracking.store import facts, notices, persons
+from services.tracking.store import facts, figures, notices, persons
 from services.tracking.take import Taking
 from services.tracking.watch import Board
 
@@ -176,6 +176,16 @@ class Tracking(TrackingServiceServicer):
         cases = {person.nominal_id: person.to_proto(now) for person in found}
         answered = (contacts.contact(self._reference, one, cases, now) for one in request.persons)
         return pb.ListContactsResponse(contacts=answered)
+
+    async def ListCaseloads(self, request: pb.ListCaseloadsRequest, _: Context) -> pb.ListCaseloadsResponse:
+        at = _time(request, "as_of_time", request.as_of_time) or self._clock.now()
+        if at > self._clock.now():
+            raise Invalid("as_of_time", "lies in the future")
+        async with self._database.transaction() as session:
+            held = await figures.held(session, at)
+        return pb.ListCaseloadsResponse(
+            caseloads=caseload.caseloads(held, caseload.guides(self._reference, at))
+        )
 
     # ---- notices
 

@@ -168,8 +168,8 @@ class CaseFile:
             return screening_pb2.FLAG_STATE_FLAGGED
         return screening_pb2.FLAG_STATE_NOT_FLAGGED
 
-    def latest(self, kind: type[M]) -> M | None:
-        found = self.of(kind)
+    def last(self, kind: type[M]) -> tuple[Entry, M] | None:
+        found = self._entries(kind)
         return found[-1] if found else None
 
     def of(self, kind: type[M]) -> list[M]:

@@ -22,6 +22,7 @@ def contact(
         police_manager=case.police_manager if case.HasField("police_manager") else None,
         probation_manager=case.probation_manager if case.HasField("probation_manager") else None,
         duty_contact=_duty(rung),
+        lead=case.lead,
     )
 
 

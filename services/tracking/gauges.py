@@ -1,6 +1,7 @@
 """What operations look at, counted every few seconds: no person and no identifier."""
 
 import asyncio
+from datetime import datetime
 
 import structlog
 from prometheus_client import Gauge
@@ -10,6 +11,8 @@ from ppo.tracking.v1 import tracking_pb2 as pb
 from services.runtime.clock import Clock
 from services.runtime.database import Database
 from services.runtime.errors import Unavailable
+from services.runtime.reference import Reference
+from services.tracking import caseload
 from services.tracking.models import notice_type
 from services.tracking.store import figures
 
@@ -21,6 +24,8 @@ PARKED_SECONDS = Gauge("ppo_movements_parked_seconds", "How long the oldest of t
 REVIEWS = Gauge("ppo_reviews", "What waits for somebody to look at it.", ["kind"])
 OWNERS = Gauge("ppo_owners", "PPOs, by the state of the ownership of their cases.", ["state"])
 OWNERLESS = Gauge("ppo_registrations_without_owner", "PPOs who have not exactly one owner now; must be 0.")
+CASELOAD = Gauge("ppo_caseload", "PPOs whose case an OCU has, to the nearest five.", ["ocu"])
+GUIDE = Gauge("ppo_caseload_guide", "How many its area planned for an OCU: a guide, no limit.", ["ocu"])
 
 LOOK_SECONDS = 5
 
@@ -28,9 +33,10 @@ log = structlog.get_logger()
 
 
 class Gauges:
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(self, database: Database, clock: Clock, reference: Reference) -> None:
         self._database = database
         self._clock = clock
+        self._reference = reference
 
     async def run(self) -> None:
         while True:
@@ -60,6 +66,15 @@ class Gauges:
         for word, count in reviews:
             REVIEWS.labels(word).set(count)
         await self._owners(session)
+        await self._caseloads(session, now)
+
+    async def _caseloads(self, session: AsyncSession, now: datetime) -> None:
+        guides = caseload.guides(self._reference, now)
+        owned = await figures.owned(session, now)
+        CASELOAD.clear()
+        for ocu, guide in guides.items():
+            CASELOAD.labels(ocu).set(caseload.rounded(owned.get(ocu, 0)))
+            GUIDE.labels(ocu).set(guide)
 
     async def _owners(self, session: AsyncSession) -> None:
         owners = await figures.owners(session, self._clock.now())

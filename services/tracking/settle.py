@@ -12,6 +12,7 @@ from services.runtime.database import lock
 from services.runtime.reference import Reference
 from services.tracking.casefile import LIMITS, CaseFile
 from services.tracking.evidence import Limits
+from services.tracking.leads import leads
 from services.tracking.models import Person, due, outbox
 from services.tracking.store import facts as fact_store
 from services.tracking.store import persons
@@ -117,12 +118,12 @@ def _doubts(file: CaseFile) -> Iterator[tuple[str, str, str]]:
 
 
 def _case(file: CaseFile, ownership: pb.Ownership, now: datetime) -> pb.Case:
-    state = file.state(now)
-    managers = file.latest(pb.AssignManagersRequest)
+    state, managed = file.state(now), leads(file, ownership, now)
     return pb.Case(
         ownership=ownership,
-        police_manager=managers.police if managers else None,
-        probation_manager=managers.probation if managers else None,
+        police_manager=managed.police,
+        probation_manager=managed.probation,
+        lead=managed.lead,
         strand=file.strand(now),
         recall_requested=bool(state.supervision and state.recall),
         legal_statuses=state.legal_statuses,

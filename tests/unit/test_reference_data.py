@@ -27,8 +27,10 @@ TABLES = [
     "ldgs",
     "ocus",
     "offences",
+    "police_leads",
     "primary_care_trusts",
     "prisons",
+    "probation_leads",
     "probation_offices",
     "published_figures",
     "referral_desks",
@@ -103,6 +105,20 @@ def test_every_ocu_has_a_suite_and_a_forum(birmingham: Reference) -> None:
 
     assert {row.text("ocu") for row in birmingham.rows("suites", at=AT)} == ocus
     assert {ocu for row in birmingham.rows("forums", at=AT) for ocu in row.texts("ocus")} == ocus
+
+
+@pytest.mark.parametrize("area", AREAS)
+@pytest.mark.parametrize("table", ["police_leads", "probation_leads"])
+def test_every_ocu_has_somebody_named_before_a_manager_is(area: str, table: str) -> None:
+    reference = Reference.load(REFERENCE / area)
+
+    assert sorted(row.text("ocu") for row in reference.rows(table, at=AT)) == ids(reference, "ocus")
+
+
+def test_a_tier_4_officer_works_from_an_office_of_the_ocu(birmingham: Reference) -> None:
+    for row in birmingham.rows("probation_leads", at=AT):
+        office = birmingham.follow(row, "office", at=AT)
+        assert row.text("ocu") in office.texts("ocus")
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
 from ppo.tracking.v1 import tracking_pb2 as pb
+from services.tracking.caseload import Held
 from services.tracking.models import CASEWORK, NOTICES, Delivery, Notice, Parked, Review, outbox
 
 # Of everybody who is on the register now: how many owners stand, and in which state.
@@ -27,6 +28,31 @@ _OWNERS = text(
     GROUP BY 1, 2
     """
 )
+
+# The cases of everybody who is on the register at an instant, as they stand now.
+_LIVE = """
+    SELECT live.nominal_id, standing.owner, standing.ownership
+    FROM (
+        SELECT DISTINCT nominal_id FROM episode
+        WHERE start_time <= :at AND (end_time IS NULL OR end_time > :at)
+    ) live
+    JOIN person ON person.nominal_id = live.nominal_id AND person.merged_into IS NULL
+    JOIN LATERAL (
+        SELECT owner, ownership FROM ownership
+        WHERE ownership.nominal_id = live.nominal_id AND superseded_time IS NULL AND effective_time <= :at
+        ORDER BY effective_time DESC LIMIT 1
+    ) standing ON standing.owner <> ''
+"""
+_HELD = text(
+    f"""
+    SELECT owned.ownership, stage.position FROM ({_LIVE}) owned
+    LEFT JOIN LATERAL (
+        SELECT position FROM stage WHERE stage.nominal_id = owned.nominal_id AND effective_time <= :at
+        ORDER BY effective_time DESC LIMIT 1
+    ) stage ON true
+    """
+)
+_OWNED = text(f"SELECT owner, count(*) FROM ({_LIVE}) owned GROUP BY owner")
 
 
 async def notices(session: AsyncSession) -> Sequence[tuple[int, int, int]]:
@@ -71,6 +97,20 @@ async def parked(session: AsyncSession) -> tuple[int, datetime | None]:
 async def reviews(session: AsyncSession) -> Sequence[tuple[str, int]]:
     rows = await session.execute(select(Review.kind, func.count()).group_by(Review.kind))
     return [(row[0], row[1]) for row in rows]
+
+
+async def held(session: AsyncSession, at: datetime) -> list[Held]:
+    rows = await session.execute(_HELD, {"at": at})
+    return [
+        Held(pb.Ownership.FromString(row.ownership), row.position or pb.POSITION_OTHER_OR_NOT_KNOWN)
+        for row in rows
+    ]
+
+
+async def owned(session: AsyncSession, now: datetime) -> dict[str, int]:
+    """How many cases each owner has."""
+    rows = await session.execute(_OWNED, {"at": now})
+    return {row[0]: row[1] for row in rows}
 
 
 async def owners(session: AsyncSession, now: datetime) -> Sequence[tuple[bool, int, int]]:

@@ -1,5 +1,6 @@
 """What is told of a case: managers, stages, homes, releases and disputes, and whose case it is then."""
 
+from datetime import UTC, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -23,8 +24,31 @@ async def test_managers_are_named_in_the_case(world: World) -> None:
 
     await (await world.tracking()).AssignManagers(request, timeout=SECONDS)
 
-    case = await world.case(ppo, lambda case: case.HasField("police_manager"))
-    assert (case.police_manager, case.probation_manager) == (police, probation)
+    case = await world.case(ppo, lambda case: case.police_manager == police)
+    assert (case.probation_manager, case.lead) == (probation, pb.LEAD_POLICE)
+
+
+async def test_a_case_names_both_managers_from_the_first_and_those_of_the_next_owner_after_a_move(
+    world: World,
+) -> None:
+    ppo = await world.known(Ppo(ocu="E3"))
+
+    first = await world.case(ppo, lambda case: True)
+    police = pb.Manager(name="PC Hill", organisation="E3")
+    request = asked(pb.AssignManagersRequest, ppo, police=police, probation=pb.Manager(name="Ann Wood"))
+    named = (await (await world.tracking()).AssignManagers(request, timeout=SECONDS)).case
+    moved = asked(
+        pb.SetResidenceRequest,
+        ppo,
+        kind=pb.RESIDENCE_KIND_HOME,
+        ocu="F2",
+        effective_time=stamp(named.recorded_time.ToDatetime(UTC) + timedelta(microseconds=1)),
+    )
+    after = (await (await world.tracking()).SetResidence(moved, timeout=SECONDS)).case
+
+    assert (first.police_manager.organisation, first.probation_manager.organisation) == ("E3", "probation-5")
+    assert (named.police_manager.name, named.probation_manager.name) == ("PC Hill", "Ann Wood")
+    assert (after.police_manager.organisation, after.probation_manager.organisation) == ("F2", "probation-6")
 
 
 async def test_a_stage_is_a_step_of_the_journey(world: World) -> None:

@@ -1,6 +1,8 @@
 """What operations see of notices and owners, through the real process."""
 
 import asyncio
+from datetime import timedelta
+from typing import Any
 from uuid import uuid4
 
 import grpc
@@ -10,16 +12,18 @@ from casework.v1 import casework_pb2 as casework
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ppo.tracking.v1 import tracking_pb2 as pb
+from services.runtime import channel
 from services.runtime.database import Database
 from services.runtime.policy import Viewer
 from services.tracking.models import SCHEMA, outbox
 from services.tracking.store import figures
-from tests.integration.tracking.running import NOW, SECONDS, Ppo, World, december, hmpps
+from tests.integration.tracking.running import NOW, REGISTERED, SECONDS, Ppo, World, december, hmpps, stamp
 
 RECEPTIONS = 'ppo_notices{{state="NOTICE_STATE_{}",type="NOTICE_TYPE_PRISON_RECEPTION"}}'
 CONFIRMED, RETRACTED = RECEPTIONS.format("CONFIRMED"), RECEPTIONS.format("RETRACTED")
 OVERDUE = 'ppo_notices_overdue{type="NOTICE_TYPE_PRISON_TRANSFER"}'
 INTERIM = 'ppo_owners{state="OWNERSHIP_STATE_INTERIM"}'
+TICK = timedelta(microseconds=1)
 OWNERLESS = "ppo_registrations_without_owner"
 
 
@@ -148,6 +152,33 @@ async def test_a_ppo_without_an_owner_is_counted(world: World) -> None:
         superuser.execute("DELETE FROM tracking.ownership WHERE nominal_id = %s", [ppo.nominal_id])
 
     await until(world, OWNERLESS, before + 1)
+
+
+async def test_an_ocus_cases_are_counted_beside_the_guide_and_only_roughly_in_a_metric(world: World) -> None:
+    before = await caseload(world, "F3")
+    for _ in range(3):
+        await world.lives(await world.known(Ppo(ocu="D1")), "F3")
+
+    after = await caseload(world, "F3")
+
+    assert (before.cases, after.cases, after.guide) == (0, 3, 30)
+    await until(world, 'ppo_caseload{ocu="F3"}', 5)
+    assert await world.processes.metric('ppo_caseload_guide{ocu="F3"}') == 30
+    assert (await caseload(world, "F3", as_of_time=stamp(december(1)))).cases == 3
+    assert (await caseload(world, "F3", as_of_time=stamp(REGISTERED - TICK))).cases == 0
+
+
+async def test_no_caseload_of_the_future_is_told(world: World) -> None:
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await caseload(world, "F3", as_of_time=stamp(NOW + timedelta(days=1)))
+
+    assert channel.violations(refused.value) == [("as_of_time", "lies in the future")]
+
+
+async def caseload(world: World, ocu: str, **asked: Any) -> pb.Caseload:
+    service = await world.tracking("returns_officer", "birmingham")
+    counted = await service.ListCaseloads(pb.ListCaseloadsRequest(**asked), timeout=SECONDS)
+    return next(one for one in counted.caseloads if one.owner == ocu)
 
 
 async def test_what_a_provider_was_not_sent_yet_counts_as_undelivered(world: World) -> None:

@@ -291,7 +291,14 @@ class Tracking(tracking_pb2_grpc.TrackingServiceServicer):
         self.ownership = tracking.Ownership()
         self.contacts: dict[str, tracking.Contact] = {}
         self.planned: dict[str, Date] = {}
+        self.caseloads: list[tracking.Caseload] = []
         self.refusal: Refusal | None = None
+
+    async def ListCaseloads(
+        self, request: tracking.ListCaseloadsRequest, context: object
+    ) -> tracking.ListCaseloadsResponse:
+        self._ask(request)
+        return tracking.ListCaseloadsResponse(caseloads=self.caseloads)
 
     async def ReportMovements(
         self, request: AsyncIterator[tracking.ReportMovementsRequest], context: object

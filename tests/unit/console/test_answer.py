@@ -43,12 +43,14 @@ def test_owner_and_both_managers_are_shown_with_their_telephones() -> None:
         tracking.Manager(name="PC Shah", telephone="0121 496 0001", organisation="E3")
     )
     said.probation_manager.MergeFrom(tracking.Manager(name="Ms Bell", telephone="0121 496 0002"))
+    said.lead = tracking.LEAD_PROBATION
 
     shown = page(said)
 
     assert "Owner E3, by O6 Interested D3, F2" in shown
     assert "Police PC Shah, 0121 496 0001, E3" in shown
-    assert "Probation Ms Bell, 0121 496 0002" in shown
+    assert "E3, leads" not in shown
+    assert "Probation Ms Bell, 0121 496 0002, leads" in shown
 
 
 @pytest.mark.parametrize(

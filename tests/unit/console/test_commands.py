@@ -19,7 +19,7 @@ from services.runtime.identity import Verifier
 from tests.unit.console.conftest import Run, Served
 
 COMMANDS = [
-    *("up", "down", "status", "token", "check", "desk", "demo"),
+    *("up", "down", "status", "token", "check", "desk", "demo", "caseload"),
     *(f"custody {name}" for name in ("book-in", "identify", "confirm", "test", "dispose", "list", "watch")),
     *("custody referrals", "nominals import", "nominals find", "nominals show"),
     *("register import", "register show", "register list"),

@@ -1,4 +1,4 @@
-"""Who is on duty at an instant: midnight, both changes of the clock, a rota that changes, has a gap or ends."""
+"""Who is on duty at an instant: midnight, the clock changed, a rota that changes, has a gap or ends."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -91,7 +91,9 @@ def test_in_spring_the_hour_that_is_left_out_is_nobodys(rung: Rung, at: str, who
 )
 def test_in_autumn_the_hour_that_comes_twice_is_worked_twice(rung: Rung, at: str, who: str) -> None:
     rota = (
-        shift("night", "00:00", "02:00") + shift("morning", "02:00", "12:00") + shift("late", "12:00", "00:00")
+        shift("night", "00:00", "02:00")
+        + shift("morning", "02:00", "12:00")
+        + shift("late", "12:00", "00:00")
     )
 
     assert rung(rota, at) == who
