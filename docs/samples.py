@@ -62,7 +62,7 @@ def notice(
     message = notice_pb2.Notice(
         notice_id="0d4c1b6e-7a3f-5c1e-9b2a-41f6c8e5d702",
         revision=1,
-        state=tracking_pb2.NOTICE_STATE_CONFIRMED,
+        state=tracking_pb2.NOTICE_STATE_PROVISIONAL,
         type=kind,
         recorded_time=at("2004-12-07T10:15:04"),
         due_time=at("2004-12-08T00:00:00"),

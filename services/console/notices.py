@@ -91,8 +91,10 @@ def _show(sent: tracking.SentNotice, *, as_json: bool) -> None:
     if as_json:
         output.emit(notice)
         return
-    output.show(f"{sent.number:>4}  {line(notice)}")
-    output.show(f"      {'; '.join([*_asked(notice, sent), _named(notice)])}")
+    # What only confirms is there to be read, and catches nobody's eye.
+    style = "dim" if notice.silent else None
+    output.show(f"{sent.number:>4}  {line(notice)}", style=style)
+    output.show(f"      {'; '.join([*_asked(notice, sent), _named(notice)])}", style=style)
 
 
 def ack(
@@ -220,7 +222,7 @@ def line(notice: pb.Notice) -> str:
 
 
 def summary(notice: pb.Notice) -> str:
-    state = _STATES.get(notice.state, f"{HELD}: ")
+    state = "confirmed: " if notice.silent else _STATES.get(notice.state, f"{HELD}: ")
     what = output.word(tracking.NoticeType, notice.type)
     return f"{state}{what}: {', '.join(filter(None, (whom(notice), *_happened(notice))))}"
 

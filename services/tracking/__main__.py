@@ -4,6 +4,7 @@ import asyncio
 import os
 import sys
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 from casework.v1 import casework_pb2
@@ -61,6 +62,8 @@ class Settings(settings.Settings):
     hmpps: str = "hmpps.domain-events"
     # The information-sharing protocol that notices are disclosed under.
     protocol: str = "2004-1"
+    # How long a notice is provisional: until then a suite or a prison may take back what it has entered.
+    hold_minutes: float = 45
 
 
 async def main() -> None:
@@ -100,7 +103,8 @@ class Parts:
         database, self._cluster = clients.database, clients.cluster
         self._topics = config.topics.of_each(reference.ids)
         self.board = Board(database, clients.bell)
-        settler = Settler(reference, Teller(self.board, config.protocol))
+        hold = timedelta(minutes=config.hold_minutes)
+        settler = Settler(reference, Teller(self.board, config.protocol, hold))
         self._taking = Taking(settler, clock)
         self.months = Months(database, clock, reference, clients.returns)
         self.tracking = Tracking(database, clock, reference, settler, self._taking, self.board, self.months)

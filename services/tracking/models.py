@@ -242,6 +242,7 @@ class Notice(Base):
     revision: Mapped[int]
     state: Mapped[small] = mapped_column(comment="ppo.tracking.v1.NoticeState")
     recorded_time: Mapped[instant]
+    hold_time: Mapped[maybe_instant] = mapped_column(comment="When it is confirmed; None once it is")
 
 
 class Organisation(Base):
@@ -275,6 +276,9 @@ class Delivery(Base):
     state: Mapped[small] = mapped_column(comment="ppo.tracking.v1.NoticeState")
     recorded_time: Mapped[instant]
     due_time: Mapped[maybe_instant]
+    silent: Mapped[bool] = mapped_column(
+        server_default=text("false"), comment="It confirms what the organisation had already"
+    )
     acknowledged_time: Mapped[maybe_instant]
     register_date: Mapped[maybe_day] = mapped_column(
         comment="Of entry on the housing register, as acknowledged"

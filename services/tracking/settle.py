@@ -58,11 +58,8 @@ class Settler:
         ownership = decision.ownership if decision else pb.Ownership(state=pb.OWNERSHIP_STATE_NONE)
         case = _case(file, ownership, now)
         await self._publish(session, person, case, now)
-        await self.teller.tell(session, person, older, file, case, now)
-        if next_time is None:
-            await due.drop(session, SETTLE, nominal_id)
-        else:
-            await due.put(session, SETTLE, nominal_id, next_time)
+        hold_ends = await self.teller.tell(session, person, older, file, case, now)
+        await _put(session, nominal_id, next_time, hold_ends)
         return person.to_proto(now)
 
     async def _leave(
@@ -77,8 +74,8 @@ class Settler:
         )
         await self._publish(session, person, gone, now)
         # Who had the case is told that this flag is no more.
-        await self.teller.tell(session, person, older, file, _case(file, last, now), now)
-        await due.drop(session, SETTLE, person.nominal_id)
+        hold_ends = await self.teller.tell(session, person, older, file, _case(file, last, now), now)
+        await _put(session, person.nominal_id, hold_ends)
         return person.to_proto(now)
 
     async def file(self, session: AsyncSession, person: Person) -> CaseFile:
@@ -99,6 +96,15 @@ class Settler:
             return
         person.case, person.case_version = content, person.case_version + 1
         await outbox.append(session, CASES, person.nominal_id, person.to_proto(now), time=now)
+
+
+async def _put(session: AsyncSession, nominal_id: str, *times: datetime | None) -> None:
+    """The next instant at which time alone changes something."""
+    following = min((at for at in times if at is not None), default=None)
+    if following is None:
+        await due.drop(session, SETTLE, nominal_id)
+    else:
+        await due.put(session, SETTLE, nominal_id, following)
 
 
 def _stages(file: CaseFile) -> Iterator[tuple[datetime, int]]:

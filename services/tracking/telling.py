@@ -2,8 +2,9 @@
 
 import uuid
 from collections.abc import Iterable, Sequence
-from datetime import datetime
-from typing import Any
+from datetime import datetime, timedelta
+from itertools import chain
+from typing import Any, TypeAlias
 
 from casework.v1 import casework_pb2 as casework
 from prometheus_client import Counter
@@ -18,6 +19,7 @@ from services.runtime.policy import Viewer
 from services.tracking import news
 from services.tracking.casefile import CaseFile
 from services.tracking.changes import Change
+from services.tracking.holding import held_until
 from services.tracking.models import CASEWORK, NOTICES, Delivery, Notice, Person, notice_type, outbox
 from services.tracking.notices import BESIDES, Copy, Message, Subject, Told, notices
 from services.tracking.parties import parties
@@ -25,9 +27,15 @@ from services.tracking.store import notices as store
 from services.tracking.store import numbering
 from services.tracking.watch import Board
 
+NoticeState: TypeAlias = pb.NoticeState.ValueType
+
 SENT = Counter("ppo_notices_sent", "Records of notices sent to organisations.", ["type", "state"])
 
-CONFIRMED, RETRACTED = pb.NOTICE_STATE_CONFIRMED, pb.NOTICE_STATE_RETRACTED
+PROVISIONAL, CONFIRMED, RETRACTED = (
+    pb.NOTICE_STATE_PROVISIONAL,
+    pb.NOTICE_STATE_CONFIRMED,
+    pb.NOTICE_STATE_RETRACTED,
+)
 MESSAGES: dict[str, type[Message]] = {
     notice_pb2.Notice.DESCRIPTOR.full_name: notice_pb2.Notice,
     casework.CaseNotice.DESCRIPTOR.full_name: casework.CaseNotice,
@@ -37,9 +45,10 @@ NAMESPACE = uuid.UUID("7c1d9a52-5b0e-4f61-9d43-0a6c2f1b8e77")
 
 
 class Teller:
-    def __init__(self, board: Board, protocol: str) -> None:
+    def __init__(self, board: Board, protocol: str, hold: timedelta) -> None:
         self._board = board
         self._protocol = protocol
+        self._hold = hold
 
     async def tell(
         self,
@@ -49,8 +58,8 @@ class Teller:
         file: CaseFile,
         case: pb.Case,
         now: datetime,
-    ) -> None:
-        """What was told of a nominal that lives on in this one is not told again."""
+    ) -> datetime | None:
+        """When the next hold ends. What was told of a nominal that lives on in this one is not told again."""
         known = await store.of_persons(session, [person.nominal_id, *(one.nominal_id for one in older)])
         rows = [row for row in known if row.state != RETRACTED]
         own = {(row.type, row.cause): row for row in rows if row.nominal_id == person.nominal_id}
@@ -59,12 +68,15 @@ class Teller:
         standing = others | own
         merged = bool(person.merged_into)
         changes = news.cleared(own, now) if merged else news.news(file, standing, now)
-        for change in changes:
-            await self._tell(session, person, file, case, change, standing, now)
+        sent = [await self._tell(session, person, file, case, change, standing, now) for change in changes]
         current = {key for change in changes for key in _keys(change)}
         for key, row in own.items():
             if key not in current and not merged:
                 await self._retract(session, row, now)
+            elif row.hold_time is not None and row.hold_time <= now:
+                await self._confirm(session, row, now)
+        held = (row.hold_time for row in (*own.values(), *chain.from_iterable(sent)))
+        return min((ends for ends in held if ends is not None), default=None)
 
     async def _tell(
         self,
@@ -75,11 +87,12 @@ class Teller:
         change: Change,
         standing: dict[news.Key, Notice],
         now: datetime,
-    ) -> None:
+    ) -> list[Notice]:
+        """The notices that were sent."""
         what = {kind: news.text(change, kind) for kind, _ in _keys(change)}
         known = [standing.get(key) for key in _keys(change)]
         if all(row is not None and row.told == what[row.type] for row in known):
-            return
+            return []
         subject = self._subject(person, file, case, now)
         # Of what ends a case, or is told after its end, those are told whose case it was.
         own_parties = parties(
@@ -90,11 +103,15 @@ class Teller:
             at=now,
         )
         before = await self._told_before(session, person, change, standing)
+        until, sent = held_until(change, self._hold, now), list[Notice]()
         for told in notices(change, subject, own_parties, before):
             row = standing.get((told.type, told.cause))
             said = what[told.type]
             if row is None or (row.told != said and row.nominal_id == person.nominal_id):
-                await self._send(session, person.nominal_id, told, said, now)
+                notice = await self._revise(session, person.nominal_id, told, said, until, now)
+                await self._send(session, notice, told, now)
+                sent.append(notice)
+        return sent
 
     async def _told_before(
         self, session: AsyncSession, person: Person, change: Change, standing: dict[news.Key, Notice]
@@ -123,18 +140,24 @@ class Teller:
             held_at=file.state(now).prison,
         )
 
-    async def _send(
-        self, session: AsyncSession, nominal_id: str, told: Told, what: str, now: datetime
-    ) -> None:
-        notice = await self._revise(session, nominal_id, told, what, now)
+    async def _send(self, session: AsyncSession, notice: Notice, told: Told, now: datetime) -> None:
         copies = {copy.organisation: copy for copy in told.copies}
         if notice.revision > 1:
             for before in await store.recipients(session, [notice.notice_id]):
                 copies.setdefault(before.organisation, _again(before, told.copies))
-        await self._deliver(session, notice, list(copies.values()), told.due, now)
+        rows = [
+            await self._row(session, notice, copy, now) | {"due_time": told.due} for copy in copies.values()
+        ]
+        self._deliver(session, notice, rows)
 
     async def _revise(
-        self, session: AsyncSession, nominal_id: str, told: Told, what: str, now: datetime
+        self,
+        session: AsyncSession,
+        nominal_id: str,
+        told: Told,
+        what: str,
+        until: datetime | None,
+        now: datetime,
     ) -> Notice:
         """The notice in its next revision; one that was retracted may come to be so after all."""
         notice_id = str(uuid.uuid5(NAMESPACE, f"{nominal_id}/{told.type}/{told.cause}"))
@@ -144,34 +167,47 @@ class Teller:
                 notice_id=notice_id, nominal_id=nominal_id, type=told.type, cause=told.cause, revision=0
             )
             session.add(notice)
-        notice.told, notice.state, notice.recorded_time = what, CONFIRMED, now
+        notice.told, notice.recorded_time, notice.hold_time = what, now, until
+        notice.state = CONFIRMED if until is None else PROVISIONAL
         notice.revision += 1
         await session.flush()
         return notice
 
     async def _retract(self, session: AsyncSession, notice: Notice, now: datetime) -> None:
-        notice.state, notice.recorded_time = RETRACTED, now
+        told = await self._end_hold(session, notice, RETRACTED, now)
+        rows = [await self._row(session, notice, _again(before, ()), now) for before in told]
+        self._deliver(session, notice, rows)
+
+    async def _confirm(self, session: AsyncSession, notice: Notice, now: datetime) -> None:
+        """Whoever has acknowledged what is confirmed is asked for nothing anew."""
+        told = await self._end_hold(session, notice, CONFIRMED, now)
+        rows = [
+            await self._row(session, notice, _again(before, ()), now, silent=True)
+            | {name: getattr(before, name) for name in ("due_time", "acknowledged_time", "register_date")}
+            for before in told
+        ]
+        self._deliver(session, notice, rows)
+
+    async def _end_hold(
+        self, session: AsyncSession, notice: Notice, state: NoticeState, now: datetime
+    ) -> Sequence[Delivery]:
+        """Whoever was told of it, each with the latest that they were."""
+        notice.state, notice.recorded_time, notice.hold_time = state, now, None
         notice.revision += 1
         await session.flush()
-        told = await store.recipients(session, [notice.notice_id])
-        await self._deliver(session, notice, [_again(before, ()) for before in told], None, now)
+        return await store.recipients(session, [notice.notice_id])
 
-    async def _deliver(
-        self,
-        session: AsyncSession,
-        notice: Notice,
-        copies: Sequence[Copy],
-        due: datetime | None,
-        now: datetime,
-    ) -> None:
-        rows = [await self._row(session, notice, copy, now) | {"due_time": due} for copy in copies]
+    def _deliver(self, session: AsyncSession, notice: Notice, rows: Sequence[dict[str, Any]]) -> None:
         numbering.deliver(session, rows)
         state = pb.NoticeState.Name(pb.NoticeState.ValueType(notice.state))
         SENT.labels(notice_type(notice.type), state).inc(len(rows))
 
-    async def _row(self, session: AsyncSession, notice: Notice, copy: Copy, now: datetime) -> dict[str, Any]:
+    async def _row(
+        self, session: AsyncSession, notice: Notice, copy: Copy, now: datetime, *, silent: bool = False
+    ) -> dict[str, Any]:
         """Hands the record to the outbox; returns how it stands in the ledger."""
         message, viewer = _stamped(copy.message, notice, now), Viewer(copy.role, copy.organisation)
+        message.silent = silent
         topic, event_id = _topic(copy), f"{notice.notice_id}/{notice.revision}"
         await outbox.append(session, topic, copy.key, message, time=now, audience=viewer, event_id=event_id)
         self._board.ring(session, copy.organisation)
@@ -187,6 +223,7 @@ class Teller:
             "record": policy.project(message, viewer).SerializeToString(),
             "state": notice.state,
             "recorded_time": now,
+            "silent": silent,
         }
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from itertools import takewhile
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -57,14 +58,16 @@ async def latest(
 
 
 async def sent(session: AsyncSession, notice_id: str, organisation: str, revision: int) -> Sequence[Delivery]:
-    """The revision, or for 0 the latest, last of all that the organisation was sent before it; locked.
+    """The revision, or for 0 the latest, and all that the organisation was sent before it; locked.
 
-    Empty where it was sent none such.
+    What only confirms the revision is settled with it. Empty where it was sent none such.
     """
     rows = select(Delivery).where(Delivery.notice_id == notice_id, Delivery.organisation == organisation)
     every = (await session.scalars(rows.order_by(Delivery.revision).with_for_update())).all()
     had = [one for one in every if not revision or one.revision <= revision]
-    return had if had and revision in (0, had[-1].revision) else []
+    if not had or revision not in (0, had[-1].revision):
+        return []
+    return [*had, *takewhile(lambda one: one.silent, every[len(had) :])]
 
 
 def settle(had: Sequence[Delivery], now: datetime) -> datetime:

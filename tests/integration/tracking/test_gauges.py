@@ -20,7 +20,7 @@ from services.tracking.store import figures
 from tests.integration.tracking.running import NOW, REGISTERED, SECONDS, Ppo, World, december, hmpps, stamp
 
 RECEPTIONS = 'ppo_notices{{state="NOTICE_STATE_{}",type="NOTICE_TYPE_PRISON_RECEPTION"}}'
-CONFIRMED, RETRACTED = RECEPTIONS.format("CONFIRMED"), RECEPTIONS.format("RETRACTED")
+PROVISIONAL, RETRACTED = RECEPTIONS.format("PROVISIONAL"), RECEPTIONS.format("RETRACTED")
 OVERDUE = 'ppo_notices_overdue{type="NOTICE_TYPE_PRISON_TRANSFER"}'
 INTERIM = 'ppo_owners{state="OWNERSHIP_STATE_INTERIM"}'
 TICK = timedelta(microseconds=1)
@@ -33,16 +33,16 @@ async def until(world: World, metric: str, value: float) -> None:
             await asyncio.sleep(0.1)
 
 
-async def test_a_notice_that_is_retracted_is_not_counted_as_confirmed_any_more(world: World) -> None:
+async def test_a_notice_that_is_retracted_is_not_counted_as_it_was_any_more(world: World) -> None:
     ppo = await world.known(Ppo(ocu="F1"))
     await world.publish(hmpps("received", ppo.number, december(1), "ADMISSION", "BMI", "N"))
-    await until(world, CONFIRMED, 1)
+    await until(world, PROVISIONAL, 1)
 
     ppo.annulled = True
     await world.flag(ppo)
 
     await until(world, RETRACTED, 1)
-    assert await world.processes.metric(CONFIRMED) == 0
+    assert await world.processes.metric(PROVISIONAL) == 0
 
 
 async def test_an_acknowledged_revision_settles_those_before_it_and_a_retraction_the_rest(

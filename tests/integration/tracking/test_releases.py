@@ -60,7 +60,7 @@ async def test_a_provider_is_told_that_the_date_is_lost(world: World) -> None:
     records = await world.records(HOUSING, 4, key=world.case_reference(ppo))
     told = [casework_notice(one) for one in records]
     assert [(one.kind, one.state) for one in told] == [
-        (casework.CASE_NOTICE_KIND_HOUSING_NEEDED, casework.CASE_NOTICE_STATE_CONFIRMED),
+        (casework.CASE_NOTICE_KIND_HOUSING_NEEDED, casework.CASE_NOTICE_STATE_PROVISIONAL),
         (casework.CASE_NOTICE_KIND_AVAILABLE_FROM, casework.CASE_NOTICE_STATE_CONFIRMED),
         (casework.CASE_NOTICE_KIND_DATE_CANCELLED, casework.CASE_NOTICE_STATE_CONFIRMED),
         (casework.CASE_NOTICE_KIND_AVAILABLE_FROM, casework.CASE_NOTICE_STATE_RETRACTED),
