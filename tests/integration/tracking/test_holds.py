@@ -1,4 +1,4 @@
-"""A notice leaves at once as provisional; the end of the hold confirms it silently, a reversal retracts it."""
+"""A notice leaves at once as provisional; the hold confirms it silently, a reversal retracts it."""
 
 from datetime import datetime, timedelta
 from uuid import uuid4
