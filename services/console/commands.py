@@ -10,6 +10,7 @@ from services.console import (
     decisions,
     demo,
     desk,
+    disputes,
     movements,
     nominals,
     notices,
@@ -42,6 +43,7 @@ _journey = _group("Where a PPO is in the justice process.")
 _release = _group("When a prisoner is to be let out.")
 _housing = _group("Whether somebody in custody has a home.")
 _owner = _group("Whose case a PPO is.")
+_dispute = _group("Whose case a PPO is, where two OCUs disagree.")
 _notices = _group("What each organisation is told.")
 _return = _group("An area's month, counted, checked and sent.")
 _bench = _group("How fast and how right it is, measured on this machine.")
@@ -63,6 +65,7 @@ app.add_typer(_journey, name="journey")
 app.add_typer(_release, name="release")
 app.add_typer(_housing, name="housing")
 app.add_typer(_owner, name="owner")
+app.add_typer(_dispute, name="dispute")
 app.add_typer(_notices, name="notices")
 app.add_typer(_return, name="return")
 app.add_typer(_bench, name="bench")
@@ -102,6 +105,9 @@ _release.command()(prisoners.plan)
 _release.command()(prisoners.cancel)
 _housing.command()(prisoners.tenancy)
 _owner.command()(cases.explain)
+_dispute.command("raise")(disputes.contest)
+_dispute.command()(disputes.decide)
+_dispute.command("list")(disputes.listed)
 _notices.command()(notices.watch)
 _notices.command()(notices.ack)
 _notices.command()(notices.trace)

@@ -107,7 +107,7 @@ def decide(
         registration_id=registration,
         decision=details.value(flagging.NominationDecision, decision, "DECISION"),
         forum_id=forum,
-        votes=_votes(agrees, disagrees),
+        votes=votes(agrees, disagrees),
         doubtful=doubtful,
         reason=reason,
     )
@@ -193,7 +193,7 @@ def remove(
         registration_id=registration,
         reason=details.value(flagging.RemovalReason, reason, "--reason"),
         forum_id=forum,
-        votes=_votes(agrees, disagrees),
+        votes=votes(agrees, disagrees),
     )
     if at:
         request.effective_time.CopyFrom(details.instant(at, "--at"))
@@ -238,11 +238,11 @@ def _conviction(text: str) -> flagging.Conviction:
     return flagging.Conviction(conviction_date=on, reference=reference)
 
 
-def _votes(agrees: Iterable[str] | None, disagrees: Iterable[str] | None) -> list[flagging.Vote]:
-    votes = [(agency, True) for agency in agrees or ()] + [(agency, False) for agency in disagrees or ()]
+def votes(agrees: Iterable[str] | None, disagrees: Iterable[str] | None) -> list[flagging.Vote]:
+    told = [(agency, True) for agency in agrees or ()] + [(agency, False) for agency in disagrees or ()]
     return [
         flagging.Vote(agency=details.value(flagging.Agency, agency, "--agrees, --disagrees"), agrees=agreed)
-        for agency, agreed in votes
+        for agency, agreed in told
     ]
 
 

@@ -129,6 +129,10 @@ class Reference:
         day = _london_day(at)
         return [row for row in self._tables[table].rows if row.in_force(day)]
 
+    def history(self, table: str, row_id: str) -> list[Row]:
+        """Its rows, one after the other in time."""
+        return self._tables[table].of(row_id)
+
     def row(self, table: str, row_id: str, *, at: datetime) -> Row | None:
         return next((row for row in self.rows(table, at=at) if row.id == row_id), None)
 

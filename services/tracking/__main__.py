@@ -28,6 +28,7 @@ from services.runtime.reference import Reference
 from services.runtime.relay import Relay
 from services.runtime.rpc import Gate
 from services.runtime.server import Server, credentials
+from services.tracking import forums
 from services.tracking.api import Tracking
 from services.tracking.casework import Casework
 from services.tracking.gauges import Gauges
@@ -46,7 +47,8 @@ HEARD = (FLAGS, ARRESTS, MOVEMENTS)
 # Each holds the rows of several organisations until they commit, and a call waits 3 seconds for those.
 TOGETHER = 20
 PRISONS = ("prisons", *reasons.TABLES)
-POLICE = ("areas", "ocus", "suites", "forums", "youth_offending_teams", "probation_offices", "drug_teams")
+FORUMS = ("forums", "core_priority_groups")
+POLICE = ("areas", "ocus", "suites", "youth_offending_teams", "probation_offices", "drug_teams")
 # Who can be rung.
 CONTACTS = ("duty_contacts", "control_rooms", "police_leads", "probation_leads")
 WORKERS = ("arrest_referral_teams", "carat_teams", "trigger_offences")
@@ -142,8 +144,11 @@ class Parts:
 async def serve(config: Settings) -> None:
     telemetry.start_logs("tracking")
     clock = Clock(config.clock)
-    reference = Reference.load(config.reference, (*PRISONS, *POLICE, *CONTACTS, *WORKERS, *PROVIDERS))
+    reference = Reference.load(
+        config.reference, (*PRISONS, *POLICE, *FORUMS, *CONTACTS, *WORKERS, *PROVIDERS)
+    )
     reasons.check(reference, clock.now())
+    forums.check(reference)
     gate = Gate(Verifier(config.token_key.read_bytes()), [SERVICE], apart=[PROVIDERS_SERVICE])
     clients = Clients(config)
     parts = Parts(config, clients, clock, reference)

@@ -19,7 +19,7 @@ from services.runtime.database import Database, lock
 from services.runtime.errors import Denied, Illegal, Invalid, NotFound
 from services.runtime.reference import Reference
 from services.runtime.rpc import Context
-from services.tracking import caseload, contacts, journey
+from services.tracking import caseload, contacts, disputes, journey
 from services.tracking.casefile import CaseFile, Entry
 from services.tracking.models import Person, requests
 from services.tracking.months import Months
@@ -30,7 +30,6 @@ from services.tracking.take import Taking
 from services.tracking.watch import Board
 
 MOST_NOTICES, NOTICES = 500, 100
-MUST_AGREE = {"police", "probation"}
 
 Told: TypeAlias = (
     pb.RecordStageRequest
@@ -137,20 +136,34 @@ class Tracking(TrackingServiceServicer):
         self._refuse_unknown_ocu(request.ocu)
         if identity.current().organisation != request.ocu:
             raise Denied("an OCU disputes in its own name")
-        return await self._tell(request, lambda case: pb.RaiseDisputeResponse(case=case))
+
+        def owned(file: CaseFile) -> None:
+            if not file.ownership(self._clock.now()).owner:
+                raise Illegal("NO_CASE", "nobody owns a case of this person that could be disputed")
+
+        return await self._tell(request, lambda case: pb.RaiseDisputeResponse(case=case), check=owned)
 
     async def DecideDispute(self, request: pb.DecideDisputeRequest, _: Context) -> pb.DecideDisputeResponse:
         self._refuse_unknown_ocu(request.ocu)
-        if self._reference.row("forums", request.forum_id, at=self._clock.now()) is None:
-            raise Invalid("forum_id", "is no forum that the reference data knows")
-        if not {agency.lower() for agency in request.agreeing_agencies} >= MUST_AGREE:
-            raise Illegal("WITHOUT_AGREEMENT", "police and probation must agree")
+        now = self._clock.now()
+        disputes.refuse_unfit(self._reference, request, now)
 
         def disputed(file: CaseFile) -> None:
-            if file.evidence(self._clock.now()).dispute is None:
-                raise Illegal("NO_DISPUTE", "there is no open dispute about this case")
+            disputes.refuse_undecided(self._reference, request, file.ownership(now), now)
 
         return await self._tell(request, lambda case: pb.DecideDisputeResponse(case=case), check=disputed)
+
+    async def ListDisputes(self, request: pb.ListDisputesRequest, _: Context) -> pb.ListDisputesResponse:
+        now = self._clock.now()
+        async with self._database.snapshot() as session:
+            open_now = await figures.disputed(session, now)
+            files = {nominal_id: (await self._file(session, nominal_id))[1] for nominal_id, _ in open_now}
+        found = [
+            disputes.to_proto(nominal_id, ownership, files[nominal_id].claims(now))
+            for nominal_id, ownership in open_now
+            if request.forum_id in ("", ownership.dispute.forum_id)
+        ]
+        return pb.ListDisputesResponse(disputes=sorted(found, key=disputes.heard))
 
     # ---- what is asked
 

@@ -16,7 +16,7 @@ from ppo.tracking.v1 import movement_pb2
 from ppo.tracking.v1 import tracking_pb2 as pb
 from services.people.flags import flagged_at
 from services.runtime.reference import Reference
-from services.tracking import days, facts, journey, ownership
+from services.tracking import days, facts, forums, journey, ownership, wording
 from services.tracking.evidence import (
     Areas,
     Dispute,
@@ -287,17 +287,23 @@ class CaseFile:
             return None
         entry, told = decided[-1]
         expires = told.expires_time.ToDatetime(UTC) if told.HasField("expires_time") else None
-        return ForumDecision(told.ocu, told.forum_id, entry.occurred, expires)
+        forum = forums.name(self.reference, told.forum_id, entry.occurred)
+        return ForumDecision(told.ocu, forum, entry.occurred, expires, wording.votes(told))
 
-    def _dispute(self, at: datetime) -> Dispute | None:
-        """Open from the first claim after the last decision on."""
+    def claims(self, at: datetime) -> list[tuple[Entry, pb.RaiseDisputeRequest]]:
+        """Of the open dispute: those after the last decision."""
         decided = self._entries(pb.DecideDisputeRequest, at)
         since = decided[-1][0].occurred if decided else datetime.min.replace(tzinfo=UTC)
-        raised = [one for one in self._entries(pb.RaiseDisputeRequest, at) if one[0].occurred > since]
-        if not raised:
+        return [one for one in self._entries(pb.RaiseDisputeRequest, at) if one[0].occurred > since]
+
+    def _dispute(self, at: datetime) -> Dispute | None:
+        claims = self.claims(at)
+        if not claims:
             return None
-        claimants = tuple(dict.fromkeys(told.ocu for _, told in raised))
-        return Dispute(claimants, raised[0][0].occurred)
+        claimants, raised = tuple(dict.fromkeys(told.ocu for _, told in claims)), claims[0][0].occurred
+        ocus = (row.id for row in self.reference.rows("ocus", at=raised))
+        hearings = {ocu: heard for ocu in ocus if (heard := forums.hearing(self.reference, ocu, raised))}
+        return Dispute(claimants, raised, hearings)
 
     @cached_property
     def _changes(self) -> list[datetime]:

@@ -97,6 +97,19 @@ class ForumDecision:
     forum: str
     decided: datetime
     expires: datetime | None = None
+    # How the agencies voted, in words.
+    votes: str = ""
+
+
+@dataclass(frozen=True)
+class Hearing:
+    """The two meetings of a forum that hear a dispute, and who decides it after them."""
+
+    forum: str
+    name: str
+    first: datetime
+    second: datetime
+    above: str
 
 
 @dataclass(frozen=True)
@@ -105,6 +118,13 @@ class Dispute:
 
     claimants: tuple[str, ...]
     raised: datetime
+    # By the forum of each OCU that may have the case meanwhile.
+    hearings: Mapping[str, Hearing] = field(default_factory=dict)
+
+    def hearing(self, keeper: str) -> Hearing | None:
+        """By the keeper's forum; where it has none, as outside, by that of the first claimant who has one."""
+        heard = (self.hearings.get(ocu) for ocu in (keeper, *self.claimants))
+        return next((one for one in heard if one), None)
 
 
 @dataclass(frozen=True)

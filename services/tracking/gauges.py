@@ -1,7 +1,8 @@
 """What operations look at, counted every few seconds: no person and no identifier."""
 
 import asyncio
-from datetime import datetime
+from collections import Counter
+from datetime import UTC, datetime
 
 import structlog
 from prometheus_client import Gauge
@@ -25,6 +26,8 @@ REVIEWS = Gauge("ppo_reviews", "What waits for somebody to look at it.", ["kind"
 OWNERS = Gauge("ppo_owners", "PPOs, by the state of the ownership of their cases.", ["state"])
 OWNERLESS = Gauge("ppo_registrations_without_owner", "PPOs who have not exactly one owner now; must be 0.")
 CASELOAD = Gauge("ppo_caseload", "PPOs whose case an OCU has, to the nearest five.", ["ocu"])
+DISPUTES = Gauge("ppo_disputes", "Open disputes about whose case it is, by stage.", ["stage"])
+DISPUTE_SECONDS = Gauge("ppo_dispute_oldest_seconds", "How long ago the oldest of them was raised.")
 GUIDE = Gauge("ppo_caseload_guide", "How many its area planned for an OCU: a guide, no limit.", ["ocu"])
 
 LOOK_SECONDS = 5
@@ -67,6 +70,15 @@ class Gauges:
             REVIEWS.labels(word).set(count)
         await self._owners(session)
         await self._caseloads(session, now)
+        await self._disputes(session, now)
+
+    async def _disputes(self, session: AsyncSession, now: datetime) -> None:
+        disputes = [owned.dispute for _, owned in await figures.disputed(session, now)]
+        stages = Counter(dispute.stage for dispute in disputes)
+        for stage in pb.DisputeStage.values()[1:]:
+            DISPUTES.labels(pb.DisputeStage.Name(stage)).set(stages[stage])
+        raised = min((dispute.raised_time.ToDatetime(UTC) for dispute in disputes), default=now)
+        DISPUTE_SECONDS.set((now - raised).total_seconds())
 
     async def _caseloads(self, session: AsyncSession, now: datetime) -> None:
         guides = caseload.guides(self._reference, now)

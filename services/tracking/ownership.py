@@ -98,8 +98,11 @@ def _youth_team(case: Case) -> Verdict:
 
 
 def _disputed(case: Case) -> Verdict:
+    assert case.dispute
     keeper = _keeper(case, case.home)
-    return replace(keeper, state=DISPUTED, facts=(wording.dispute(case, keeper.owner), *keeper.facts))
+    heard = case.dispute.hearing(keeper.owner)
+    told = (wording.dispute(case, keeper.owner), wording.hearing(heard, case.at))
+    return replace(keeper, state=DISPUTED, facts=(*told, *keeper.facts))
 
 
 def _forum(case: Case) -> Verdict:
@@ -209,8 +212,29 @@ def _in_effect(case: Case, rule: str, verdict: Verdict) -> tuple[str, Verdict]:
     return "O10", Verdict(keeper, PROPOSED, facts, verdict.owner, handover)
 
 
+def _dispute(case: Case, keeper: str) -> pb.Dispute:
+    """The clock of an open dispute: two meetings of a forum, then the Core Priority Group."""
+    assert case.dispute
+    heard = case.dispute.hearing(keeper)
+    clock = pb.Dispute(claimants=case.dispute.claimants, stage=pb.DISPUTE_STAGE_UNLISTED)
+    clock.raised_time.FromDatetime(case.dispute.raised)
+    if heard is None:
+        return clock
+    clock.forum_id = heard.forum
+    clock.escalation_time.FromDatetime(heard.second)
+    if case.at >= heard.second:
+        clock.stage, clock.forum_id = pb.DISPUTE_STAGE_ESCALATED, heard.above
+        return clock
+    first = case.at < heard.first
+    clock.stage = pb.DISPUTE_STAGE_LISTED if first else pb.DISPUTE_STAGE_ADJOURNED
+    clock.hearing_time.FromDatetime(heard.first if first else heard.second)
+    return clock
+
+
 def _turns(case: Case, verdict: Verdict) -> Iterable[datetime]:
     yield from case.turns()
+    if heard := case.dispute and case.dispute.hearing(verdict.owner):
+        yield from (heard.first, heard.second)
     if case.current and case.current != verdict.owner:
         yield case.interest_ends(case.at)
 
@@ -224,6 +248,8 @@ def _ownership(case: Case, rule: str, verdict: Verdict) -> pb.Ownership:
         rule=rule,
         facts=[*verdict.facts, *wording.lead(case)],
     )
+    if rule == "O1":
+        ownership.dispute.CopyFrom(_dispute(case, verdict.owner))
     if verdict.handover:
         ownership.handover_time.FromDatetime(verdict.handover)
     existing = case.evidence.existing

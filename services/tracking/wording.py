@@ -3,9 +3,10 @@
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
+from ppo.flagging.v1 import flagging_pb2
 from ppo.tracking.v1 import tracking_pb2 as pb
 from services.tracking import days
-from services.tracking.evidence import ADULT, Case, ForumDecision, Plan, Status
+from services.tracking.evidence import ADULT, Case, ForumDecision, Hearing, Plan, Status
 
 LIVES = {
     pb.RESIDENCE_KIND_HOME: "Lives in",
@@ -38,11 +39,36 @@ def dispute(case: Case, keeper: str) -> str:
     return f"Disputed by {claimants} since {raised}: {keeper} has the case until the forum decides."
 
 
+def hearing(heard: Hearing | None, at: datetime) -> str:
+    if heard is None:
+        return "No forum is known that hears it."
+    first, second = (days.words(days.day(one)) for one in (heard.first, heard.second))
+    if at < heard.first:
+        return f"{heard.name} hears it on {first}, and if need be on {second}."
+    if at < heard.second:
+        return f"{heard.name} did not settle it on {first} and hears it again on {second}."
+    return f"{heard.name} did not settle it on {first} nor on {second}: it is with the Core Priority Group."
+
+
 def forum(decision: ForumDecision) -> str:
     text = f"{decision.forum} decided for {decision.ocu} on {days.words(days.day(decision.decided))}"
     if decision.expires:
         text += f", until {days.words(days.day(decision.expires))}"
+    if decision.votes:
+        text += f": {decision.votes}"
     return f"{text}."
+
+
+def votes(decided: pb.DecideDisputeRequest) -> str:
+    """Every agency's, as far as they were told."""
+    agreed = [_agency(vote) for vote in decided.votes if vote.agrees]
+    against = [_agency(vote) for vote in decided.votes if not vote.agrees]
+    said = ((agreed, "for it"), (against, "against it"))
+    return "; ".join(f"{listed(agencies)} {voted}" for agencies, voted in said if agencies)
+
+
+def _agency(vote: flagging_pb2.Vote) -> str:
+    return flagging_pb2.Agency.Name(vote.agency).removeprefix("AGENCY_").replace("_", " ").lower()
 
 
 def custody(case: Case) -> str:

@@ -19,6 +19,7 @@ TABLES = [
     "arrest_referral_teams",
     "carat_teams",
     "control_rooms",
+    "core_priority_groups",
     "dip_contact_points",
     "drug_teams",
     "duty_contacts",

@@ -31,14 +31,14 @@ _OWNERS = text(
 
 # The cases of everybody who is on the register at an instant, as they stand now.
 _LIVE = """
-    SELECT live.nominal_id, standing.owner, standing.ownership
+    SELECT live.nominal_id, standing.owner, standing.state, standing.ownership
     FROM (
         SELECT DISTINCT nominal_id FROM episode
         WHERE start_time <= :at AND (end_time IS NULL OR end_time > :at)
     ) live
     JOIN person ON person.nominal_id = live.nominal_id AND person.merged_into IS NULL
     JOIN LATERAL (
-        SELECT owner, ownership FROM ownership
+        SELECT owner, state, ownership FROM ownership
         WHERE ownership.nominal_id = live.nominal_id AND superseded_time IS NULL AND effective_time <= :at
         ORDER BY effective_time DESC LIMIT 1
     ) standing ON standing.owner <> ''
@@ -52,6 +52,7 @@ _HELD = text(
     ) stage ON true
     """
 )
+_DISPUTED = text(f"SELECT nominal_id, ownership FROM ({_LIVE}) owned WHERE state = :state")
 _OWNED = text(f"SELECT owner, count(*) FROM ({_LIVE}) owned GROUP BY owner")
 
 
@@ -111,6 +112,12 @@ async def owned(session: AsyncSession, now: datetime) -> dict[str, int]:
     """How many cases each owner has."""
     rows = await session.execute(_OWNED, {"at": now})
     return {row[0]: row[1] for row in rows}
+
+
+async def disputed(session: AsyncSession, now: datetime) -> list[tuple[str, pb.Ownership]]:
+    """The live cases about which there is an open dispute."""
+    rows = await session.execute(_DISPUTED, {"at": now, "state": pb.OWNERSHIP_STATE_DISPUTED})
+    return [(row[0], pb.Ownership.FromString(row[1])) for row in rows]
 
 
 async def owners(session: AsyncSession, now: datetime) -> Sequence[tuple[bool, int, int]]:

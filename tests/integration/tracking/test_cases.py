@@ -73,8 +73,9 @@ async def test_a_dispute_keeps_the_owner_until_the_forum_decides(world: World) -
     decision = asked(
         pb.DecideDisputeRequest,
         ppo,
-        forum_id="forum-d1",
+        forum_id="forum-e3-east",
         ocu="F2",
+        # As older callers say it.
         agreeing_agencies=["police", "probation"],
     )
 

@@ -292,7 +292,26 @@ class Tracking(tracking_pb2_grpc.TrackingServiceServicer):
         self.contacts: dict[str, tracking.Contact] = {}
         self.planned: dict[str, Date] = {}
         self.caseloads: list[tracking.Caseload] = []
+        self.disputes: list[tracking.DisputedCase] = []
         self.refusal: Refusal | None = None
+
+    async def RaiseDispute(
+        self, request: tracking.RaiseDisputeRequest, context: object
+    ) -> tracking.RaiseDisputeResponse:
+        self._ask(request)
+        return tracking.RaiseDisputeResponse(case=tracking.Case(ownership=self.ownership))
+
+    async def DecideDispute(
+        self, request: tracking.DecideDisputeRequest, context: object
+    ) -> tracking.DecideDisputeResponse:
+        self._ask(request)
+        return tracking.DecideDisputeResponse(case=tracking.Case(ownership=self.ownership))
+
+    async def ListDisputes(
+        self, request: tracking.ListDisputesRequest, context: object
+    ) -> tracking.ListDisputesResponse:
+        self._ask(request)
+        return tracking.ListDisputesResponse(disputes=self.disputes)
 
     async def ListCaseloads(
         self, request: tracking.ListCaseloadsRequest, context: object

@@ -26,6 +26,7 @@ COMMANDS = [
     *("movements send", "journey show", "owner explain", "release plan", "release cancel"),
     *(f"nominals {name}" for name in ("merge", "unmerge")),
     "housing tenancy",
+    *(f"dispute {name}" for name in ("raise", "decide", "list")),
     "register reconcile",
     *("prison roll", "prison matches", "prison resolve"),
     *(f"notices {name}" for name in ("watch", "ack", "trace")),

@@ -1,0 +1,55 @@
+"""When a forum meets, by its dated calendar, and which of its meetings hear a dispute."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from itertools import islice
+
+from services.runtime.reference import LONDON, InvalidReference, Reference, Row
+from services.tracking import days
+from services.tracking.evidence import Hearing
+
+FORUMS, ABOVE = "forums", "core_priority_groups"
+# A calendar that has not come to a meeting by then has none.
+LONGEST = timedelta(days=366)
+
+
+def check(reference: Reference) -> None:
+    """Raises InvalidReference where a dispute could stay undecided for ever."""
+    if not reference.ids(ABOVE):
+        raise InvalidReference(f"{ABOVE}: nobody decides what the forums do not settle")
+    for forum in reference.ids(FORUMS):
+        for row in reference.history(FORUMS, forum):
+            if row.number("weeks_between") < 1:
+                raise InvalidReference(f"{FORUMS} {forum}: weeks_between is at least 1")
+
+
+def name(reference: Reference, forum: str, at: datetime) -> str:
+    row = reference.row(FORUMS, forum, at=at) or reference.row(ABOVE, forum, at=at)
+    return row.text("name") if row else forum
+
+
+def hearing(reference: Reference, ocu: str, raised: datetime) -> Hearing | None:
+    """The next two meetings of the forum of the OCU that meets first; None where none is to come."""
+    serving = [row for row in reference.rows(FORUMS, at=raised) if ocu in row.texts("ocus")]
+    coming = [(list(islice(meetings(reference, row.id, raised), 2)), row) for row in serving]
+    heard = [(times[0], times[1], row.id, row.text("name")) for times, row in coming if len(times) == 2]
+    if not heard:
+        return None
+    first, second, forum, name = min(heard)
+    return Hearing(forum, name, first, second, reference.latest(ABOVE, at=second).id)
+
+
+def meetings(reference: Reference, forum: str, after: datetime) -> Iterator[datetime]:
+    """Those to come, as far ahead as is planned for: a row of the calendar plans until its last day."""
+    for row in reference.history(FORUMS, forum):
+        yield from (time for time in _planned(row, after) if time > after)
+
+
+def _planned(row: Row, after: datetime) -> Iterator[datetime]:
+    step = timedelta(weeks=row.number("weeks_between"))
+    first, starts = row.day("first_meeting"), row.time_of_day("starts")
+    from_day = max(row.effective_from, days.day(after), first)
+    on = first + -(-(from_day - first) // step) * step
+    while row.in_force(on) and on <= days.day(after) + LONGEST:
+        yield datetime.combine(on, starts, LONDON)
+        on += step
