@@ -5,13 +5,13 @@ import hashlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import groupby
 from typing import Generic, TypeAlias, TypeVar
 
 import structlog
 from google.protobuf.message import DecodeError, Message
 from prometheus_client import Counter
-from sqlalchemy import Column, DateTime, MetaData, Table, Text
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import Column, DateTime, MetaData, Table, Text, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.runtime.broker import BATCH, Producer, Record, Subscription, dead_letter
@@ -56,6 +56,16 @@ class Handler(Generic[M]):
         await self.take(session, read(record, self.message))
 
 
+@dataclass(frozen=True)
+class Together:
+    """Takes all records of its kind that follow one another at once; a Refusal of one is one of all."""
+
+    take: Callable[[AsyncSession, Sequence[Record]], Awaitable[None]]
+
+    async def __call__(self, session: AsyncSession, record: Record) -> None:
+        await self.take(session, [record])
+
+
 def read(record: Record, message: type[M]) -> M:
     """Raises Unreadable."""
     try:
@@ -78,11 +88,17 @@ class Inbox:
             ),
         )
 
+        self._admit = text(
+            f"INSERT INTO {metadata.schema}.{self.table.name} (consumer, event_id, recorded_time)"
+            " SELECT :consumer, event_id, :now FROM unnest(CAST(:ids AS text[])) event_id"
+            " ON CONFLICT DO NOTHING RETURNING event_id"
+        )
+
     async def admit(self, session: AsyncSession, group: str, ids: Sequence[str], now: datetime) -> set[str]:
         """Those of `ids` that are new to the group; they count as taken when the transaction commits."""
-        rows = [{"consumer": group, "event_id": one, "recorded_time": now} for one in dict.fromkeys(ids)]
-        new = insert(self.table).values(rows).on_conflict_do_nothing().returning(self.table.c.event_id)
-        return set(await session.scalars(new))
+        # In one order everywhere, for each waits for another consumer that takes the same.
+        rows = {"consumer": group, "ids": sorted(ids), "now": now}
+        return set(await session.scalars(self._admit, rows))
 
     async def prune(self, session: AsyncSession, before: datetime) -> None:
         await session.execute(self.table.delete().where(self.table.c.recorded_time < before))
@@ -145,22 +161,18 @@ class Consumer:
         await self._subscription.commit(records)
 
     async def take(self, records: Sequence[Record]) -> None:
-        """All in one transaction; after a refusal one by one, the refused to the dead letters."""
+        """All in one transaction; after a refusal each half, until the refused is alone: a dead letter."""
         try:
             await self._transact(records)
         except Unavailable:
             raise
-        except Refusal:
-            for record in records:
-                await self._take_one(record)
-
-    async def _take_one(self, record: Record) -> None:
-        try:
-            await self._transact([record])
-        except Unavailable:
-            raise
         except Refusal as refusal:
-            await self._bury(record, str(refusal))
+            if len(records) == 1:
+                await self._bury(records[0], str(refusal))
+                return
+            half = len(records) // 2
+            await self.take(records[:half])
+            await self.take(records[half:])
 
     async def _transact(self, records: Sequence[Record]) -> None:
         used = [record for record in records if self._used(record)]
@@ -174,11 +186,18 @@ class Consumer:
             first = [record for one, record in _first_of_each(ids, used).items() if one in new]
             if self._hold is not None:
                 await self._hold(session, first)
-            for record in first:
-                await self._handlers[self._kind(record)](session, record)
+            for kind, together in groupby(first, self._kind):
+                await self._hand_over(session, self._handlers[kind], list(together))
         REPEATED.labels(self._group).inc(len(used) - len(first))
         for record in first:
             TAKEN.labels(self._group, self._kind(record)).inc()
+
+    async def _hand_over(self, session: AsyncSession, take: Take, records: Sequence[Record]) -> None:
+        if isinstance(take, Together):
+            await take.take(session, records)
+            return
+        for record in records:
+            await take(session, record)
 
     def _used(self, record: Record) -> bool:
         """A record that says nothing of its type is unreadable; a type nobody uses here is skipped."""

@@ -13,7 +13,7 @@ from sqlalchemy import DateTime, event, text
 from sqlalchemy.exc import DataError, DisconnectionError, IntegrityError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
-from sqlalchemy.orm import mapped_column
+from sqlalchemy.orm import Session, mapped_column
 
 from services.runtime.errors import Conflict, Unavailable
 
@@ -179,10 +179,13 @@ async def lock(session: AsyncSession, key: str) -> None:
 
 
 async def lock_all(session: AsyncSession, keys: Iterable[str]) -> None:
-    """As `lock`, in one order everywhere: two that hold some of the same keys never wait for each other."""
-    in_order = "SELECT key FROM unnest(cast(:keys AS text[])) AS asked (key) ORDER BY key"
-    held = text(f"SELECT pg_advisory_xact_lock(hashtextextended(key, 0)) FROM ({in_order}) AS each")
-    await session.execute(held, {"keys": sorted(set(keys))})
+    """As `lock`, in one statement and in one order everywhere, so that nobody waits for each other."""
+    ordered = sorted(set(keys))
+    if ordered:
+        claim = text(
+            "SELECT pg_advisory_xact_lock(hashtextextended(key, 0)) FROM unnest(CAST(:keys AS text[])) key"
+        )
+        await session.execute(claim, {"keys": ordered})
 
 
 async def try_lock(session: AsyncSession, key: str) -> bool:
@@ -202,3 +205,28 @@ async def copy(session: AsyncSession, table: str, columns: str, rows: Iterable[s
     driver: Any = connection.driver_connection
     async with driver.cursor() as cursor, cursor.copy(f"COPY {table} ({columns}) FROM STDIN") as stream:
         await stream.write("".join(f"{row}\n" for row in rows))
+
+
+async def copy_rows(
+    session: AsyncSession, table: str, columns: Sequence[str], rows: Iterable[Sequence[object]]
+) -> None:
+    """As `copy`, of values as the driver knows them."""
+    connection = await (await session.connection()).get_raw_connection()
+    await _copy_rows(connection.driver_connection, table, columns, rows)
+
+
+def copy_at_commit(
+    session: Session, table: str, columns: Sequence[str], rows: Iterable[Sequence[object]]
+) -> None:
+    """As `copy_rows`, for an event of the session, within which nothing can be awaited."""
+    connection: Any = session.connection().connection.dbapi_connection
+    connection.run_async(lambda driver: _copy_rows(driver, table, columns, rows))
+
+
+async def _copy_rows(
+    driver: Any, table: str, columns: Sequence[str], rows: Iterable[Sequence[object]]
+) -> None:
+    statement = f"COPY {table} ({', '.join(columns)}) FROM STDIN"
+    async with driver.cursor() as cursor, cursor.copy(statement) as stream:
+        for row in rows:
+            await stream.write_row(row)

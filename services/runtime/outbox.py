@@ -2,9 +2,11 @@
 
 import uuid
 import zlib
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from types import MappingProxyType
+from typing import NamedTuple
 
 from google.protobuf.message import Message
 from sqlalchemy import (
@@ -23,14 +25,51 @@ from sqlalchemy import (
     UniqueConstraint,
     func,
     select,
+    text,
 )
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.runtime import policy
+from services.runtime.database import copy_rows
 
 # Replicas of a service share its persons by shard; more shards than replicas there will ever be.
 SHARDS = 16
+
+
+class Event(NamedTuple):
+    """What is to leave, as its topic's audience may see it."""
+
+    topic: str
+    key: str
+    event_id: str
+    event_type: str
+    time: datetime
+    payload: bytes
+    partition: int = -1
+
+    @classmethod
+    def of(
+        cls,
+        topic: str,
+        key: str,
+        message: Message,
+        *,
+        time: datetime,
+        audience: policy.Viewer = policy.SUITE,
+        partition: int = -1,
+        event_id: str = "",
+    ) -> "Event":
+        """What the topic's audience may not see does not leave. Its id is a new one unless given."""
+        disclosed = policy.project(message, audience).SerializeToString()
+        name = message.DESCRIPTOR.full_name
+        return cls(topic, key, event_id or str(uuid.uuid4()), name, time, disclosed, partition)
+
+
+COLUMNS = (
+    *("topic", "key", "shard", "sequence", "event_id"),
+    *("event_type", "event_time", "partition", "payload"),
+)
 
 
 class Outbox:
@@ -87,6 +126,14 @@ class Outbox:
             Column("cluster_id", Text, nullable=False, comment="The cluster that holds what is marked sent"),
         )
 
+        table = f"{metadata.schema}.{self.sequences.name}"
+        self._numbered = text(
+            f"INSERT INTO {table} AS held (topic, key, sequence)"
+            " SELECT * FROM unnest(CAST(:topics AS text[]), CAST(:keys AS text[]), CAST(:counts AS bigint[]))"
+            " ON CONFLICT (topic, key) DO UPDATE SET sequence = held.sequence + excluded.sequence"
+            " RETURNING topic, key, sequence"
+        )
+
     def source(self, topic: str) -> str:
         others = (source for prefix, source in self._others.items() if topic.startswith(prefix))
         return next(others, self._source)
@@ -104,31 +151,41 @@ class Outbox:
         event_id: str = "",
     ) -> str:
         """The event's id, a new one unless given. What the topic's audience may not see does not leave."""
-        disclosed = policy.project(message, audience)
-        event_id = event_id or str(uuid.uuid4())
-        await session.execute(
-            insert(self.rows).values(
-                topic=topic,
-                key=key,
-                shard=zlib.crc32(key.encode()) % SHARDS,
-                sequence=await self._next(session, topic, key),
-                event_id=event_id,
-                event_type=message.DESCRIPTOR.full_name,
-                event_time=time,
-                partition=partition,
-                payload=disclosed.SerializeToString(),
-            )
+        event = Event.of(
+            topic, key, message, time=time, audience=audience, partition=partition, event_id=event_id
         )
-        return event_id
+        await self.append_all(session, [event])
+        return event.event_id
 
-    async def _next(self, session: AsyncSession, topic: str, key: str) -> int:
-        """Updating the key's row makes its transactions commit one after the other."""
-        first = insert(self.sequences).values(topic=topic, key=key, sequence=1)
-        upsert = first.on_conflict_do_update(
-            index_elements=["topic", "key"], set_={"sequence": self.sequences.c.sequence + 1}
-        )
-        number: int = (await session.execute(upsert.returning(self.sequences.c.sequence))).scalar_one()
-        return number
+    async def append_all(self, session: AsyncSession, events: Sequence[Event]) -> None:
+        """In this order; each topic's key is numbered on."""
+        if not events:
+            return
+        sequences = await self._reserve(session, Counter((event.topic, event.key) for event in events))
+        rows = []
+        for event in events:
+            place = event.topic, event.key
+            sequences[place] += 1
+            rows.append(
+                (
+                    *(*place, zlib.crc32(event.key.encode()) % SHARDS, sequences[place], event.event_id),
+                    *(event.event_type, event.time, event.partition, event.payload),
+                )
+            )
+        await copy_rows(session, f"{self.rows.schema}.{self.rows.name}", COLUMNS, rows)
+
+    async def _reserve(
+        self, session: AsyncSession, wanted: Mapping[tuple[str, str], int]
+    ) -> dict[tuple[str, str], int]:
+        """The last number of each before ours. Updating a key's row makes its transactions commit in turn."""
+        places = sorted(wanted)
+        asked = {
+            "topics": [topic for topic, _ in places],
+            "keys": [key for _, key in places],
+            "counts": [wanted[place] for place in places],
+        }
+        rows = await session.execute(self._numbered, asked)
+        return {(row.topic, row.key): row.sequence - wanted[row.topic, row.key] for row in rows}
 
     async def unsent(self, session: AsyncSession, topic: str, event_type: str) -> bool:
         waiting = select(self.rows.c.id).where(

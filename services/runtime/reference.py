@@ -12,6 +12,8 @@ from zoneinfo import ZoneInfo
 T = TypeVar("T")
 
 LONDON = ZoneInfo("Europe/London")
+# How many days of a table are kept at hand: a few years of all of them.
+REMEMBERED = 20_000
 KINDS: Mapping[str, type] = {"text": str, "number": int, "day": date, "time": time}
 
 
@@ -97,6 +99,8 @@ class Reference:
 
     def __init__(self, tables: Mapping[str, Table]) -> None:
         self._tables = tables
+        # By table and day: asked for each fact of each person, over and over.
+        self._in_force: dict[tuple[str, date], Mapping[str, Row]] = {}
 
     @classmethod
     def load(cls, directory: Path, needs: Iterable[str] = ()) -> "Reference":
@@ -126,15 +130,24 @@ class Reference:
 
     def rows(self, table: str, *, at: datetime) -> list[Row]:
         """Those in force, in the order of the file."""
-        day = _london_day(at)
-        return [row for row in self._tables[table].rows if row.in_force(day)]
+        return list(self._on(table, at).values())
 
     def history(self, table: str, row_id: str) -> list[Row]:
         """Its rows, one after the other in time."""
         return self._tables[table].of(row_id)
 
     def row(self, table: str, row_id: str, *, at: datetime) -> Row | None:
-        return next((row for row in self.rows(table, at=at) if row.id == row_id), None)
+        return self._on(table, at).get(row_id)
+
+    def _on(self, table: str, at: datetime) -> Mapping[str, Row]:
+        day = _london_day(at)
+        found = self._in_force.get((table, day))
+        if found is None:
+            if len(self._in_force) >= REMEMBERED:
+                self._in_force.clear()
+            rows = self._tables[table].rows
+            found = self._in_force[table, day] = {row.id: row for row in rows if row.in_force(day)}
+        return found
 
     def latest(self, table: str, *, at: datetime) -> Row:
         """The first in force; where none is any more, the one that was so last."""

@@ -44,8 +44,6 @@ SERVICE = tracking_pb2.DESCRIPTOR.services_by_name["TrackingService"]
 PROVIDERS_SERVICE = casework_pb2.DESCRIPTOR.services_by_name["CaseworkService"]
 MIGRATIONS = Path(__file__).parent / "migrations"
 HEARD = (FLAGS, ARRESTS, MOVEMENTS)
-# Each holds the rows of several organisations until they commit, and a call waits 3 seconds for those.
-TOGETHER = 20
 PRISONS = ("prisons", *reasons.TABLES)
 FORUMS = ("forums", "core_priority_groups")
 POLICE = ("areas", "ocus", "suites", "youth_offending_teams", "probation_offices", "drug_teams")
@@ -124,7 +122,6 @@ class Parts:
             producer=clients.producer,
             clock=clock,
             kind=told.kind,
-            batch=TOGETHER,
             hold=told.hold,
         )
 

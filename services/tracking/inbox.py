@@ -12,7 +12,7 @@ from ppo.tracking.v1 import movement_pb2
 from services.prisons import hmpps
 from services.runtime import validation
 from services.runtime.broker import LARGEST_RECORD, Record
-from services.runtime.consumer import Handler, Take, Unreadable, read
+from services.runtime.consumer import Handler, Take, Together, Unreadable, read
 from services.tracking.take import Taking, concerned, numbers
 
 FLAGS = "ppo.flagging.flags.v1"
@@ -37,14 +37,14 @@ class Inbox:
     def handlers(self) -> Mapping[str, Take]:
         taking = self._taking
         return {
-            _name(flagging.Flag): Handler(flagging.Flag, taking.flag),
+            _name(flagging.Flag): Together(self._flags),
             _name(custody.PpoArrested): Handler(custody.PpoArrested, taking.from_custody),
             _name(custody.PpoDrugTested): Handler(custody.PpoDrugTested, taking.from_custody),
             _name(custody.PpoDisposed): Handler(custody.PpoDisposed, taking.from_custody),
             _name(custody.PpoArrestWithdrawn): Handler(custody.PpoArrestWithdrawn, taking.withdrawn),
             _name(custody.DetentionCounted): Handler(custody.DetentionCounted, taking.counted),
-            _name(movement_pb2.Movement): Handler(movement_pb2.Movement, self._movement),
-            HMPPS: self._event,
+            _name(movement_pb2.Movement): Together(self._movements),
+            HMPPS: Together(self._events),
         }
 
     async def hold(self, session: AsyncSession, records: Sequence[Record]) -> None:
@@ -72,21 +72,33 @@ class Inbox:
         # What custody tells is keyed by the nominal; a count is of nobody.
         return [], [record.key]
 
-    async def _movement(self, session: AsyncSession, movement: movement_pb2.Movement) -> None:
-        validation.check(movement)
-        await self._taking.movement(session, movement)
+    async def _flags(self, session: AsyncSession, records: Sequence[Record]) -> None:
+        await self._taking.flags(session, [read(record, flagging.Flag) for record in records])
 
-    async def _event(self, session: AsyncSession, record: Record) -> None:
-        content = record.value or b""
-        if len(content) > LARGEST_RECORD:
-            raise Unreadable(f"is longer than {LARGEST_RECORD} bytes")
-        reading = hmpps.read(content)
-        if isinstance(reading, hmpps.Unreadable):
-            raise Unreadable(reading.reason)
-        if isinstance(reading, hmpps.Unused):
-            UNUSED.inc()
-            return
-        await self._movement(session, reading)
+    async def _movements(self, session: AsyncSession, records: Sequence[Record]) -> None:
+        await self._move(session, [read(record, movement_pb2.Movement) for record in records])
+
+    async def _events(self, session: AsyncSession, records: Sequence[Record]) -> None:
+        await self._move(session, [one for record in records if (one := _reading(record)) is not None])
+
+    async def _move(self, session: AsyncSession, movements: Sequence[movement_pb2.Movement]) -> None:
+        for movement in movements:
+            validation.check(movement)
+        await self._taking.movements(session, movements)
+
+
+def _reading(record: Record) -> movement_pb2.Movement | None:
+    """None for an event that is not used here."""
+    content = record.value or b""
+    if len(content) > LARGEST_RECORD:
+        raise Unreadable(f"is longer than {LARGEST_RECORD} bytes")
+    reading = hmpps.read(content)
+    if isinstance(reading, hmpps.Unreadable):
+        raise Unreadable(reading.reason)
+    if isinstance(reading, hmpps.Unused):
+        UNUSED.inc()
+        return None
+    return reading
 
 
 def _name(message: type[Message]) -> str:

@@ -47,12 +47,10 @@ class Report:
         return True
 
     async def _take(self, batch: list[pb.ReportMovementsRequest]) -> None:
-        fates: list[Fate] = []
         concerned = [number for request in batch for number in numbers(request.movement)]
         async with self._database.transaction() as session:
             await self._taking.hold(session, concerned, ())
-            for request in batch:
-                fates.append(await self._taking.movement(session, request.movement))
+            fates = await self._taking.movements(session, [request.movement for request in batch])
         for fate in fates:
             self._fates[fate] = self._fates.get(fate, 0) + 1
 

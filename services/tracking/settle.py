@@ -1,25 +1,27 @@
 """Makes of all that is recorded of a person what follows: journey, owner, case, notices, what is due."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 from prometheus_client import Counter
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ppo.tracking.v1 import tracking_pb2 as pb
-from services.runtime.database import lock
+from services.runtime.outbox import Event
 from services.runtime.reference import Reference
+from services.tracking.casebook import SETTLE, Casebook, Doubt, Held
 from services.tracking.casefile import LIMITS, CaseFile
 from services.tracking.evidence import Limits
 from services.tracking.leads import leads
-from services.tracking.models import Person, due, outbox
-from services.tracking.store import facts as fact_store
+from services.tracking.models import Person
+from services.tracking.store import casebook as casebook_store
 from services.tracking.store import persons
 from services.tracking.telling import Teller
 
+__all__ = ["CASES", "SETTLE", "Settler"]
+
 CASES = "ppo.tracking.cases.v1"
-SETTLE = "settle"
 
 OUT_OF_ORDER = Counter("ppo_facts_out_of_order", "Facts dated before one that was already known.")
 
@@ -35,76 +37,77 @@ class Settler:
     async def settle(
         self, session: AsyncSession, nominal_id: str, now: datetime, occurred: datetime | None = None
     ) -> pb.Case | None:
+        """As `settle_in`, of one person alone, and written."""
+        book = await Casebook.open(session, [nominal_id])
+        case = await self.settle_in(book, nominal_id, now, occurred)
+        await book.write(now)
+        return case
+
+    async def settle_all(self, session: AsyncSession, nominal_ids: Collection[str], now: datetime) -> None:
+        book = await Casebook.open(session, nominal_ids)
+        for nominal_id in sorted(nominal_ids):
+            await self.settle_in(book, nominal_id, now)
+        await book.write(now)
+
+    async def settle_in(
+        self, book: Casebook, nominal_id: str, now: datetime, occurred: datetime | None = None
+    ) -> pb.Case | None:
         """The case as it is now; None for somebody whom the flags topic has not brought yet.
 
         `occurred` is when the fact happened that has just become known.
         """
-        await lock(session, nominal_id)
-        person = await persons.person(session, nominal_id)
-        if person is None:
+        held = book.of(nominal_id)
+        if held is None:
             return None
-        older = await persons.merged_with(session, nominal_id)
-        file = await self._file(session, person, older)
-        if person.merged_into:
-            return await self._leave(session, person, older, file, now)
+        file = held.file(self.reference, self.limits)
+        if held.person.merged_into:
+            return await self._leave(book, held, file, now)
         if occurred is not None and any(entry.occurred > occurred for entry in file.entries):
             OUT_OF_ORDER.inc()
         tenures, next_time = file.tenures(now)
-        await fact_store.set_stages(session, nominal_id, list(_stages(file)))
-        await fact_store.set_ownership(session, nominal_id, tenures, now)
+        held.stages = list(_stages(file))
+        held.set_ownership(tenures, now)
         decision = tenures[-1].decision if tenures else None
-        cases = [("case", "case", reason) for reason in decision.reviews] if decision else []
-        await fact_store.set_reviews(session, nominal_id, [*_doubts(file), *cases], now)
+        cases = [("case", Doubt("case", reason)) for reason in decision.reviews] if decision else []
+        held.set_reviews([*_doubts(file), *cases])
         ownership = decision.ownership if decision else pb.Ownership(state=pb.OWNERSHIP_STATE_NONE)
         case = _case(file, ownership, now)
-        await self._publish(session, person, case, now)
-        hold_ends = await self.teller.tell(session, person, older, file, case, now)
-        await _put(session, nominal_id, next_time, hold_ends)
-        return person.to_proto(now)
+        _publish(book, held.person, case, now)
+        held.due = _first(next_time, await self.teller.tell(book, held, file, case, now))
+        return held.person.to_proto(now)
 
-    async def _leave(
-        self, session: AsyncSession, person: Person, older: Sequence[Person], file: CaseFile, now: datetime
-    ) -> pb.Case:
+    async def _leave(self, book: Casebook, held: Held, file: CaseFile, now: datetime) -> pb.Case:
         """Its stages and owners stay as they were: what goes on, goes on under the nominal that lives on."""
-        owned = await fact_store.owned(session, person.nominal_id, now)
+        owned = held.owned(now)
         last = owned.to_proto() if owned else pb.Ownership(state=pb.OWNERSHIP_STATE_NONE)
-        await fact_store.set_reviews(session, person.nominal_id, [], now)
+        held.set_reviews([])
         gone = pb.Case(
-            ownership=pb.Ownership(state=pb.OWNERSHIP_STATE_NONE), merged_into=person.merged_into or ""
+            ownership=pb.Ownership(state=pb.OWNERSHIP_STATE_NONE), merged_into=held.person.merged_into or ""
         )
-        await self._publish(session, person, gone, now)
+        _publish(book, held.person, gone, now)
         # Who had the case is told that this flag is no more.
-        hold_ends = await self.teller.tell(session, person, older, file, _case(file, last, now), now)
-        await _put(session, person.nominal_id, hold_ends)
-        return person.to_proto(now)
+        held.due = await self.teller.tell(book, held, file, _case(file, last, now), now)
+        return held.person.to_proto(now)
 
     async def file(self, session: AsyncSession, person: Person) -> CaseFile:
-        return await self._file(session, person, await persons.merged_with(session, person.nominal_id))
-
-    async def _file(self, session: AsyncSession, person: Person, older: Sequence[Person]) -> CaseFile:
+        older = await persons.merged_with(session, person.nominal_id)
         ids = [person.nominal_id, *(one.nominal_id for one in older)]
-        entries = await fact_store.entries(session, ids)
-        told = (merge for one in older for merge in one.to_flag().merges)
-        merges = tuple(
-            sorted(one.merged_time.ToDatetime(UTC) for one in told if not one.HasField("unmerged_time"))
-        )
-        return CaseFile(person.to_flag(), entries, self.reference, self.limits, merges)
-
-    async def _publish(self, session: AsyncSession, person: Person, case: pb.Case, now: datetime) -> None:
-        content = case.SerializeToString(deterministic=True)
-        if content == person.case:
-            return
-        person.case, person.case_version = content, person.case_version + 1
-        await outbox.append(session, CASES, person.nominal_id, person.to_proto(now), time=now)
+        found = await casebook_store.entries(session, ids)
+        entries = [entry for one in ids for entry in found.get(one, ())]
+        return Held(person, list(older), entries, [], [], {}, [], None).file(self.reference, self.limits)
 
 
-async def _put(session: AsyncSession, nominal_id: str, *times: datetime | None) -> None:
+def _publish(book: Casebook, person: Person, case: pb.Case, now: datetime) -> None:
+    content = case.SerializeToString(deterministic=True)
+    if content == person.case:
+        return
+    person.case, person.case_version = content, person.case_version + 1
+    book.publish(Event.of(CASES, person.nominal_id, person.to_proto(now), time=now))
+
+
+def _first(*times: datetime | None) -> datetime | None:
     """The next instant at which time alone changes something."""
-    following = min((at for at in times if at is not None), default=None)
-    if following is None:
-        await due.drop(session, SETTLE, nominal_id)
-    else:
-        await due.put(session, SETTLE, nominal_id, following)
+    return min((at for at in times if at is not None), default=None)
 
 
 def _stages(file: CaseFile) -> Iterator[tuple[datetime, int]]:
@@ -117,10 +120,10 @@ def _stages(file: CaseFile) -> Iterator[tuple[datetime, int]]:
         before = position
 
 
-def _doubts(file: CaseFile) -> Iterator[tuple[str, str, str]]:
+def _doubts(file: CaseFile) -> Iterator[tuple[str, Doubt]]:
     for step in file.steps:
         if step.review:
-            yield step.fact.id, "fact", step.review
+            yield step.fact.id, Doubt("fact", step.review)
 
 
 def _case(file: CaseFile, ownership: pb.Ownership, now: datetime) -> pb.Case:

@@ -1,7 +1,8 @@
 """Takes what becomes known of a person: a flag, a movement, something from custody."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
+from itertools import chain, groupby
 from typing import TypeAlias
 
 from prometheus_client import Counter
@@ -16,11 +17,14 @@ from services.people import identifiers
 from services.runtime.clock import Clock
 from services.runtime.database import lock_all
 from services.runtime.errors import Invalid
+from services.tracking.casebook import Casebook
 from services.tracking.casefile import Entry
 from services.tracking.models import DetentionCount, due
 from services.tracking.settle import Settler
-from services.tracking.store import facts, persons
+from services.tracking.store import casebook, facts, persons
+from services.tracking.store.persons import Given
 
+Told: TypeAlias = tuple[movement_pb2.Movement, datetime]
 Fate: TypeAlias = pb.MovementFate.ValueType
 FromCustody: TypeAlias = custody.PpoArrested | custody.PpoDrugTested | custody.PpoDisposed
 
@@ -65,59 +69,101 @@ class Taking:
     # ---- flags
 
     async def flag(self, session: AsyncSession, flag: flagging.Flag) -> None:
-        await self.hold(session, *concerned(flag))
-        if not await persons.take(session, flag):
-            return
-        affected = {flag.nominal_id}
-        if flag.merged_into:
-            affected.add(await persons.living(session, flag.nominal_id))
-        for identifier in flag.person.identifiers:
-            before = await self._give(session, identifier, flag.nominal_id, flag.version)
-            affected |= {before} if before else set()
-        for nominal_id in sorted(affected):
-            await self.settle(session, nominal_id)
+        await self.flags(session, [flag])
 
-    async def _give(
-        self, session: AsyncSession, identifier: person_pb2.Identifier, nominal_id: str, version: int
-    ) -> str | None:
-        """Returns whose it was before."""
-        kind, value = identifier.kind, identifier.value
-        if kind == NUMBER:
-            await _hold(session, value)
-        before = await persons.give(session, kind, value, nominal_id, version)
-        if kind == NUMBER:
-            for movement, recorded in await facts.unpark(session, value):
-                await self._move(session, movement, recorded)
+    async def flags(self, session: AsyncSession, flags: Sequence[flagging.Flag]) -> None:
+        """As one after the other: only those that have nothing to do with each other are taken together."""
+        told = [concerned(flag) for flag in flags]
+        await self.hold(
+            session, chain.from_iterable(own for own, _ in told), chain.from_iterable(of for _, of in told)
+        )
+        for together in _apart(flags):
+            await self._flags(session, together)
+
+    async def _flags(self, session: AsyncSession, flags: Sequence[flagging.Flag]) -> None:
+        newer = await persons.take(session, flags)
+        taken = [flag for flag in flags if flag.nominal_id in newer]
+        affected = {flag.nominal_id for flag in taken}
+        for flag in taken:
+            if flag.merged_into:
+                affected.add(await persons.living(session, flag.nominal_id))
+        given = [
+            Given(identifier.kind, identifier.value, flag.nominal_id, flag.version)
+            for flag in taken
+            for identifier in flag.person.identifiers
+        ]
+        affected |= await self._give(session, given)
+        await self._settler.settle_all(session, affected, self._clock.now())
+
+    async def _give(self, session: AsyncSession, given: Sequence[Given]) -> set[str]:
+        """Returns whose they were before."""
+        own = [one.value for one in given if one.kind == NUMBER]
+        await _hold(session, *own)
+        before = await persons.give(session, given)
+        await self._move(session, await facts.unpark(session, own))
         return before
 
     # ---- movements
 
     async def movement(self, session: AsyncSession, movement: movement_pb2.Movement) -> Fate:
-        return await self._move(session, self.canonical(movement), self._clock.now())
+        return (await self.movements(session, [movement]))[0]
+
+    async def movements(
+        self, session: AsyncSession, movements: Sequence[movement_pb2.Movement]
+    ) -> list[Fate]:
+        """What each came to. Raises Invalid for what can be no movement."""
+        now = self._clock.now()
+        return await self._move(session, [(canonical(movement, now), now) for movement in movements])
 
     def canonical(self, movement: movement_pb2.Movement) -> movement_pb2.Movement:
         """Raises Invalid for what can be no movement."""
         return canonical(movement, self._clock.now())
 
-    async def _move(self, session: AsyncSession, movement: movement_pb2.Movement, recorded: datetime) -> Fate:
-        if await facts.known(session, movement.movement_id):
-            return pb.MOVEMENT_FATE_REPEATED
-        await self.hold(session, numbers(movement), ())
-        if movement.kind == movement_pb2.MOVEMENT_KIND_MERGE:
-            return await self._merge(session, movement, recorded)
-        holder = await persons.holder(session, NUMBER, movement.prison_number)
-        if holder is None:
-            return await _park(session, movement, [movement.prison_number], recorded)
-        entry = _entry(movement, recorded)
-        await facts.record(session, entry, number=movement.prison_number)
-        await self.settle(session, holder, entry.occurred)
-        return pb.MOVEMENT_FATE_RECORDED
+    async def _move(self, session: AsyncSession, told: Sequence[Told]) -> list[Fate]:
+        """A merge gives numbers to others, so none is taken together with what comes after it."""
+        fates: list[Fate] = []
+        for merge, together in groupby(told, lambda one: one[0].kind == movement_pb2.MOVEMENT_KIND_MERGE):
+            if merge:
+                fates += [await self._merge(session, *one) for one in together]
+            else:
+                fates += await self._moved(session, list(together))
+        return fates
+
+    async def _moved(self, session: AsyncSession, told: Sequence[Told]) -> list[Fate]:
+        of_numbers = {movement.prison_number for movement, _ in told}
+        await self.hold(session, of_numbers, ())
+        known = await casebook.known(session, {movement.movement_id for movement, _ in told})
+        holders = await persons.living_holders(session, of_numbers)
+        book = await Casebook.open(session, set(holders.values()))
+        unheld: list[Told] = []
+        fates: list[Fate] = []
+        for movement, recorded in told:
+            held = book.of(holders.get(movement.prison_number, ""))
+            if movement.movement_id in known:
+                fates.append(pb.MOVEMENT_FATE_REPEATED)
+            elif held is None:
+                fates.append(pb.MOVEMENT_FATE_PARKED)
+                unheld.append((movement, recorded))
+            else:
+                known.add(movement.movement_id)
+                entry = _entry(movement, recorded)
+                book.record(held, entry, number=movement.prison_number)
+                await self._settler.settle_in(book, held.nominal_id, self._clock.now(), entry.occurred)
+                fates.append(pb.MOVEMENT_FATE_RECORDED)
+        await book.write(self._clock.now())
+        if not unheld:
+            return fates
+        parked = iter([await _park(session, one, [one.prison_number], at) for one, at in unheld])
+        return [next(parked) if fate == pb.MOVEMENT_FATE_PARKED else fate for fate in fates]
 
     async def _merge(
         self, session: AsyncSession, movement: movement_pb2.Movement, recorded: datetime
     ) -> Fate:
         """The removed number is the holder's of the kept one; the other way round where only it is known."""
         both = numbers(movement)
+        await self.hold(session, both, ())
+        if await facts.known(session, movement.movement_id):
+            return pb.MOVEMENT_FATE_REPEATED
         kept, removed = [await persons.holder(session, NUMBER, number) for number in both]
         holder = kept or removed
         if holder is None:
@@ -127,8 +173,7 @@ class Taking:
             for nominal_id in (kept, removed):
                 await facts.review_merge(session, movement.movement_id, nominal_id, self._clock.now())
             return pb.MOVEMENT_FATE_RECORDED
-        for number in both:
-            await self._give(session, person_pb2.Identifier(kind=NUMBER, value=number), holder, 0)
+        await self._give(session, [Given(NUMBER, number, holder, 0) for number in both])
         await self.settle(session, holder)
         return pb.MOVEMENT_FATE_RECORDED
 
@@ -188,6 +233,25 @@ def numbers(movement: movement_pb2.Movement) -> list[str]:
 async def _hold(session: AsyncSession, *numbers: str) -> None:
     """Nobody is given a number while somebody else finds that nobody has it."""
     await lock_all(session, [_HELD + number for number in numbers])
+
+
+def _apart(flags: Sequence[flagging.Flag]) -> Iterator[list[flagging.Flag]]:
+    """Runs of flags of which no two are of one person, share an identifier, or tell of a merge."""
+    together: list[flagging.Flag] = []
+    touched: set[tuple[int, str]] = set()
+    for flag in flags:
+        touches = {(0, flag.nominal_id), *((one.kind, one.value) for one in flag.person.identifiers)}
+        merging = bool(flag.merged_into or flag.merges)
+        if together and (merging or touched & touches):
+            yield together
+            together, touched = [], set()
+        together.append(flag)
+        touched |= touches
+        if merging:
+            yield together
+            together, touched = [], set()
+    if together:
+        yield together
 
 
 async def _park(

@@ -4,27 +4,27 @@ import uuid
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from itertools import chain
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from casework.v1 import casework_pb2 as casework
 from prometheus_client import Counter
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from ppo.custody.v1 import custody_pb2
 from ppo.custody.v1 import events_pb2 as custody
 from ppo.tracking.v1 import notice_pb2
 from ppo.tracking.v1 import tracking_pb2 as pb
 from services.runtime import policy
+from services.runtime.outbox import Event
 from services.runtime.policy import Viewer
 from services.tracking import news
+from services.tracking.casebook import Casebook, Held
 from services.tracking.casefile import CaseFile
 from services.tracking.changes import Change
 from services.tracking.holding import held_until
-from services.tracking.models import CASEWORK, NOTICES, Delivery, Notice, Person, notice_type, outbox
+from services.tracking.models import CASEWORK, NOTICES, Delivery, Notice, Person, notice_type
 from services.tracking.notices import BESIDES, Copy, Message, Subject, Told, notices
 from services.tracking.parties import parties
-from services.tracking.store import notices as store
-from services.tracking.store import numbering
+from services.tracking.store.numbering import Sending
 from services.tracking.watch import Board
 
 NoticeState: TypeAlias = pb.NoticeState.ValueType
@@ -51,37 +51,30 @@ class Teller:
         self._hold = hold
 
     async def tell(
-        self,
-        session: AsyncSession,
-        person: Person,
-        older: Sequence[Person],
-        file: CaseFile,
-        case: pb.Case,
-        now: datetime,
+        self, book: Casebook, held: Held, file: CaseFile, case: pb.Case, now: datetime
     ) -> datetime | None:
         """When the next hold ends. What was told of a nominal that lives on in this one is not told again."""
-        known = await store.of_persons(session, [person.nominal_id, *(one.nominal_id for one in older)])
-        rows = [row for row in known if row.state != RETRACTED]
-        own = {(row.type, row.cause): row for row in rows if row.nominal_id == person.nominal_id}
+        rows = [row for row in held.notices if row.state != RETRACTED]
+        own = {(row.type, row.cause): row for row in rows if row.nominal_id == held.nominal_id}
         # A flag is the nominal's own: that of one that lives on in it says nothing of it.
         others = {(row.type, row.cause): row for row in rows if row.type not in news.FLAGS}
         standing = others | own
-        merged = bool(person.merged_into)
+        merged = bool(held.person.merged_into)
         changes = news.cleared(own, now) if merged else news.news(file, standing, now)
-        sent = [await self._tell(session, person, file, case, change, standing, now) for change in changes]
+        sent = [await self._tell(book, held, file, case, change, standing, now) for change in changes]
         current = {key for change in changes for key in _keys(change)}
         for key, row in own.items():
             if key not in current and not merged:
-                await self._retract(session, row, now)
+                await self._retract(book, row, now)
             elif row.hold_time is not None and row.hold_time <= now:
-                await self._confirm(session, row, now)
-        held = (row.hold_time for row in (*own.values(), *chain.from_iterable(sent)))
-        return min((ends for ends in held if ends is not None), default=None)
+                await self._confirm(book, row, now)
+        ends = (row.hold_time for row in (*own.values(), *chain.from_iterable(sent)))
+        return min((at for at in ends if at is not None), default=None)
 
     async def _tell(
         self,
-        session: AsyncSession,
-        person: Person,
+        book: Casebook,
+        held: Held,
         file: CaseFile,
         case: pb.Case,
         change: Change,
@@ -93,7 +86,7 @@ class Teller:
         known = [standing.get(key) for key in _keys(change)]
         if all(row is not None and row.told == what[row.type] for row in known):
             return []
-        subject = self._subject(person, file, case, now)
+        subject = self._subject(held.person, file, case, now)
         # Of what ends a case, or is told after its end, those are told whose case it was.
         own_parties = parties(
             file.reference,
@@ -102,28 +95,16 @@ class Teller:
             nominating_ocu=file.nominating_ocu(now),
             at=now,
         )
-        before = await self._told_before(session, person, change, standing)
+        before = await _told_before(book, held, change, standing)
         until, sent = held_until(change, self._hold, now), list[Notice]()
         for told in notices(change, subject, own_parties, before):
             row = standing.get((told.type, told.cause))
             said = what[told.type]
-            if row is None or (row.told != said and row.nominal_id == person.nominal_id):
-                notice = await self._revise(session, person.nominal_id, told, said, until, now)
-                await self._send(session, notice, told, now)
+            if row is None or (row.told != said and row.nominal_id == held.nominal_id):
+                notice = _revised(held, told, said, until, now)
+                await self._send(book, notice, told, now)
                 sent.append(notice)
         return sent
-
-    async def _told_before(
-        self, session: AsyncSession, person: Person, change: Change, standing: dict[news.Key, Notice]
-    ) -> dict[str, str]:
-        """Who was told what the change undoes, and in which role."""
-        undone = [
-            row.notice_id
-            for row in standing.values()
-            if row.type in change.undoes and row.nominal_id == person.nominal_id
-        ]
-        told = await store.recipients(session, undone) if undone else []
-        return {one.organisation: one.role for one in told}
 
     def _subject(self, person: Person, file: CaseFile, case: pb.Case, now: datetime) -> Subject:
         return Subject(
@@ -140,91 +121,95 @@ class Teller:
             held_at=file.state(now).prison,
         )
 
-    async def _send(self, session: AsyncSession, notice: Notice, told: Told, now: datetime) -> None:
+    async def _send(self, book: Casebook, notice: Notice, told: Told, now: datetime) -> None:
         copies = {copy.organisation: copy for copy in told.copies}
         if notice.revision > 1:
-            for before in await store.recipients(session, [notice.notice_id]):
+            for before in await book.recipients([notice.notice_id]):
                 copies.setdefault(before.organisation, _again(before, told.copies))
-        rows = [
-            await self._row(session, notice, copy, now) | {"due_time": told.due} for copy in copies.values()
-        ]
-        self._deliver(session, notice, rows)
+        self._deliver(book, notice, [_sending(notice, copy, told.due, now) for copy in copies.values()])
 
-    async def _revise(
-        self,
-        session: AsyncSession,
-        nominal_id: str,
-        told: Told,
-        what: str,
-        until: datetime | None,
-        now: datetime,
-    ) -> Notice:
-        """The notice in its next revision; one that was retracted may come to be so after all."""
-        notice_id = str(uuid.uuid5(NAMESPACE, f"{nominal_id}/{told.type}/{told.cause}"))
-        notice = await store.notice(session, notice_id)
-        if notice is None:
-            notice = Notice(
-                notice_id=notice_id, nominal_id=nominal_id, type=told.type, cause=told.cause, revision=0
-            )
-            session.add(notice)
-        notice.told, notice.recorded_time, notice.hold_time = what, now, until
-        notice.state = CONFIRMED if until is None else PROVISIONAL
-        notice.revision += 1
-        await session.flush()
-        return notice
+    async def _retract(self, book: Casebook, notice: Notice, now: datetime) -> None:
+        told = await _end_hold(book, notice, RETRACTED, now)
+        self._deliver(book, notice, [_sending(notice, _again(before, ()), None, now) for before in told])
 
-    async def _retract(self, session: AsyncSession, notice: Notice, now: datetime) -> None:
-        told = await self._end_hold(session, notice, RETRACTED, now)
-        rows = [await self._row(session, notice, _again(before, ()), now) for before in told]
-        self._deliver(session, notice, rows)
-
-    async def _confirm(self, session: AsyncSession, notice: Notice, now: datetime) -> None:
+    async def _confirm(self, book: Casebook, notice: Notice, now: datetime) -> None:
         """Whoever has acknowledged what is confirmed is asked for nothing anew."""
-        told = await self._end_hold(session, notice, CONFIRMED, now)
-        rows = [
-            await self._row(session, notice, _again(before, ()), now, silent=True)
-            | {name: getattr(before, name) for name in ("due_time", "acknowledged_time", "register_date")}
-            for before in told
-        ]
-        self._deliver(session, notice, rows)
+        told = await _end_hold(book, notice, CONFIRMED, now)
+        self._deliver(book, notice, [_confirming(notice, before, now) for before in told])
 
-    async def _end_hold(
-        self, session: AsyncSession, notice: Notice, state: NoticeState, now: datetime
-    ) -> Sequence[Delivery]:
-        """Whoever was told of it, each with the latest that they were."""
-        notice.state, notice.recorded_time, notice.hold_time = state, now, None
-        notice.revision += 1
-        await session.flush()
-        return await store.recipients(session, [notice.notice_id])
-
-    def _deliver(self, session: AsyncSession, notice: Notice, rows: Sequence[dict[str, Any]]) -> None:
-        numbering.deliver(session, rows)
+    def _deliver(self, book: Casebook, notice: Notice, sendings: Sequence[Sending]) -> None:
+        """A row of the ledger and a record to each organisation."""
+        event_id = f"{notice.notice_id}/{notice.revision}"
+        for one in sendings:
+            book.publish(Event(one.topic, one.key, event_id, one.message_type, one.recorded_time, one.record))
+            self._board.ring(book.session, one.organisation)
+        book.send(sendings)
         state = pb.NoticeState.Name(pb.NoticeState.ValueType(notice.state))
-        SENT.labels(notice_type(notice.type), state).inc(len(rows))
+        SENT.labels(notice_type(notice.type), state).inc(len(sendings))
 
-    async def _row(
-        self, session: AsyncSession, notice: Notice, copy: Copy, now: datetime, *, silent: bool = False
-    ) -> dict[str, Any]:
-        """Hands the record to the outbox; returns how it stands in the ledger."""
-        message, viewer = _stamped(copy.message, notice, now), Viewer(copy.role, copy.organisation)
-        message.silent = silent
-        topic, event_id = _topic(copy), f"{notice.notice_id}/{notice.revision}"
-        await outbox.append(session, topic, copy.key, message, time=now, audience=viewer, event_id=event_id)
-        self._board.ring(session, copy.organisation)
-        return {
-            "notice_id": notice.notice_id,
-            "organisation": copy.organisation,
-            "revision": notice.revision,
-            "role": copy.role,
-            "topic": topic,
-            "key": copy.key,
-            "message_type": message.DESCRIPTOR.full_name,
-            "message": message.SerializeToString(),
-            "record": policy.project(message, viewer).SerializeToString(),
-            "state": notice.state,
-            "recorded_time": now,
-            "silent": silent,
-        }
+
+async def _told_before(
+    book: Casebook, held: Held, change: Change, standing: dict[news.Key, Notice]
+) -> dict[str, str]:
+    """Who was told what the change undoes, and in which role."""
+    undone = [
+        row.notice_id
+        for row in standing.values()
+        if row.type in change.undoes and row.nominal_id == held.nominal_id
+    ]
+    told = await book.recipients(undone) if undone else []
+    return {one.organisation: one.role for one in told}
+
+
+def _revised(held: Held, told: Told, what: str, until: datetime | None, now: datetime) -> Notice:
+    """The notice in its next revision; one that was retracted may come to be so after all."""
+    notice_id = str(uuid.uuid5(NAMESPACE, f"{held.nominal_id}/{told.type}/{told.cause}"))
+    notice = next((row for row in held.notices if row.notice_id == notice_id), None)
+    if notice is None:
+        notice = Notice(
+            notice_id=notice_id, nominal_id=held.nominal_id, type=told.type, cause=told.cause, revision=0
+        )
+        held.notices.append(notice)
+    notice.told, notice.recorded_time, notice.hold_time = what, now, until
+    notice.state = CONFIRMED if until is None else PROVISIONAL
+    notice.revision += 1
+    return notice
+
+
+async def _end_hold(
+    book: Casebook, notice: Notice, state: NoticeState, now: datetime
+) -> Sequence[Delivery | Sending]:
+    """Whoever was told of it, each with the latest that they were."""
+    notice.state, notice.recorded_time, notice.hold_time = state, now, None
+    notice.revision += 1
+    return await book.recipients([notice.notice_id])
+
+
+def _confirming(notice: Notice, before: Delivery | Sending, now: datetime) -> Sending:
+    sending = _sending(notice, _again(before, ()), before.due_time, now, silent=True)
+    return sending._replace(acknowledged_time=before.acknowledged_time, register_date=before.register_date)
+
+
+def _sending(
+    notice: Notice, copy: Copy, due: datetime | None, now: datetime, *, silent: bool = False
+) -> Sending:
+    message = _stamped(copy.message, notice, now)
+    message.silent = silent
+    return Sending(
+        notice_id=notice.notice_id,
+        organisation=copy.organisation,
+        revision=notice.revision,
+        role=copy.role,
+        topic=_topic(copy),
+        key=copy.key,
+        message_type=message.DESCRIPTOR.full_name,
+        message=message.SerializeToString(),
+        record=policy.project(message, Viewer(copy.role, copy.organisation)).SerializeToString(),
+        state=notice.state,
+        recorded_time=now,
+        due_time=due,
+        silent=silent,
+    )
 
 
 def _keys(change: Change) -> list[news.Key]:
@@ -239,18 +224,17 @@ def _topic(copy: Copy) -> str:
 
 
 def _stamped(message: Message, notice: Notice, now: datetime) -> Message:
-    stamped = type(message).FromString(message.SerializeToString())
-    stamped.notice_id, stamped.revision = notice.notice_id, notice.revision
-    stamped.recorded_time.FromDatetime(now)
+    message.notice_id, message.revision = notice.notice_id, notice.revision
+    message.recorded_time.FromDatetime(now)
     # The states are the same numbers in both contracts.
-    if isinstance(stamped, notice_pb2.Notice):
-        stamped.state = pb.NoticeState.ValueType(notice.state)
+    if isinstance(message, notice_pb2.Notice):
+        message.state = pb.NoticeState.ValueType(notice.state)
     else:
-        stamped.state = casework.CaseNoticeState.ValueType(notice.state)
-    return stamped
+        message.state = casework.CaseNoticeState.ValueType(notice.state)
+    return message
 
 
-def _again(before: Delivery, copies: Iterable[Copy]) -> Copy:
+def _again(before: Delivery | Sending, copies: Iterable[Copy]) -> Copy:
     """For one that was told earlier and would not be now: what it was told, with what has changed since."""
     message = MESSAGES[before.message_type].FromString(before.message)
     for copy in copies:

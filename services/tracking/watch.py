@@ -25,12 +25,17 @@ class Board:
 
     def ring(self, session: AsyncSession, organisation: str) -> None:
         """Once the transaction has committed."""
-        event.listen(session.sync_session, "after_commit", lambda ended: self._ended(ended, organisation))
+        rung: set[str] | None = session.info.get(self)
+        if rung is None:
+            rung = session.info[self] = set()
+            event.listen(session.sync_session, "after_commit", self._ended)
+        rung.add(organisation)
 
-    def _ended(self, session: Session, organisation: str) -> None:
+    def _ended(self, session: Session) -> None:
         # Also called for a savepoint, which nobody else sees yet.
         if not session.in_nested_transaction():
-            self._committed.put_nowait(organisation)
+            for organisation in session.info.pop(self, ()):
+                self._committed.put_nowait(organisation)
 
     async def run(self) -> None:
         while True:

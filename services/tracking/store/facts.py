@@ -1,20 +1,17 @@
-"""Facts, parked movements, and what is derived of facts: stages, ownership, reviews."""
+"""Facts, parked movements, merges to be looked at, and detentions counted."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection
 from datetime import UTC, datetime
 
-from google.protobuf.message import Message
-from sqlalchemy import ColumnElement, Delete, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, Delete, delete, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ppo.custody.v1 import events_pb2 as custody
-from ppo.person.v1 import person_pb2
 from ppo.tracking.v1 import movement_pb2
-from services.tracking.casefile import KINDS, Entry, Tenure
-from services.tracking.models import DetentionCount, Fact, Identifier, Ownership, Parked, Review, Stage
+from services.tracking.casefile import Entry
+from services.tracking.models import SCHEMA, DetentionCount, Fact, Parked, Review
 
-_KINDS = {kind.DESCRIPTOR.full_name: kind for kind in KINDS}
 _ARREST = (custody.PpoArrested, custody.PpoDisposed, custody.PpoDrugTested)
 
 
@@ -32,21 +29,6 @@ async def record(session: AsyncSession, entry: Entry, *, nominal_id: str = "", n
     )
     new = await session.scalar(row.on_conflict_do_nothing().returning(Fact.fact_id))
     return new is not None
-
-
-async def entries(session: AsyncSession, nominal_ids: Sequence[str]) -> list[Entry]:
-    """Of these nominals, and the movements under their prison numbers."""
-    numbers = select(Identifier.value).where(
-        Identifier.kind == person_pb2.IDENTIFIER_KIND_PRISON_NUMBER, Identifier.nominal_id.in_(nominal_ids)
-    )
-    theirs = or_(Fact.nominal_id.in_(nominal_ids), Fact.prison_number.in_(numbers))
-    rows = await session.scalars(select(Fact).where(theirs).order_by(Fact.occurred_time, Fact.fact_id))
-    return [_entry(row) for row in rows]
-
-
-def _entry(row: Fact) -> Entry:
-    message: Message = _KINDS[row.message_type].FromString(row.message)
-    return Entry(row.fact_id, message, row.occurred_time, row.recorded_time, row.withdrawn_time)
 
 
 async def withdraw(session: AsyncSession, withdrawn: custody.PpoArrestWithdrawn, at: datetime) -> None:
@@ -102,17 +84,28 @@ async def park(session: AsyncSession, movement: movement_pb2.Movement, number: s
     return (await session.scalar(row.on_conflict_do_nothing().returning(Parked.movement_id))) is not None
 
 
-async def unpark(session: AsyncSession, number: str) -> list[tuple[movement_pb2.Movement, datetime]]:
-    """Takes out what waits for this number, with the time it was recorded."""
-    gone = _gone(Parked.prison_number == number)
-    rows = (
-        await session.execute(gone.returning(Parked.movement_id, Parked.movement, Parked.recorded_time))
-    ).all()
-    first = {row.movement_id: row for row in rows}
+async def unpark(
+    session: AsyncSession, numbers: Collection[str]
+) -> list[tuple[movement_pb2.Movement, datetime]]:
+    """Takes out what waits for these numbers, with the time it was recorded."""
+    if not numbers:
+        return []
+    gone = await session.execute(_UNPARK, {"numbers": list(numbers)})
+    first = {row.movement_id: row for row in gone}
     return [
         (movement_pb2.Movement.FromString(row.movement), row.recorded_time)
         for row in sorted(first.values(), key=lambda row: (row.recorded_time, row.movement_id))
     ]
+
+
+# A merge goes from under both its numbers.
+_UNPARK = text(
+    f"""
+    DELETE FROM {SCHEMA}.parked WHERE movement_id IN (
+        SELECT movement_id FROM {SCHEMA}.parked WHERE prison_number = ANY (CAST(:numbers AS text[]))
+    ) RETURNING movement_id, movement, recorded_time
+    """
+)
 
 
 async def lapse(session: AsyncSession, number: str, before: datetime) -> int:
@@ -138,77 +131,6 @@ async def known(session: AsyncSession, movement_id: str) -> bool:
 
 
 # ---- derived
-
-
-async def set_stages(session: AsyncSession, nominal_id: str, stages: Sequence[tuple[datetime, int]]) -> None:
-    held = select(Stage.effective_time, Stage.position).where(Stage.nominal_id == nominal_id)
-    before = (await session.execute(held.order_by(Stage.effective_time))).all()
-    if [tuple(row) for row in before] == list(stages):
-        return
-    await session.execute(delete(Stage).where(Stage.nominal_id == nominal_id))
-    rows = [{"nominal_id": nominal_id, "effective_time": at, "position": position} for at, position in stages]
-    if rows:
-        await session.execute(insert(Stage).values(rows))
-
-
-async def standing(session: AsyncSession, nominal_id: str) -> Sequence[Ownership]:
-    rows = select(Ownership).where(Ownership.nominal_id == nominal_id, Ownership.superseded_time.is_(None))
-    return (await session.scalars(rows.order_by(Ownership.effective_time))).all()
-
-
-async def owned(session: AsyncSession, nominal_id: str, at: datetime) -> Ownership | None:
-    rows = select(Ownership).where(
-        Ownership.nominal_id == nominal_id,
-        Ownership.superseded_time.is_(None),
-        Ownership.effective_time <= at,
-    )
-    return await session.scalar(rows.order_by(Ownership.effective_time.desc()).limit(1))
-
-
-async def set_ownership(
-    session: AsyncSession, nominal_id: str, tenures: Sequence[Tenure], now: datetime
-) -> None:
-    """Supersedes the rows that do not stand any more, and adds those that do now."""
-    told = {tenure.start: tenure.decision.ownership for tenure in tenures}
-    before = await standing(session, nominal_id)
-    kept = {row.effective_time for row in before if told.get(row.effective_time) == row.to_proto()}
-    gone = [row.ownership_id for row in before if row.effective_time not in kept]
-    if gone:
-        await session.execute(
-            update(Ownership).where(Ownership.ownership_id.in_(gone)).values(superseded_time=now)
-        )
-    rows = [
-        {
-            "nominal_id": nominal_id,
-            "effective_time": start,
-            "owner": ownership.owner,
-            "rule": ownership.rule,
-            "state": ownership.state,
-            "recorded_time": now,
-            "ownership": ownership.SerializeToString(),
-        }
-        for start, ownership in told.items()
-        if start not in kept
-    ]
-    if rows:
-        await session.execute(insert(Ownership).values(rows))
-
-
-async def set_reviews(
-    session: AsyncSession, nominal_id: str, reviews: Iterable[tuple[str, str, str]], now: datetime
-) -> None:
-    """(subject, kind, reason) of what is to be looked at now; a merge stays until it is settled."""
-    rows = [
-        {"subject": subject, "nominal_id": nominal_id, "kind": kind, "reason": reason, "recorded_time": now}
-        for subject, kind, reason in reviews
-    ]
-    subjects = [row["subject"] for row in rows]
-    gone = delete(Review).where(
-        Review.nominal_id == nominal_id, Review.kind != MERGE, Review.subject.not_in(subjects)
-    )
-    await session.execute(gone)
-    if rows:
-        await session.execute(insert(Review).values(rows).on_conflict_do_nothing())
 
 
 MERGE = "merge"

@@ -12,11 +12,6 @@ from services.tracking.models import Delivery, Notice
 from services.tracking.store import numbering
 
 
-async def of_persons(session: AsyncSession, nominal_ids: Sequence[str]) -> Sequence[Notice]:
-    rows = select(Notice).where(Notice.nominal_id.in_(nominal_ids)).order_by(Notice.recorded_time)
-    return (await session.scalars(rows)).all()
-
-
 async def notice(session: AsyncSession, notice_id: str) -> Notice | None:
     return await session.get(Notice, notice_id)
 
@@ -26,11 +21,13 @@ async def deliveries(session: AsyncSession, notice_id: str) -> Sequence[Delivery
     return (await session.scalars(rows.order_by(Delivery.revision, Delivery.organisation))).all()
 
 
-async def recipients(session: AsyncSession, notice_ids: Sequence[str]) -> Sequence[Delivery]:
+async def recipients(
+    session: AsyncSession, notice_ids: Sequence[str]
+) -> Sequence[Delivery | numbering.Sending]:
     """The latest delivery to each organisation that was told any revision of any of these notices."""
     rows = select(Delivery).where(Delivery.notice_id.in_(notice_ids)).distinct(Delivery.organisation)
     written = await session.scalars(rows.order_by(Delivery.organisation, Delivery.number.desc()))
-    latest = [*written, *numbering.waiting(session, notice_ids)]
+    latest: list[Delivery | numbering.Sending] = [*written, *numbering.waiting(session, notice_ids)]
     return list({one.organisation: one for one in latest}.values())
 
 

@@ -3,15 +3,17 @@
 import secrets
 from collections.abc import Collection, Sequence
 from datetime import UTC
+from typing import Any, NamedTuple
 
-from sqlalchemy import Select, delete, select
+from sqlalchemy import Select, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ppo.flagging.v1 import events_pb2 as flagging
 from ppo.person.v1 import person_pb2, screening_pb2
 from services.tracking.casefile import span
-from services.tracking.models import Episode, Identifier, NominalMerge, Person
+from services.tracking.models import SCHEMA, Episode, Identifier, NominalMerge, Person
+from services.tracking.store import casebook
 
 
 async def person(session: AsyncSession, nominal_id: str) -> Person | None:
@@ -22,66 +24,100 @@ async def several(session: AsyncSession, nominal_ids: Collection[str]) -> Sequen
     return (await session.scalars(select(Person).where(Person.nominal_id.in_(nominal_ids)))).all()
 
 
-async def take(session: AsyncSession, flag: flagging.Flag) -> bool:
-    """Whether the state is newer than what is held."""
-    merged = flag.state == screening_pb2.FLAG_STATE_MERGED_INTO
+_TAKE = text(
+    f"""
+    INSERT INTO {SCHEMA}.person AS held
+        (nominal_id, flag, flag_version, merged_into, case_reference, case_version, "case")
+    SELECT *, 0, ''::bytea FROM unnest(
+        CAST(:ids AS text[]), CAST(:flags AS bytea[]), CAST(:versions AS bigint[]), CAST(:merged AS text[]),
+        CAST(:references AS text[])
+    )
+    ON CONFLICT (nominal_id) DO UPDATE
+        SET flag = excluded.flag, flag_version = excluded.flag_version, merged_into = excluded.merged_into
+        WHERE held.flag_version < excluded.flag_version
+    RETURNING nominal_id
+    """
+)
+
+
+async def take(session: AsyncSession, flags: Sequence[flagging.Flag]) -> set[str]:
+    """The nominals whose state is newer than what is held; no two flags are of one."""
+    merged = screening_pb2.FLAG_STATE_MERGED_INTO
+    in_order = sorted(flags, key=lambda flag: flag.nominal_id)
     values = {
-        "flag": flag.SerializeToString(),
-        "flag_version": flag.version,
-        "merged_into": flag.merged_into if merged else None,
+        "ids": [flag.nominal_id for flag in in_order],
+        "flags": [flag.SerializeToString() for flag in in_order],
+        "versions": [flag.version for flag in in_order],
+        "merged": [flag.merged_into if flag.state == merged else None for flag in in_order],
+        "references": [secrets.token_hex(8) for _ in in_order],
     }
-    row = insert(Person).values(
-        nominal_id=flag.nominal_id, case_reference=secrets.token_hex(8), case_version=0, case=b"", **values
-    )
-    taken = row.on_conflict_do_update(
-        index_elements=[Person.nominal_id], set_=values, where=Person.flag_version < flag.version
-    )
-    if await session.scalar(taken.returning(Person.nominal_id)) is None:
-        return False
-    await _episodes(session, flag)
-    await _merges(session, flag)
-    return True
+    newer = set(await session.scalars(_TAKE, values))
+    taken = [flag for flag in in_order if flag.nominal_id in newer]
+    if taken:
+        await _episodes(session, taken)
+        await _merges(session, taken)
+    return newer
 
 
-async def _episodes(session: AsyncSession, flag: flagging.Flag) -> None:
+_GONE = text(
+    f"""
+    DELETE FROM {SCHEMA}.episode USING unnest(CAST(:ids AS text[]), CAST(:versions AS bigint[]))
+        AS told (id, version)
+    WHERE nominal_id = told.id AND flag_version <= told.version
+        AND registration_id <> ALL (CAST(:registrations AS text[]))
+    """
+)
+
+
+async def _episodes(session: AsyncSession, flags: Sequence[flagging.Flag]) -> None:
     """An episode is the person's of the latest flag that has it: a merge and its end move it."""
-    ids = [one.registration_id for one in flag.episodes]
-    gone = delete(Episode).where(Episode.nominal_id == flag.nominal_id, Episode.registration_id.not_in(ids))
-    await session.execute(gone.where(Episode.flag_version <= flag.version))
-    for episode in flag.episodes:
-        start, end = span(episode)
-        values = {
-            "nominal_id": flag.nominal_id,
-            "strand": episode.strand,
-            "nominating_ocu": episode.nominating_ocu,
-            "start_time": start,
-            "end_time": end,
-            "registered_id": episode.nominal_id or None,
-            "merged": episode.merged,
-            "flag_version": flag.version,
-            "removal_reason": episode.removal_reason,
-        }
-        row = insert(Episode).values(registration_id=episode.registration_id, **values)
-        await session.execute(
-            row.on_conflict_do_update(
-                index_elements=[Episode.registration_id],
-                set_=values,
-                where=Episode.flag_version <= flag.version,
+    rows = [_episode(flag, episode) for flag in flags for episode in flag.episodes]
+    values = {
+        "ids": [flag.nominal_id for flag in flags],
+        "versions": [flag.version for flag in flags],
+        "registrations": [row["registration_id"] for row in rows],
+    }
+    await session.execute(_GONE, values)
+    if rows:
+        table = Episode.metadata.tables[f"{SCHEMA}.episode"]
+        row = insert(table)
+        changed = {name: row.excluded[name] for name in rows[0] if name != "registration_id"}
+        newer = table.c.flag_version <= row.excluded.flag_version
+        upsert = row.on_conflict_do_update(index_elements=["registration_id"], set_=changed, where=newer)
+        await session.execute(upsert, rows)
+
+
+def _episode(flag: flagging.Flag, episode: flagging.Episode) -> dict[str, Any]:
+    start, end = span(episode)
+    return {
+        "registration_id": episode.registration_id,
+        "nominal_id": flag.nominal_id,
+        "strand": episode.strand,
+        "nominating_ocu": episode.nominating_ocu,
+        "start_time": start,
+        "end_time": end,
+        "registered_id": episode.nominal_id or None,
+        "merged": episode.merged,
+        "flag_version": flag.version,
+        "removal_reason": episode.removal_reason,
+    }
+
+
+_UNMERGED = text(f"DELETE FROM {SCHEMA}.nominal_merge WHERE nominal_id = ANY (CAST(:ids AS text[]))")
+
+
+async def _merges(session: AsyncSession, flags: Sequence[flagging.Flag]) -> None:
+    await session.execute(_UNMERGED, {"ids": [flag.nominal_id for flag in flags]})
+    for flag in flags:
+        for merge in flag.merges:
+            until = merge.unmerged_time.ToDatetime(UTC) if merge.HasField("unmerged_time") else None
+            row = insert(NominalMerge).values(
+                nominal_id=flag.nominal_id,
+                into_id=merge.into_nominal_id,
+                merged_time=merge.merged_time.ToDatetime(UTC),
+                unmerged_time=until,
             )
-        )
-
-
-async def _merges(session: AsyncSession, flag: flagging.Flag) -> None:
-    await session.execute(delete(NominalMerge).where(NominalMerge.nominal_id == flag.nominal_id))
-    for merge in flag.merges:
-        until = merge.unmerged_time.ToDatetime(UTC) if merge.HasField("unmerged_time") else None
-        row = insert(NominalMerge).values(
-            nominal_id=flag.nominal_id,
-            into_id=merge.into_nominal_id,
-            merged_time=merge.merged_time.ToDatetime(UTC),
-            unmerged_time=until,
-        )
-        await session.execute(row.on_conflict_do_nothing())
+            await session.execute(row.on_conflict_do_nothing())
 
 
 async def merged_with(session: AsyncSession, nominal_id: str) -> Sequence[Person]:
@@ -101,13 +137,13 @@ async def holder(session: AsyncSession, kind: int, value: str) -> str | None:
     return found if found is None else await living(session, found)
 
 
-async def concerned(session: AsyncSession, numbers: Sequence[str], nominal_ids: Collection[str]) -> set[str]:
+async def concerned(
+    session: AsyncSession, numbers: Collection[str], nominal_ids: Collection[str]
+) -> set[str]:
     """These nominals, those who hold the prison numbers, and whoever they live on in."""
-    kind = person_pb2.IDENTIFIER_KIND_PRISON_NUMBER
-    held = select(Identifier.nominal_id).where(Identifier.kind == kind, Identifier.value.in_(numbers))
-    found = {*nominal_ids, *(await session.scalars(held))}
-    into = select(Person.merged_into).where(Person.nominal_id.in_(found), Person.merged_into.is_not(None))
-    return found | {await living(session, one) for one in await session.scalars(into) if one}
+    found = {*nominal_ids, *(await casebook.holders(session, numbers)).values()}
+    elsewhere = await session.scalars(_ELSEWHERE, {"ids": list(found)})
+    return found | {await living(session, one) for one in elsewhere.all()}
 
 
 def _holder(kind: int, value: str) -> Select[str]:
@@ -120,16 +156,53 @@ async def living(session: AsyncSession, nominal_id: str) -> str:
     return await living(session, known) if known else nominal_id
 
 
-async def give(session: AsyncSession, kind: int, value: str, nominal_id: str, version: int) -> str | None:
-    """The identifier is this nominal's, unless a later flag says otherwise; returns whose it was before."""
-    before = await session.scalar(_holder(kind, value))
-    values = {"nominal_id": nominal_id, "flag_version": version}
-    row = insert(Identifier).values(kind=kind, value=value, **values)
-    await session.execute(
-        row.on_conflict_do_update(
-            index_elements=[Identifier.kind, Identifier.value],
-            set_=values,
-            where=Identifier.flag_version <= version,
-        )
+class Given(NamedTuple):
+    """An identifier is a nominal's, as a flag of that version says; 0 for a prison's merge."""
+
+    kind: int
+    value: str
+    nominal_id: str
+    version: int
+
+
+_ASKED = "unnest(CAST(:kinds AS smallint[]), CAST(:values AS text[])) AS asked (kind, value)"
+_BEFORE = text(f"SELECT DISTINCT nominal_id FROM {SCHEMA}.identifier JOIN {_ASKED} USING (kind, value)")
+_GIVE = text(
+    f"""
+    INSERT INTO {SCHEMA}.identifier AS held (kind, value, nominal_id, flag_version)
+    SELECT * FROM unnest(
+        CAST(:kinds AS smallint[]), CAST(:values AS text[]), CAST(:ids AS text[]), CAST(:versions AS bigint[])
     )
+    ON CONFLICT (kind, value) DO UPDATE
+        SET nominal_id = excluded.nominal_id, flag_version = excluded.flag_version
+        WHERE held.flag_version <= excluded.flag_version
+    """
+)
+
+
+async def give(session: AsyncSession, given: Sequence[Given]) -> set[str]:
+    """Each is this nominal's, unless a later flag says otherwise; returns whose they were before."""
+    if not given:
+        return set()
+    in_order = sorted({(one.kind, one.value): one for one in given}.values())
+    asked = {"kinds": [one.kind for one in in_order], "values": [one.value for one in in_order]}
+    before = set(await session.scalars(_BEFORE, asked))
+    whose = {"ids": [one.nominal_id for one in in_order], "versions": [one.version for one in in_order]}
+    await session.execute(_GIVE, asked | whose)
     return before
+
+
+_ELSEWHERE = text(
+    f"SELECT nominal_id FROM {SCHEMA}.person"
+    " WHERE nominal_id = ANY (CAST(:ids AS text[])) AND merged_into IS NOT NULL"
+)
+
+
+async def living_holders(session: AsyncSession, numbers: Collection[str]) -> dict[str, str]:
+    """By prison number whose it is: the nominal that lives on."""
+    held = await casebook.holders(session, numbers)
+    merged = set(await session.scalars(_ELSEWHERE, {"ids": list(set(held.values()))}))
+    return {
+        number: await living(session, nominal_id) if nominal_id in merged else nominal_id
+        for number, nominal_id in held.items()
+    }

@@ -1,0 +1,251 @@
+"""The case files that one transaction works on: read together, changed in memory, written together."""
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from itertools import takewhile
+from typing import NamedTuple
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from ppo.flagging.v1 import events_pb2 as flagging
+from ppo.tracking.v1 import tracking_pb2 as pb
+from services.runtime.database import lock_all
+from services.runtime.outbox import Event
+from services.runtime.reference import Reference
+from services.tracking.casefile import CaseFile, Entry, Tenure
+from services.tracking.evidence import Limits
+from services.tracking.models import Delivery, Notice, Ownership, Person, outbox
+from services.tracking.store import casebook as store
+from services.tracking.store import notices, numbering
+from services.tracking.store.casebook import FactRow
+from services.tracking.store.facts import MERGE
+from services.tracking.store.numbering import Sending
+
+SETTLE = "settle"
+
+
+class Doubt(NamedTuple):
+    """What is to be looked at, by its subject: a fact, the case, a merge of numbers."""
+
+    kind: str
+    reason: str = ""
+
+
+@dataclass
+class Held:
+    """All that is recorded of a person and of those who live on in them."""
+
+    person: Person
+    older: list[Person]
+    entries: list[Entry]
+    stages: list[tuple[datetime, int]]
+    standing: list[Ownership]
+    reviews: dict[str, Doubt]
+    notices: list[Notice]
+    due: datetime | None
+
+    def __post_init__(self) -> None:
+        self.stages_before, self.standing_before = self.stages, self.standing
+        self.reviews_before, self.due_before = self.reviews, self.due
+        self.version_before = self.person.case_version
+        self.revisions_before = {notice.notice_id: notice.revision for notice in self.notices}
+
+    @property
+    def nominal_id(self) -> str:
+        return self.person.nominal_id
+
+    @cached_property
+    def flag(self) -> flagging.Flag:
+        return self.person.to_flag()
+
+    @cached_property
+    def merges(self) -> tuple[datetime, ...]:
+        """When other nominals were found to be this person."""
+        told = (merge for one in self.older for merge in one.to_flag().merges)
+        return tuple(
+            sorted(one.merged_time.ToDatetime(UTC) for one in told if not one.HasField("unmerged_time"))
+        )
+
+    def file(self, reference: Reference, limits: Limits) -> CaseFile:
+        return CaseFile(self.flag, tuple(self.entries), reference, limits, self.merges)
+
+    def owned(self, at: datetime) -> Ownership | None:
+        return next((row for row in reversed(self.standing) if row.effective_time <= at), None)
+
+    def set_ownership(self, tenures: Sequence[Tenure], now: datetime) -> None:
+        """In the place of the rows that do not stand any more, those that do now."""
+        told = {tenure.start: tenure.decision.ownership for tenure in tenures}
+        kept = {row.effective_time: row for row in self.standing if _stands(row, told)}
+        self.standing = [
+            kept.get(start)
+            or Ownership(
+                nominal_id=self.nominal_id,
+                effective_time=start,
+                owner=ownership.owner,
+                rule=ownership.rule,
+                state=ownership.state,
+                recorded_time=now,
+                ownership=ownership.SerializeToString(),
+            )
+            for start, ownership in told.items()
+        ]
+
+    def set_reviews(self, doubts: Iterable[tuple[str, Doubt]]) -> None:
+        """What is to be looked at now; a merge stays until it is settled."""
+        merges = {subject: doubt for subject, doubt in self.reviews.items() if doubt.kind == MERGE}
+        self.reviews = merges | dict(doubts)
+
+
+def _stands(row: Ownership, told: dict[datetime, pb.Ownership]) -> bool:
+    ownership = told.get(row.effective_time)
+    return ownership is not None and (
+        row.ownership == ownership.SerializeToString() or row.to_proto() == ownership
+    )
+
+
+class Casebook:
+    """Holds its persons for the transaction, each once and in one order everywhere."""
+
+    def __init__(self, session: AsyncSession, held: Iterable[Held]) -> None:
+        self.session = session
+        self._held = {one.nominal_id: one for one in held}
+        self._facts: list[FactRow] = []
+        self._events: list[Event] = []
+
+    @classmethod
+    async def open(cls, session: AsyncSession, nominal_ids: Collection[str]) -> "Casebook":
+        await lock_all(session, nominal_ids)
+        found = await store.persons(session, nominal_ids)
+        families = await _families(session, found)
+        ids = [person.nominal_id for person in found]
+        everybody = [*ids, *(older.nominal_id for one in families.values() for older in one)]
+        entries = await store.entries(session, everybody)
+        told: dict[str, list[Notice]] = {}
+        for notice in await store.notices(session, everybody):
+            told.setdefault(notice.nominal_id, []).append(notice)
+        stages = await store.stages(session, ids)
+        standing = await store.standing(session, ids)
+        reviews = await store.reviews(session, ids)
+        due = await store.due_times(session, SETTLE, ids)
+        held = []
+        for person in found:
+            own = person.nominal_id
+            family = [own, *(one.nominal_id for one in families.get(own, []))]
+            held.append(
+                Held(
+                    person,
+                    families.get(own, []),
+                    _in_order(entry for one in family for entry in entries.get(one, ())),
+                    stages.get(own, []),
+                    standing.get(own, []),
+                    {subject: Doubt(kind) for subject, kind in reviews.get(own, {}).items()},
+                    [notice for one in family for notice in told.get(one, ())],
+                    due.get(own),
+                )
+            )
+        return cls(session, held)
+
+    def of(self, nominal_id: str) -> Held | None:
+        """None for somebody whom the flags topic has not brought yet."""
+        return self._held.get(nominal_id)
+
+    def record(self, held: Held, entry: Entry, *, number: str) -> None:
+        """A movement, which is its prison number's."""
+        held.entries.append(entry)
+        self._facts.append(
+            FactRow(
+                entry.id,
+                None,
+                number,
+                entry.message.DESCRIPTOR.full_name,
+                entry.message.SerializeToString(),
+                entry.occurred,
+                entry.recorded,
+                entry.withdrawn,
+            )
+        )
+
+    def publish(self, event: Event) -> None:
+        self._events.append(event)
+
+    def send(self, sendings: Iterable[Sending]) -> None:
+        numbering.deliver(self.session, sendings)
+
+    async def recipients(self, notice_ids: Collection[str]) -> Sequence[Delivery | Sending]:
+        """The latest record to each organisation that was told any revision of any of these notices."""
+        return await notices.recipients(self.session, list(notice_ids))
+
+    async def write(self, now: datetime) -> None:
+        """Each table in one statement."""
+        session, all_held = self.session, self._held.values()
+        await store.add_facts(session, self._facts)
+        await self._write_derived(now)
+        changed = [one for held in all_held for one in held.notices if one.nominal_id == held.nominal_id]
+        before = {one: revision for held in all_held for one, revision in held.revisions_before.items()}
+        await store.add_notices(session, [one for one in changed if one.notice_id not in before])
+        await store.change_notices(
+            session, [one for one in changed if one.revision != before.get(one.notice_id, one.revision)]
+        )
+        await outbox.append_all(session, self._events)
+
+    async def _write_derived(self, now: datetime) -> None:
+        session, all_held = self.session, self._held.values()
+        await store.set_stages(session, *_changed_stages(all_held))
+        gone = [row for held in all_held for row in held.standing_before if row not in held.standing]
+        await store.supersede(session, [row.ownership_id for row in gone], now)
+        new = [row for held in all_held for row in held.standing if row not in held.standing_before]
+        await store.add_owners(session, new)
+        await store.drop_reviews(session, [one for held in all_held for one in _gone_reviews(held)])
+        await store.add_reviews(session, [one for held in all_held for one in _new_reviews(held, now)])
+        cases = [held.person for held in all_held if held.person.case_version != held.version_before]
+        await store.set_cases(session, cases)
+        moved = {held.nominal_id: held.due for held in all_held if held.due != held.due_before}
+        await store.set_due(session, SETTLE, {one: at for one, at in moved.items() if at is not None})
+        await store.drop_due(session, SETTLE, [one for one, at in moved.items() if at is None])
+
+
+async def _families(session: AsyncSession, found: Sequence[Person]) -> dict[str, list[Person]]:
+    """Those that live on in each, through however many merges."""
+    heads = {person.nominal_id: [person.nominal_id] for person in found}
+    families: dict[str, list[Person]] = {}
+    while heads:
+        next_heads: dict[str, list[str]] = {}
+        for older in await store.merged_into(session, list(heads)):
+            for head in heads[older.merged_into or ""]:
+                family = families.setdefault(head, [])
+                if all(one.nominal_id != older.nominal_id for one in family):
+                    family.append(older)
+                    next_heads.setdefault(older.nominal_id, []).append(head)
+        heads = next_heads
+    return families
+
+
+def _in_order(entries: Iterable[Entry]) -> list[Entry]:
+    return sorted(entries, key=lambda entry: (entry.occurred, entry.id))
+
+
+def _changed_stages(
+    all_held: Iterable[Held],
+) -> tuple[dict[str, datetime], list[tuple[str, datetime, int]]]:
+    """From when on each person's are others than were written, and those."""
+    since: dict[str, datetime] = {}
+    rows: list[tuple[str, datetime, int]] = []
+    for held in all_held:
+        before, after = held.stages_before, held.stages
+        first = len(list(takewhile(lambda pair: pair[0] == pair[1], zip(before, after, strict=False))))
+        if before[first:]:
+            since[held.nominal_id] = before[first][0]
+        rows += [(held.nominal_id, at, position) for at, position in after[first:]]
+    return since, rows
+
+
+def _gone_reviews(held: Held) -> Iterator[tuple[str, str]]:
+    return ((held.nominal_id, subject) for subject in held.reviews_before if subject not in held.reviews)
+
+
+def _new_reviews(held: Held, now: datetime) -> Iterator[tuple[str, str, str, str, datetime]]:
+    for subject, doubt in held.reviews.items():
+        if subject not in held.reviews_before:
+            yield subject, held.nominal_id, doubt.kind, doubt.reason, now
