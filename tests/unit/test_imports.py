@@ -55,7 +55,10 @@ SERVICES = {
     ),
     "tracking": Service(
         calls={"returns"},
-        workers={"casework", "gauges", "months", "reporting", "settle", "take", "telling", "watch"},
+        workers={
+            *("casebook", "casework", "gauges", "months", "reporting"),
+            *("settle", "take", "telling", "watch"),
+        },
     ),
     "returns": Service(calls=set(), workers={"closing", "deadlines", "workbook"}),
 }
