@@ -25,6 +25,7 @@ from services.console import (
     movements,
     notices,
     output,
+    owners,
     prison_day,
     published,
     register,
@@ -244,7 +245,7 @@ async def _ownership(stage: Stage, person: pb.Person) -> None:
         (ownership.owner, ownership.rule) == (december.LIVES_IN, "O6"),
         f"the case to be {december.LIVES_IN}'s by rule O6, not {ownership.owner}'s by {ownership.rule}",
     )
-    for text in cases.sentences(ownership):
+    for text in owners.sentences(ownership):
         say(text)
     await _at_the_desk(stage, inmate)
 
@@ -277,7 +278,7 @@ async def _owned(stage: Stage, inmate: Inmate) -> tracking.Ownership:
     request = tracking.ExplainOwnershipRequest(
         identifier=_nominal(inmate), purpose=policy.PURPOSE_OFFENDER_MANAGEMENT
     )
-    return (await cases.explained(Session(stage.data, cases.MANAGER, december.LIVES_IN), request)).ownership
+    return (await owners.explained(Session(stage.data, cases.MANAGER, december.LIVES_IN), request)).ownership
 
 
 # ---- the month

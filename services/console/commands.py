@@ -14,6 +14,7 @@ from services.console import (
     movements,
     nominals,
     notices,
+    owners,
     prison,
     prisoners,
     reconcile,
@@ -104,7 +105,7 @@ _journey.command()(cases.show)
 _release.command()(prisoners.plan)
 _release.command()(prisoners.cancel)
 _housing.command()(prisoners.tenancy)
-_owner.command()(cases.explain)
+_owner.command()(owners.explain)
 _dispute.command("raise")(disputes.contest)
 _dispute.command()(disputes.decide)
 _dispute.command("list")(disputes.listed)

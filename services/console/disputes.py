@@ -8,7 +8,7 @@ import typer
 from rich.table import Table
 
 from ppo.tracking.v1 import tracking_pb2 as tracking
-from services.console import cases, decisions, details, output, prisoners, register, session
+from services.console import cases, decisions, details, output, owners, prisoners, register, session
 from services.console.nominals import FORCE
 
 KEEPER = "register_keeper"
@@ -129,6 +129,6 @@ def _show(response: tracking.RaiseDisputeResponse | tracking.DecideDisputeRespon
     if as_json:
         output.emit(response)
         return 0
-    for text in cases.sentences(response.case.ownership):
+    for text in owners.sentences(response.case.ownership):
         output.show(text)
     return 0

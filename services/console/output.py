@@ -63,6 +63,10 @@ def emit(message: Message) -> None:
     line(json.dumps(as_json(message), ensure_ascii=False))
 
 
+def width() -> int:
+    return _OUT.width
+
+
 def line(text: str) -> None:
     """As it is, however long."""
     _OUT.out(text, highlight=False)

@@ -10,7 +10,7 @@ from google.type.date_pb2 import Date
 from ppo.person.v1 import person_pb2
 from ppo.policy.v1 import policy_pb2 as policy
 from ppo.tracking.v1 import tracking_pb2 as tracking
-from services.console import cases, details, notices, output, session
+from services.console import details, notices, output, owners, session
 
 Organisation = Annotated[
     str,
@@ -73,7 +73,7 @@ def _planned(
         output.emit(response)
         return 0
     output.show(_recorded(request))
-    for text in cases.sentences(response.case.ownership):
+    for text in owners.sentences(response.case.ownership):
         output.show(text)
     return 0
 

@@ -1,7 +1,7 @@
 """The service's RPCs, one short method each."""
 
 from collections.abc import AsyncIterator, Callable
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import TypeAlias, TypeVar
 
 from google.protobuf.message import Message
@@ -21,15 +21,20 @@ from services.runtime.reference import Reference
 from services.runtime.rpc import Context
 from services.tracking import caseload, contacts, disputes, journey
 from services.tracking.casefile import CaseFile, Entry
+from services.tracking.explaining import explained
 from services.tracking.models import Person, requests
 from services.tracking.months import Months
+from services.tracking.notices import OWNER
 from services.tracking.reporting import Report
 from services.tracking.settle import Settler
-from services.tracking.store import facts, figures, notices, persons
+from services.tracking.store import casebook, facts, figures, notices, persons
+from services.tracking.suppositions import suppose
 from services.tracking.take import Taking
 from services.tracking.watch import Board
 
 MOST_NOTICES, NOTICES = 500, 100
+# What a case comes to is not foretold for longer.
+FARTHEST = timedelta(days=3660)
 
 Told: TypeAlias = (
     pb.RecordStageRequest
@@ -168,6 +173,7 @@ class Tracking(TrackingServiceServicer):
     # ---- what is asked
 
     async def GetJourney(self, request: pb.GetJourneyRequest, _: Context) -> pb.GetJourneyResponse:
+        self._refuse_unknown_caller()
         as_of = _time(request, "as_of_time", request.as_of_time) or self._clock.now()
         known_at = _time(request, "known_at_time", request.known_at_time)
         async with self._database.snapshot() as session:
@@ -178,9 +184,19 @@ class Tracking(TrackingServiceServicer):
     async def ExplainOwnership(
         self, request: pb.ExplainOwnershipRequest, _: Context
     ) -> pb.ExplainOwnershipResponse:
+        self._refuse_unknown_caller()
+        now = self._clock.now()
+        at = _time(request, "as_of_time", request.as_of_time) or now
+        known_at = _time(request, "known_at_time", request.known_at_time)
+        if at > now + FARTHEST:
+            raise Invalid("as_of_time", f"lies more than {FARTHEST.days} days ahead")
+        if known_at is not None and request.suppositions:
+            raise Invalid("suppositions", "are not made with a known_at_time")
         async with self._database.snapshot() as session:
-            file = (await self._found(session, request.identifier))[1]
-        return pb.ExplainOwnershipResponse(ownership=file.ownership(self._clock.now()))
+            nominal_id, file = await self._found(session, request.identifier)
+            ledger = await casebook.ledger(session, nominal_id)
+        file = suppose(file, request.suppositions, now)
+        return explained(file, ledger, at, now, known_at)
 
     async def ListContacts(self, request: pb.ListContactsRequest, _: Context) -> pb.ListContactsResponse:
         now = self._clock.now()
@@ -336,6 +352,12 @@ class Tracking(TrackingServiceServicer):
         if person is None:
             raise NotFound("nobody who was ever on the register has this nominal id")
         return person, await self._settler.file(session, person)
+
+    def _refuse_unknown_caller(self) -> None:
+        """Who manages cases for the police does so for an OCU that there is, or was."""
+        caller = identity.current()
+        if caller.role == OWNER and caller.organisation not in self._reference.ids("ocus"):
+            raise Denied(f"{caller.organisation!r} is no OCU that the reference data knows")
 
     def _refuse_unknown_ocu(self, ocu: str) -> None:
         if self._reference.row("ocus", ocu, at=self._clock.now()) is None:

@@ -14,6 +14,7 @@ from ppo.tracking.v1 import tracking_pb2 as pb
 from services.runtime.database import lock_all
 from services.runtime.outbox import Event
 from services.runtime.reference import Reference
+from services.tracking import corrections
 from services.tracking.casefile import CaseFile, Entry, Tenure
 from services.tracking.evidence import Limits
 from services.tracking.models import Delivery, Notice, Ownership, Person, outbox
@@ -50,6 +51,8 @@ class Held:
         self.stages_before, self.standing_before = self.stages, self.standing
         self.reviews_before, self.due_before = self.reviews, self.due
         self.version_before = self.person.case_version
+        # When what is changed of the ownership now was so recorded.
+        self.recorded = datetime.max.replace(tzinfo=UTC)
         self.revisions_before = {notice.notice_id: notice.revision for notice in self.notices}
 
     @property
@@ -74,28 +77,35 @@ class Held:
     def owned(self, at: datetime) -> Ownership | None:
         return next((row for row in reversed(self.standing) if row.effective_time <= at), None)
 
-    def set_ownership(self, tenures: Sequence[Tenure], now: datetime) -> None:
-        """In the place of the rows that do not stand any more, those that do now."""
+    def set_ownership(self, tenures: Sequence[Tenure], now: datetime) -> list[pb.OwnershipCorrection]:
+        """In the place of the rows that do not stand any more, those that do now; returns what that corrects."""
         told = {tenure.start: tenure.decision.ownership for tenure in tenures}
+        # Whoever waited for the person's lock has read the clock before who came first had.
+        self.recorded = max((now, *(row.recorded_time for row in self.standing_before)))
         kept = {row.effective_time: row for row in self.standing if _stands(row, told)}
         self.standing = [
-            kept.get(start)
-            or Ownership(
-                nominal_id=self.nominal_id,
-                effective_time=start,
-                owner=ownership.owner,
-                rule=ownership.rule,
-                state=ownership.state,
-                recorded_time=now,
-                ownership=ownership.SerializeToString(),
-            )
+            kept.get(start) or _owned(self.nominal_id, start, ownership, self.recorded)
             for start, ownership in told.items()
         ]
+        before, after = ([row.to_period() for row in one] for one in (self.standing_before, self.standing))
+        return list(corrections.between(before, after, self.recorded))
 
     def set_reviews(self, doubts: Iterable[tuple[str, Doubt]]) -> None:
         """What is to be looked at now; a merge stays until it is settled."""
         merges = {subject: doubt for subject, doubt in self.reviews.items() if doubt.kind == MERGE}
         self.reviews = merges | dict(doubts)
+
+
+def _owned(nominal_id: str, start: datetime, ownership: pb.Ownership, recorded: datetime) -> Ownership:
+    return Ownership(
+        nominal_id=nominal_id,
+        effective_time=start,
+        owner=ownership.owner,
+        rule=ownership.rule,
+        state=ownership.state,
+        recorded_time=recorded,
+        ownership=ownership.SerializeToString(),
+    )
 
 
 def _stands(row: Ownership, told: dict[datetime, pb.Ownership]) -> bool:
@@ -193,8 +203,13 @@ class Casebook:
     async def _write_derived(self, now: datetime) -> None:
         session, all_held = self.session, self._held.values()
         await store.set_stages(session, *_changed_stages(all_held))
-        gone = [row for held in all_held for row in held.standing_before if row not in held.standing]
-        await store.supersede(session, [row.ownership_id for row in gone], now)
+        gone = [
+            (row.ownership_id, held.recorded)
+            for held in all_held
+            for row in held.standing_before
+            if row not in held.standing
+        ]
+        await store.supersede(session, gone)
         new = [row for held in all_held for row in held.standing if row not in held.standing_before]
         await store.add_owners(session, new)
         await store.drop_reviews(session, [one for held in all_held for one in _gone_reviews(held)])

@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
-from functools import cached_property
-from typing import TypeVar
+from functools import cached_property, lru_cache
+from typing import TypeVar, cast
 
 from google.protobuf.message import Message
 from google.type.date_pb2 import Date
@@ -78,6 +78,17 @@ class Tenure:
 
 
 @dataclass(frozen=True)
+class Standing:
+    """A decision, and the evidence that the next one starts from."""
+
+    at: datetime
+    evidence: Evidence
+    decision: Decision
+    # When the next one is made.
+    following: datetime | None
+
+
+@dataclass(frozen=True)
 class CaseFile:
     flag: flagging.Flag
     entries: Sequence[Entry]
@@ -110,18 +121,39 @@ class CaseFile:
     def tenures(self, until: datetime) -> tuple[list[Tenure], datetime | None]:
         """Whose case it was from the first registration on; and when time alone may bring the next change."""
         found: list[Tenure] = []
+        following = self.begins
+        for standing in self.decisions(until):
+            if not found or found[-1].decision.ownership != standing.decision.ownership:
+                found.append(Tenure(standing.at, standing.decision))
+            following = standing.following
+        return found, following
+
+    def decisions(self, until: datetime) -> Iterator[Standing]:
+        """Each as facts and time bring it, from the first registration on."""
         existing: Existing | None = None
         former: Former | None = None
-        at: datetime | None = min((start for start, _ in self.spans), default=None)
+        at = self.begins
         while at is not None and at <= until:
             evidence = replace(self.evidence(at), existing=existing, former=former)
             decision = ownership.decide(evidence, at, self.limits)
-            if not found or found[-1].decision.ownership != decision.ownership:
-                found.append(Tenure(at, decision))
             followed = ownership.follow(evidence, decision)
+            following = self._next(at, decision)
+            yield Standing(at, followed, decision, following)
             existing, former = followed.existing, followed.former
-            at = self._next(at, decision)
-        return found, at
+            at = following
+
+    @property
+    def begins(self) -> datetime | None:
+        return min((start for start, _ in self.spans), default=None)
+
+    def as_known(self, at: datetime) -> "CaseFile":
+        """By the facts that were recorded until then, and not withdrawn yet."""
+        entries = [
+            replace(entry, withdrawn=None) if entry.withdrawn and at < entry.withdrawn else entry
+            for entry in self.entries
+            if entry.recorded <= at
+        ]
+        return replace(self, entries=entries)
 
     def ownership(self, at: datetime) -> pb.Ownership:
         tenures, _ = self.tenures(at)
@@ -142,10 +174,10 @@ class CaseFile:
             birth_date=days.latest(self.flag.person.birth_date),
             strand=episode.strand,
             status=Status(state.supervision or "NONE"),
-            residences=tuple(self._residences()),
-            offences=tuple(self._offences()),
+            residences=self.residences,
+            offences=self.offences,
             stays=tuple(self._stays(at)),
-            sentences=tuple(self._sentences()),
+            sentences=self._sentences,
             merges=self.merges,
             forum=self._forum(at),
             dispute=self._dispute(at),
@@ -169,12 +201,12 @@ class CaseFile:
         return screening_pb2.FLAG_STATE_NOT_FLAGGED
 
     def last(self, kind: type[M]) -> tuple[Entry, M] | None:
-        found = self._entries(kind)
+        found = self.told(kind)
         return found[-1] if found else None
 
     def of(self, kind: type[M]) -> list[M]:
         """All that stand, the latest last."""
-        return [told for _, told in self._entries(kind)]
+        return [told for _, told in self.told(kind)]
 
     @cached_property
     def _standing(self) -> list[Entry]:
@@ -183,12 +215,17 @@ class CaseFile:
             key=lambda entry: (entry.occurred, entry.recorded, entry.id),
         )
 
-    def _entries(self, kind: type[M], at: datetime | None = None) -> list[tuple[Entry, M]]:
-        return [
-            (entry, entry.message)
-            for entry in self._standing
-            if isinstance(entry.message, kind) and (at is None or entry.occurred <= at)
-        ]
+    @cached_property
+    def _by_kind(self) -> dict[type[Message], list[Entry]]:
+        found: dict[type[Message], list[Entry]] = {}
+        for entry in self._standing:
+            found.setdefault(type(entry.message), []).append(entry)
+        return found
+
+    def told(self, kind: type[M], at: datetime | None = None) -> list[tuple[Entry, M]]:
+        """All of a kind that stand, until an instant, the latest last, each with when it was."""
+        told = self._by_kind.get(kind, ())
+        return [(entry, cast(M, entry.message)) for entry in told if at is None or entry.occurred <= at]
 
     def _fact(self, entry: Entry) -> Fact | None:
         match entry.message:
@@ -207,31 +244,26 @@ class CaseFile:
         return begun[-1] if begun else flagging.Episode()
 
     def _areas(self, at: datetime) -> Areas:
-        teams = self.reference.rows("youth_offending_teams", at=at)
-        return Areas(
-            frozenset(row.id for row in self.reference.rows("ocus", at=at)),
-            {ocu: team.id for team in teams for ocu in team.texts("ocus")},
-        )
+        return _areas(self.reference, days.day(at))
 
-    def _residences(self) -> Iterator[Residence]:
-        for entry, told in self._entries(pb.SetResidenceRequest):
-            handover = told.handover_time.ToDatetime(UTC) if told.HasField("handover_time") else None
-            yield Residence(told.kind, told.ocu, entry.occurred, handover)
+    @cached_property
+    def residences(self) -> tuple[Residence, ...]:
+        return tuple(_residence(entry, told) for entry, told in self.told(pb.SetResidenceRequest))
 
-    def _offences(self) -> Iterator[Offence]:
+    @cached_property
+    def offences(self) -> tuple[Offence, ...]:
         # Told again once a merge was taken back it is the same arrest.
-        arrests = {
-            arrest.detention_id: (entry, arrest) for entry, arrest in self._entries(custody.PpoArrested)
-        }
-        for entry, arrest in arrests.values():
-            suite = self.reference.row("suites", arrest.suite_id, at=entry.occurred)
-            if suite is not None:
-                yield Offence(suite.text("ocu"), entry.occurred)
+        arrests = {arrest.detention_id: (entry, arrest) for entry, arrest in self.told(custody.PpoArrested)}
+        suites = (
+            (entry.occurred, self.reference.row("suites", arrest.suite_id, at=entry.occurred))
+            for entry, arrest in arrests.values()
+        )
+        return tuple(Offence(suite.text("ocu"), occurred) for occurred, suite in suites if suite is not None)
 
-    def _sentences(self) -> Iterator[datetime]:
-        for entry, stage in self._entries(pb.RecordStageRequest):
-            if stage.kind in SENTENCES:
-                yield entry.occurred
+    @cached_property
+    def _sentences(self) -> tuple[datetime, ...]:
+        stages = self.told(pb.RecordStageRequest)
+        return tuple(entry.occurred for entry, stage in stages if stage.kind in SENTENCES)
 
     @cached_property
     def stays(self) -> list[tuple[datetime, datetime | None]]:
@@ -251,7 +283,7 @@ class CaseFile:
         """What was planned in a stay, until an instant, the latest last; None where the date was lost."""
         return [
             (entry, Plan(_day(told.release_date), told.ocu) if told.HasField("release_date") else None)
-            for entry, told in self._entries(pb.PlanReleaseRequest)
+            for entry, told in self.told(pb.PlanReleaseRequest)
             if received <= entry.occurred and (until is None or entry.occurred <= until)
         ]
 
@@ -269,7 +301,7 @@ class CaseFile:
             for step in self.steps
             if step.fact.occurred > received and step.state.custody is None
         )
-        said = self._entries(pb.RecordTenancyRequest, next(ends, None))
+        said = self.told(pb.RecordTenancyRequest, next(ends, None))
         return said[-1][1].held if said else pb.TENANCY_HELD_UNKNOWN
 
     def trigger(self, arrest: custody.PpoArrested) -> bool:
@@ -282,7 +314,7 @@ class CaseFile:
             yield Stay(received, released, plans[-1][1] if plans else None)
 
     def _forum(self, at: datetime) -> ForumDecision | None:
-        decided = self._entries(pb.DecideDisputeRequest, at)
+        decided = self.told(pb.DecideDisputeRequest, at)
         if not decided:
             return None
         entry, told = decided[-1]
@@ -292,9 +324,9 @@ class CaseFile:
 
     def claims(self, at: datetime) -> list[tuple[Entry, pb.RaiseDisputeRequest]]:
         """Of the open dispute: those after the last decision."""
-        decided = self._entries(pb.DecideDisputeRequest, at)
+        decided = self.told(pb.DecideDisputeRequest, at)
         since = decided[-1][0].occurred if decided else datetime.min.replace(tzinfo=UTC)
-        return [one for one in self._entries(pb.RaiseDisputeRequest, at) if one[0].occurred > since]
+        return [one for one in self.told(pb.RaiseDisputeRequest, at) if one[0].occurred > since]
 
     def _dispute(self, at: datetime) -> Dispute | None:
         claims = self.claims(at)
@@ -314,8 +346,23 @@ class CaseFile:
         return min((one for one in (recorded, decision.next_time) if one is not None), default=None)
 
 
+@lru_cache(maxsize=4096)
+def _areas(reference: Reference, on: date) -> Areas:
+    at = days.midnight(on)
+    teams = reference.rows("youth_offending_teams", at=at)
+    return Areas(
+        frozenset(row.id for row in reference.rows("ocus", at=at)),
+        {ocu: team.id for team in teams for ocu in team.texts("ocus")},
+    )
+
+
 def _day(given: Date) -> date:
     return date(given.year, given.month, given.day)
+
+
+def _residence(entry: Entry, told: pb.SetResidenceRequest) -> Residence:
+    handover = told.handover_time.ToDatetime(UTC) if told.HasField("handover_time") else None
+    return Residence(told.kind, told.ocu, entry.occurred, handover)
 
 
 def span(episode: flagging.Episode) -> tuple[datetime, datetime | None]:

@@ -28,6 +28,7 @@ from services.runtime.database import instant
 from services.runtime.due import Due
 from services.runtime.outbox import Outbox
 from services.runtime.requests import Requests
+from services.tracking.corrections import Period
 from services.tracking.headcount import Merge, Stretch
 
 SCHEMA = "tracking"
@@ -200,10 +201,12 @@ class Ownership(Base):
             unique=True,
             postgresql_where=text("superseded_time IS NULL"),
         ),
+        # OWNERSHIP_STATE_NONE.
+        CheckConstraint("(owner = '') = (state = 5)", "owner_known"),
     )
 
     ownership_id: Mapped[big] = mapped_column(primary_key=True)
-    nominal_id: Mapped[words] = mapped_column(ForeignKey(Person.nominal_id))
+    nominal_id: Mapped[words] = mapped_column(ForeignKey(Person.nominal_id), index=True)
     effective_time: Mapped[instant]
     owner: Mapped[words] = mapped_column(comment="Empty for nobody")
     rule: Mapped[words]
@@ -214,6 +217,9 @@ class Ownership(Base):
 
     def to_proto(self) -> tracking_pb2.Ownership:
         return tracking_pb2.Ownership.FromString(self.ownership)
+
+    def to_period(self) -> Period:
+        return Period(self.effective_time, self.to_proto(), self.recorded_time, self.superseded_time)
 
 
 class Review(Base):

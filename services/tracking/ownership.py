@@ -156,7 +156,7 @@ def _resident(case: Case) -> Verdict:
 def _keeper(case: Case, home: str) -> Verdict:
     """The existing owner; else the home; else by the offences; else, for the time being, who nominated."""
     if case.holder:
-        return Verdict(case.holder, ASSIGNED, (f"{case.holder} has the case already.",))
+        return Verdict(case.holder, ASSIGNED, (f"{case.holder} had the case before, and keeps it.",))
     if home:
         return Verdict(home, ASSIGNED, (f"The last home known is in {home}.",))
     if case.offending:
@@ -252,9 +252,10 @@ def _ownership(case: Case, rule: str, verdict: Verdict) -> pb.Ownership:
         ownership.dispute.CopyFrom(_dispute(case, verdict.owner))
     if verdict.handover:
         ownership.handover_time.FromDatetime(verdict.handover)
-    existing = case.evidence.existing
-    unchanged = existing is not None and existing.owner == verdict.owner
-    ownership.effective_time.FromDatetime(existing.since if existing and unchanged else case.at)
+    if verdict.owner:
+        existing = case.evidence.existing
+        unchanged = existing is not None and existing.owner == verdict.owner
+        ownership.effective_time.FromDatetime(existing.since if existing and unchanged else case.at)
     return ownership
 
 

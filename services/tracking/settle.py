@@ -66,12 +66,14 @@ class Settler:
             OUT_OF_ORDER.inc()
         tenures, next_time = file.tenures(now)
         held.stages = list(_stages(file))
-        held.set_ownership(tenures, now)
+        corrected = held.set_ownership(tenures, now)
         decision = tenures[-1].decision if tenures else None
         cases = [("case", Doubt("case", reason)) for reason in decision.reviews] if decision else []
         held.set_reviews([*_doubts(file), *cases])
         ownership = decision.ownership if decision else pb.Ownership(state=pb.OWNERSHIP_STATE_NONE)
         case = _case(file, ownership, now)
+        # What was found out last stands until more is.
+        case.corrections.extend(corrected or held.person.to_proto(now).corrections)
         _publish(book, held.person, case, now)
         held.due = _first(next_time, await self.teller.tell(book, held, file, case, now))
         return held.person.to_proto(now)

@@ -6,7 +6,7 @@ from datetime import datetime
 from ppo.flagging.v1 import flagging_pb2
 from ppo.tracking.v1 import tracking_pb2 as pb
 from services.tracking import days
-from services.tracking.evidence import ADULT, Case, ForumDecision, Hearing, Plan, Status
+from services.tracking.evidence import ADULT, Case, ForumDecision, Hearing, Plan, Residence, Status
 
 LIVES = {
     pb.RESIDENCE_KIND_HOME: "Lives in",
@@ -15,6 +15,14 @@ LIVES = {
     pb.RESIDENCE_KIND_HOSTEL: "Is in a hostel in",
     pb.RESIDENCE_KIND_HOSPITAL: "Is in hospital in",
     pb.RESIDENCE_KIND_BAIL_ADDRESS: "Is at a bail address in",
+}
+PLACES = {
+    pb.RESIDENCE_KIND_HOME: "home",
+    pb.RESIDENCE_KIND_RELATIVE: "with a relative",
+    pb.RESIDENCE_KIND_APPROVED_PREMISES: "approved premises",
+    pb.RESIDENCE_KIND_HOSTEL: "hostel",
+    pb.RESIDENCE_KIND_HOSPITAL: "hospital",
+    pb.RESIDENCE_KIND_BAIL_ADDRESS: "bail address",
 }
 LEAD = {
     Status.LICENCE: "On licence: probation leads, with the police offender manager.",
@@ -90,6 +98,20 @@ def residence(case: Case) -> str:
         return f"Of no fixed abode since {since}."
     long = f", for more than {case.limits.temporary_days} days" if case.overstayed else ""
     return f"{LIVES[where.kind]} {where.area} since {since}{long}."
+
+
+def place(where: Residence) -> str:
+    kind = "no fixed abode" if where.kind not in PLACES else f"{PLACES[where.kind]} in {where.area}"
+    return f"{kind}, handed over {days.words(days.day(where.handover))}" if where.handover else kind
+
+
+def stay(prison: str) -> str:
+    return f"in prison, {prison}" if prison else "in prison"
+
+
+def release(planned: Plan) -> str:
+    to = f", to {planned.area}" if planned.area else ""
+    return f"planned for {days.words(planned.release)}{to}"
 
 
 def offending(case: Case) -> str:

@@ -54,7 +54,7 @@ STORY = [
     "training provider",
     "Nobody was told: that is no release",
     "A0001AA is nobody on the list",
-    "The case is E3's",
+    "This is E3's case",
     "Rule O6",
     "The next desk in D3 will read",
     "Owner",

@@ -5,12 +5,13 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import TextClause, text
+from sqlalchemy import TextClause, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ppo.person.v1 import person_pb2
 from services.runtime.database import copy_rows
 from services.tracking.casefile import KINDS, Entry
+from services.tracking.corrections import Period
 from services.tracking.models import SCHEMA, Notice, Ownership, Person
 
 _KINDS = {kind.DESCRIPTOR.full_name: kind for kind in KINDS}
@@ -106,6 +107,12 @@ async def standing(session: AsyncSession, nominal_ids: Collection[str]) -> dict[
     return found
 
 
+async def ledger(session: AsyncSession, nominal_id: str) -> list[Period]:
+    """Every row that ever stood, superseded ones too."""
+    rows = await session.scalars(select(Ownership).where(Ownership.nominal_id == nominal_id))
+    return [row.to_period() for row in rows]
+
+
 async def reviews(session: AsyncSession, nominal_ids: Collection[str]) -> dict[str, dict[str, str]]:
     """By nominal and subject, the kind."""
     found: dict[str, dict[str, str]] = defaultdict(dict)
@@ -144,10 +151,16 @@ async def set_stages(
     await _copy(session, "stage", ("nominal_id", "effective_time", "position"), rows)
 
 
-async def supersede(session: AsyncSession, ownership_ids: Sequence[int], now: datetime) -> None:
-    if ownership_ids:
-        statement = f"UPDATE {SCHEMA}.ownership SET superseded_time = :now WHERE ownership_id = ANY (:ids)"
-        await session.execute(text(statement), {"ids": list(ownership_ids), "now": now})
+async def supersede(session: AsyncSession, gone: Sequence[tuple[int, datetime]]) -> None:
+    """Of (row, since when it does not stand any more)."""
+    if gone:
+        statement = text(
+            f"UPDATE {SCHEMA}.ownership SET superseded_time = since"
+            " FROM unnest(CAST(:ids AS bigint[]), CAST(:times AS timestamptz[])) AS gone (id, since)"
+            " WHERE ownership_id = gone.id"
+        )
+        ids, times = zip(*gone, strict=True)
+        await session.execute(statement, {"ids": list(ids), "times": list(times)})
 
 
 OWNED = (

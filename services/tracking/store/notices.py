@@ -5,6 +5,7 @@ from datetime import datetime
 from itertools import takewhile
 
 from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
@@ -25,7 +26,7 @@ async def recipients(
     session: AsyncSession, notice_ids: Sequence[str]
 ) -> Sequence[Delivery | numbering.Sending]:
     """The latest delivery to each organisation that was told any revision of any of these notices."""
-    rows = select(Delivery).where(Delivery.notice_id.in_(notice_ids)).distinct(Delivery.organisation)
+    rows = select(Delivery).where(Delivery.notice_id.in_(notice_ids)).ext(distinct_on(Delivery.organisation))
     written = await session.scalars(rows.order_by(Delivery.organisation, Delivery.number.desc()))
     latest: list[Delivery | numbering.Sending] = [*written, *numbering.waiting(session, notice_ids)]
     return list({one.organisation: one for one in latest}.values())

@@ -289,6 +289,7 @@ class Tracking(tracking_pb2_grpc.TrackingServiceServicer):
         self.deliveries: list[tracking.NoticeDelivery] = []
         self.journey = tracking.Journey()
         self.ownership = tracking.Ownership()
+        self.explained = tracking.ExplainOwnershipResponse()
         self.contacts: dict[str, tracking.Contact] = {}
         self.planned: dict[str, Date] = {}
         self.caseloads: list[tracking.Caseload] = []
@@ -350,7 +351,7 @@ class Tracking(tracking_pb2_grpc.TrackingServiceServicer):
         self, request: tracking.ExplainOwnershipRequest, context: object
     ) -> tracking.ExplainOwnershipResponse:
         self._ask(request)
-        return tracking.ExplainOwnershipResponse(ownership=self.ownership)
+        return self.explained
 
     async def ListContacts(
         self, request: tracking.ListContactsRequest, context: object

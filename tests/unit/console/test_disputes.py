@@ -23,7 +23,7 @@ def test_an_ocu_disputes_in_its_own_name_with_a_reason(ppo: Run, served: Served)
     [_, raised], caller = served.tracking.asked, served.tracking.callers[-1]
     assert (raised.nominal_id, raised.ocu, raised.reason) == ("nominal-1", "F2", "lives with his mother here")
     assert (caller.role, caller.organisation) == ("police_offender_manager", "F2")
-    assert (ran.code, "The case is E3's, and disputed." in ran.out) == (0, True)
+    assert (ran.code, "This is E3's case until the forum decides" in ran.out) == (0, True)
     assert "E3 west hears it on 7 January 2005." in ran.out
 
 

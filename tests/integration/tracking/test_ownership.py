@@ -1,0 +1,151 @@
+"""Whose case it is, asked of the running service: at a time, as known at a time, as if something were so."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+import grpc
+import psycopg
+import pytest
+
+from ppo.person.v1 import person_pb2
+from ppo.policy.v1 import policy_pb2
+from ppo.tracking.v1 import tracking_pb2 as pb
+from services.runtime import channel
+from tests.integration.tracking.running import NOW, REGISTERED, SECONDS, Ppo, World, december, stamp
+
+
+async def explained(
+    world: World, ppo: Ppo, organisation: str = "E3", **asked: Any
+) -> pb.ExplainOwnershipResponse:
+    identifier = person_pb2.Identifier(kind=person_pb2.IDENTIFIER_KIND_NOMINAL_ID, value=ppo.nominal_id)
+    request = pb.ExplainOwnershipRequest(
+        identifier=identifier, purpose=policy_pb2.PURPOSE_OFFENDER_MANAGEMENT, **asked
+    )
+    service = await world.tracking(organisation=organisation)
+    return await service.ExplainOwnership(request, timeout=SECONDS)
+
+
+async def moves(world: World, ppo: Ppo, ocu: str, at: datetime, handover: datetime | None = None) -> pb.Case:
+    request = pb.SetResidenceRequest(
+        request_id=str(uuid4()),
+        nominal_id=ppo.nominal_id,
+        kind=pb.RESIDENCE_KIND_HOME,
+        ocu=ocu,
+        effective_time=stamp(at),
+        handover_time=stamp(handover) if handover else None,
+    )
+    return (await (await world.tracking()).SetResidence(request, timeout=SECONDS)).case
+
+
+async def at_home(world: World, ocu: str = "E3") -> Ppo:
+    ppo = await world.known(Ppo())
+    await moves(world, ppo, ocu, REGISTERED - timedelta(days=30))
+    return ppo
+
+
+def rows(world: World, ppo: Ppo) -> list[tuple[Any, ...]]:
+    """All that is stored of the person, by kind."""
+    counted = (
+        "SELECT (SELECT count(*) FROM tracking.fact WHERE nominal_id = %(id)s),"
+        " (SELECT count(*) FROM tracking.ownership WHERE nominal_id = %(id)s),"
+        " (SELECT case_version FROM tracking.person WHERE nominal_id = %(id)s),"
+        " (SELECT count(*) FROM tracking.notice WHERE nominal_id = %(id)s)"
+    )
+    with psycopg.connect(world.processes.database.superuser) as connection:
+        return connection.execute(counted, {"id": ppo.nominal_id}).fetchall()
+
+
+async def test_a_move_told_late_decides_the_past_again_and_says_what_changed(world: World) -> None:
+    ppo = await at_home(world)
+    before = await explained(world, ppo, as_of_time=stamp(december(20)))
+    known = before.now_time
+
+    case = await moves(world, ppo, "F2", december(10))
+
+    after = await explained(world, ppo, as_of_time=stamp(december(20)))
+    then = await explained(world, ppo, as_of_time=stamp(december(20)), known_at_time=known)
+    assert [one.ownership.owner for one in (before, after, then)] == ["E3", "F2", "E3"]
+    [correction] = after.corrections
+    assert (correction.owner_before, correction.owner) == ("E3", "F2")
+    assert correction.start_time.ToDatetime(UTC) == december(10)
+    assert list(case.corrections) == [correction]
+    assert list(then.corrections) == []
+
+
+async def test_what_was_corrected_goes_out_with_the_case(world: World) -> None:
+    ppo = await at_home(world)
+
+    await moves(world, ppo, "F2", december(10))
+
+    told = await world.case(ppo, lambda case: len(case.corrections) == 1)
+    assert told.corrections[0].owner == told.ownership.owner == "F2"
+
+
+async def test_a_supposition_is_answered_and_stored_nowhere(world: World) -> None:
+    ppo = await at_home(world)
+    before = rows(world, ppo)
+    home = pb.SupposedResidence(kind=pb.RESIDENCE_KIND_HOME, ocu="F2")
+
+    supposed = await explained(world, ppo, suppositions=[pb.Supposition(residence=home)])
+
+    assert supposed.ownership.owner == "F2"
+    assert (await explained(world, ppo)).ownership.owner == "E3"
+    assert rows(world, ppo) == before
+
+
+async def test_the_old_owner_keeps_the_case_until_the_hand_over(world: World) -> None:
+    ppo = await at_home(world)
+    handover = NOW + timedelta(days=7)
+
+    await moves(world, ppo, "F2", december(28), handover)
+
+    told = [await explained(world, ppo, as_of_time=stamp(at)) for at in (december(29), handover)]
+    assert [(one.ownership.owner, one.ownership.proposed_owner) for one in told] == [("E3", "F2"), ("F2", "")]
+
+
+async def test_a_hand_over_is_not_refused_but_disputed(world: World) -> None:
+    ppo = await at_home(world)
+    await moves(world, ppo, "F2", december(28), NOW + timedelta(days=7))
+    dispute = pb.RaiseDisputeRequest(
+        request_id=str(uuid4()), nominal_id=ppo.nominal_id, ocu="F2", reason="only stays with a cousin"
+    )
+
+    service = await world.tracking(organisation="F2")
+    ownership = (await service.RaiseDispute(dispute, timeout=SECONDS)).case.ownership
+
+    assert (ownership.owner, ownership.rule, ownership.state) == ("E3", "O1", pb.OWNERSHIP_STATE_DISPUTED)
+    assert "F2" in ownership.interested_ocus
+
+
+@pytest.mark.parametrize(
+    ("asked", "field"),
+    [
+        ({"as_of_time": stamp(NOW + timedelta(days=4000))}, "as_of_time"),
+        ({"suppositions": [pb.Supposition(disputed_by="ZZ")]}, "suppositions[0].disputed_by"),
+        (
+            {"suppositions": [pb.Supposition(removed=True)], "known_at_time": stamp(NOW)},
+            "suppositions",
+        ),
+    ],
+)
+async def test_what_cannot_be_explained_is_refused_by_its_field(
+    world: World, asked: dict[str, Any], field: str
+) -> None:
+    ppo = await at_home(world)
+
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await explained(world, ppo, **asked)
+
+    assert refused.value.code() == grpc.StatusCode.INVALID_ARGUMENT
+    assert [named for named, _ in channel.violations(refused.value)] == [field]
+
+
+async def test_who_works_for_no_ocu_that_there_is_learns_nothing(world: World) -> None:
+    ppo = await at_home(world)
+
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await explained(world, ppo, organisation="ZZ")
+
+    assert refused.value.code() == grpc.StatusCode.PERMISSION_DENIED
+    assert refused.value.details() == "'ZZ' is no OCU that the reference data knows"
