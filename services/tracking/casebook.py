@@ -78,7 +78,7 @@ class Held:
         return next((row for row in reversed(self.standing) if row.effective_time <= at), None)
 
     def set_ownership(self, tenures: Sequence[Tenure], now: datetime) -> list[pb.OwnershipCorrection]:
-        """In the place of the rows that do not stand any more, those that do now; returns what that corrects."""
+        """In the place of rows that do not stand any more, those that do; returns what that corrects."""
         told = {tenure.start: tenure.decision.ownership for tenure in tenures}
         # Whoever waited for the person's lock has read the clock before who came first had.
         self.recorded = max((now, *(row.recorded_time for row in self.standing_before)))
