@@ -2,6 +2,7 @@
 
 import getpass
 import os
+import time
 import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -94,13 +95,26 @@ class Session:
     async def _reached(self, service: str, stub: Callable[[grpc.aio.Channel], Stub]) -> AsyncIterator[Stub]:
         target = address(self.data, service)
         try:
-            async with channel.connect(target, self._token, _authority()) as open_channel:
+            async with channel.connect(target, _renewed(self._token), _authority()) as open_channel:
                 yield stub(open_channel)
         except grpc.aio.AioRpcError as error:
             raise _stop(service, target, error) from None
 
     def _token(self) -> str:
         return os.environ.get("PPO_TOKEN") or issue(self.data, self.role, self.organisation, TOKEN_LIFE)
+
+
+def _renewed(issue: Callable[[], str]) -> Callable[[], str]:
+    """Asked at every call; a token is signed anew when half its life is over."""
+    token, until = "", float("-inf")
+
+    def current() -> str:
+        nonlocal token, until
+        if time.monotonic() >= until:
+            token, until = issue(), time.monotonic() + TOKEN_LIFE.total_seconds() / 2
+        return token
+
+    return current
 
 
 def address(data: Path, service: str) -> str:

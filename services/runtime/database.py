@@ -21,6 +21,7 @@ from services.runtime.errors import Conflict, Unavailable
 STATEMENT_MS = 10_000
 LOCK_MS = 3_000
 CONNECT_SECONDS = 2
+ONE_PLAN = "-c plan_cache_mode=force_generic_plan"
 
 # The driver's own errors, where `copy` speaks to it past SQLAlchemy.
 _PASSING = (psycopg.OperationalError, psycopg.InterfaceError)
@@ -43,7 +44,8 @@ class Database:
         limits = f"-c statement_timeout={STATEMENT_MS} -c lock_timeout={LOCK_MS}"
         options = f"{limits} -c search_path={schema} -c timezone=UTC"
         arguments = {"options": options, "connect_timeout": CONNECT_SECONDS, "application_name": schema}
-        self._url, self._arguments = url, arguments
+        # A hot statement has one plan: to make one for each set of values costs more than any plan saves.
+        self._url, self._line_arguments = url, arguments | {"options": f"{options} {ONE_PLAN}"}
         self._lines: list[Line] = []
         self._engine = create_async_engine(
             driver_url(url),
@@ -77,7 +79,7 @@ class Database:
 
     def line(self) -> "Line":
         """A connection apart from the others, for one hot path; closed with them."""
-        self._lines.append(Line(self._url, self._arguments))
+        self._lines.append(Line(self._url, self._line_arguments))
         return self._lines[-1]
 
     async def close(self) -> None:
@@ -105,6 +107,9 @@ class Line:
         """All rows or none; a statement that bears to be repeated."""
 
         async def work(connection: Connection) -> None:
+            if len(rows) == 1:
+                await connection.execute(statement, rows[0], prepare=True)
+                return
             async with connection.cursor() as cursor:
                 await cursor.executemany(statement, rows)
 

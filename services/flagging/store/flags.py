@@ -21,30 +21,34 @@ TOPIC = "ppo.flagging.flags.v1"
 Holder = tuple[str, person_pb2.Person]
 
 # One statement, so one trip and one state of the register.
-READ = f"""
-    WITH asked AS (
+READ = """
+    SELECT 'register' AS what, epoch::text AS id, version, NULL::bytea AS body, 0 AS kind, '' AS value
+    FROM register
+    UNION ALL
+    SELECT 'flag', nominal_id::text, version, flag, 0, '' FROM flag WHERE version > %(held)s
+"""
+# Of those who have an identifier, or the id itself, the one that lives on and all that were merged into it.
+READ_HOLDERS = f"""
+    {READ}
+    UNION ALL
+    SELECT CASE member_id WHEN held.living_id THEN 'holder' ELSE 'member' END, held.living_id::text, 0, person,
+        kind, value
+    FROM (
         SELECT kind, value, nominal_id
         FROM unnest(CAST(%(kinds)s AS smallint[]), CAST(%(values)s AS text[])) AS typed (kind, value)
         JOIN nominal_identifier USING (kind, value)
         UNION ALL
         SELECT {int(NOMINAL_ID)}, nominal_id::text, nominal_id
         FROM unnest(CAST(%(ids)s AS uuid[])) AS own (nominal_id)
-    ), held AS (
-        SELECT kind, value, coalesce(living_id, asked.nominal_id) AS living_id
-        FROM asked LEFT JOIN nominal_merge merge
-            ON merge.nominal_id = asked.nominal_id AND merge.undone_time IS NULL
-    )
-    SELECT 'register' AS what, epoch::text AS id, version, NULL::bytea AS body, 0 AS kind, '' AS value
-    FROM register
-    UNION ALL
-    SELECT 'flag', nominal_id::text, version, flag, 0, '' FROM flag WHERE version > %(held)s
-    UNION ALL
-    SELECT 'holder', living_id::text, 0, person, kind, value
-    FROM held JOIN nominal ON nominal_id = living_id
-    UNION ALL
-    SELECT 'member', living_id::text, 0, person, kind, value
-    FROM held JOIN nominal_merge merge USING (living_id) JOIN nominal ON nominal.nominal_id = merge.nominal_id
-    WHERE undone_time IS NULL
+    ) AS asked
+    LEFT JOIN nominal_merge AS merge ON merge.nominal_id = asked.nominal_id AND merge.undone_time IS NULL
+    CROSS JOIN LATERAL (SELECT coalesce(merge.living_id, asked.nominal_id) AS living_id) AS held
+    CROSS JOIN LATERAL (
+        SELECT held.living_id AS member_id
+        UNION ALL
+        SELECT nominal_id FROM nominal_merge WHERE living_id = held.living_id AND undone_time IS NULL
+    ) AS family
+    JOIN nominal ON nominal.nominal_id = member_id
 """
 
 
@@ -61,7 +65,7 @@ async def read(line: Line, held: int, asked: Collection[Key]) -> Reading:
     """The flags above the version `held`, and who holds the identifiers asked for."""
     numbers = [key for key in asked if key[0] != NOMINAL_ID]
     rows = await line.read(
-        READ,
+        READ_HOLDERS if asked else READ,
         {
             "held": held,
             "kinds": [kind for kind, _ in numbers],
