@@ -8,7 +8,7 @@ from typing import Any
 
 import structlog
 from prometheus_client import Counter, Gauge
-from sqlalchemy import Column, DateTime, Integer, MetaData, Table, Text, func, select
+from sqlalchemy import Column, DateTime, Integer, MetaData, Table, Text, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -80,9 +80,10 @@ class Due:
         update = self.table.update().filter_by(kind=row.kind, key=row.key)
         await session.execute(update.values(due_time=now + wait, attempts=row.attempts + 1))
 
-    async def oldest(self, session: AsyncSession) -> datetime | None:
-        oldest: datetime | None = await session.scalar(select(func.min(self.table.c.due_time)))
-        return oldest
+    async def oldest(self, database: Database) -> datetime | None:
+        [(oldest,)] = await database.glance(f"SELECT min(due_time) FROM {self.table.name}")
+        found: datetime | None = oldest
+        return found
 
 
 class Runner:
@@ -116,9 +117,11 @@ class Runner:
 
     async def step(self) -> bool:
         """Does one thing; False when nothing is due."""
+        oldest, now = await self._due.oldest(self._database), self._clock.now()
+        OVERDUE.set(max(0.0, (now - oldest).total_seconds()) if oldest else 0.0)
+        if oldest is None or oldest > now:
+            return False
         async with self._database.transaction() as session:
-            oldest = await self._due.oldest(session)
-            OVERDUE.set(max(0.0, (self._clock.now() - oldest).total_seconds()) if oldest else 0.0)
             row = await self._due.claim(session, self._clock.now())
             if row is None:
                 return False

@@ -31,7 +31,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.runtime import policy
-from services.runtime.database import copy_rows
+from services.runtime.database import Database, copy_rows
 
 # Replicas of a service share its persons by shard; more shards than replicas there will ever be.
 SHARDS = 16
@@ -193,9 +193,9 @@ class Outbox:
         )
         return (await session.execute(waiting.limit(1))).first() is not None
 
-    async def waiting_shards(self, session: AsyncSession) -> list[int]:
-        shards = select(self.rows.c.shard).where(self.rows.c.sent_time.is_(None)).distinct()
-        return list(await session.scalars(shards))
+    async def waiting_shards(self, database: Database) -> list[int]:
+        rows = await database.glance(f"SELECT DISTINCT shard FROM {self.rows.name} WHERE sent_time IS NULL")
+        return [shard for (shard,) in rows]
 
     async def waiting_rows(
         self, session: AsyncSession, shard: int, limit: int

@@ -77,10 +77,13 @@ class Relay:
 
     async def round(self) -> int:
         """Sends up to a batch of each shard that waits. Returns how many rows the broker took."""
-        async with self._database.transaction() as session:
-            shards = await self._outbox.waiting_shards(session)
-            WAITING.set((await self._outbox.backlog(session))[0] if shards else 0)
+        shards = await self._outbox.waiting_shards(self._database)
+        WAITING.set(await self._backlog() if shards else 0)
         return sum([await self._send_shard(shard) for shard in shards])
+
+    async def _backlog(self) -> int:
+        async with self._database.transaction() as session:
+            return (await self._outbox.backlog(session))[0]
 
     async def _send_shard(self, shard: int) -> int:
         async with self._database.transaction() as session:

@@ -202,8 +202,7 @@ async def test_concurrent_changes_of_a_person_leave_in_order_without_a_gap(log: 
 
 
 async def waiting(log: Log) -> list[int]:
-    async with log.database.transaction() as session:
-        return await log.outbox.waiting_shards(session)
+    return await log.outbox.waiting_shards(log.database)
 
 
 async def drain(log: Log) -> None:
