@@ -135,11 +135,14 @@ async def serve(config: Settings) -> None:
         lambda: asyncio.to_thread(migrations.refuse_behind, config.postgres, SCHEMA, MIGRATIONS),
         OperationalError,
     )
-    probes = {"postgres": clients.database.probe, "kafka": clients.cluster.probe}
-    server = Server(config.listen, gate, [SERVICE], probes, essential=frozenset({"postgres"}))
+    probes = {
+        "postgres": clients.database.probe,
+        "register": parts.screening.probe,
+        "kafka": clients.cluster.probe,
+    }
+    # While the register is read for the first time, a check is answered UNAVAILABLE; all else is served.
+    server = Server(config.listen, gate, [SERVICE], probes, essential=frozenset({"postgres", "register"}))
     add_FlaggingServiceServicer_to_server(parts.flagging, server.grpc)
-    # The first check finds the set in memory.
-    await process.patiently(parts.screening.refresh, Unavailable)
     await server.start(credentials(config.tls_certificate, config.tls_key))
     about = (parts.watermarks, parts.runner, parts.screening, parts.gauges, parts.people)
     async with process.tasks(

@@ -1,6 +1,7 @@
 """The check: the flagged set in memory, brought up to what is committed when the check begins."""
 
 import asyncio
+import heapq
 from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 from datetime import datetime
@@ -27,9 +28,13 @@ FLAGGED = Gauge(
 VERSION = Gauge("ppo_flagging_register_version", "The register's version that this replica has.")
 THRESHOLD = Gauge("ppo_flagging_threshold_bits", "From how many bits on a match is POSSIBLE.")
 
-# Longer than any reading takes; a connection that hangs must not hold up the checks behind it.
+# Longer than any reading of one page takes; a connection that hangs must not hold up the checks behind it.
 READ_SECONDS = 1.0
+# A check may come while one reading is under way, and waits for the next.
+WAIT_SECONDS = 2 * READ_SECONDS
 IDLE_SECONDS = 1.0
+# To place as many takes a quarter of a second, in which no other check is answered.
+MOST_AT_ONCE = 5_000
 
 
 Answered = tuple[screening_pb2.Screening, list[Holder]]
@@ -49,7 +54,9 @@ class FlaggedNow:
         self.people = screening.FlaggedSet()
         self.epoch = ""
         self.version = 0
+        # By whom time alone will change, and the first instants at which it may.
         self._turns: dict[str, tuple[datetime, events_pb2.Flag]] = {}
+        self._next: list[tuple[datetime, str]] = []
 
     def apply(self, reading: Reading, now: datetime) -> None:
         self.epoch, self.version = reading.epoch, reading.version
@@ -57,8 +64,10 @@ class FlaggedNow:
             self._place(flag, now)
 
     def turn(self, now: datetime) -> None:
-        for instant, flag in list(self._turns.values()):
-            if instant <= now:
+        while self._next and self._next[0][0] <= now:
+            _, nominal_id = heapq.heappop(self._next)
+            instant, flag = self._turns.get(nominal_id, (None, None))
+            if flag is not None and instant is not None and instant <= now:
                 self._place(flag, now)
 
     def _place(self, flag: events_pb2.Flag, now: datetime) -> None:
@@ -72,6 +81,7 @@ class FlaggedNow:
             self._turns.pop(flag.nominal_id, None)
         else:
             self._turns[flag.nominal_id] = turn, flag
+            heapq.heappush(self._next, (turn, flag.nominal_id))
 
 
 class Screening:
@@ -82,6 +92,7 @@ class Screening:
         self._clock = clock
         self._false_alarms = false_alarms
         self._flagged = FlaggedNow()
+        self._held = asyncio.Event()
         self._asked: set[Key] | None = None
         self._reading: asyncio.Task[Moment] | None = None
 
@@ -118,7 +129,15 @@ class Screening:
             # Heard here too, for whoever asked may have gone.
             self._reading.add_done_callback(lambda task: task.cancelled() or task.exception())
         self._asked.update(keys)
-        return await asyncio.shield(self._reading)
+        try:
+            async with asyncio.timeout(WAIT_SECONDS):
+                return await asyncio.shield(self._reading)
+        except TimeoutError:
+            raise Unavailable("register", "is still being read") from None
+
+    async def probe(self) -> None:
+        """Returns once the register has been read."""
+        await self._held.wait()
 
     async def run(self) -> None:
         """Keeps the set near the register while nobody asks, so that the next check has little to read."""
@@ -146,24 +165,52 @@ class Screening:
         if earlier is not None:
             await asyncio.wait([earlier])
         asked, self._asked = self._asked or set(), None
+        reading = await self._read_on(self._flagged, asked)
+        if reading is None:
+            self._flagged, reading = await self._read_anew(asked)
+        self._flagged.apply(reading, self._clock.now())
+        if reading.flags or not self._held.is_set():
+            self._measure()
+        self._held.set()
+        return Moment(reading.holders, reading.time)
+
+    async def _read_on(self, held: FlaggedNow, asked: Collection[Key]) -> Reading | None:
+        """All that has changed; None where so much has, or all of it, that it is better read anew.
+
+        No part is applied before the others: of two nominals that were merged, one might be missing.
+        """
+        flags: list[events_pb2.Flag] = []
+        version = held.version
+        while len(flags) < MOST_AT_ONCE:
+            reading = await self._read(version, asked)
+            if reading.epoch != held.epoch or reading.version < held.version:
+                return None
+            flags += reading.flags
+            if reading.whole:
+                return reading._replace(flags=flags)
+            version = reading.version
+        return None
+
+    async def _read_anew(self, asked: Collection[Key]) -> tuple[FlaggedNow, Reading]:
+        """The whole register beside what is held, page by page, and what else the service does goes on."""
+        flagged = FlaggedNow()
+        while True:
+            reading = await self._read(flagged.version, asked)
+            if flagged.epoch not in ("", reading.epoch):
+                flagged = FlaggedNow()
+            elif reading.whole:
+                return flagged, reading
+            else:
+                flagged.apply(reading, self._clock.now())
+                await asyncio.sleep(0)
+
+    async def _read(self, version: int, asked: Collection[Key]) -> Reading:
         time = self._clock.system()
         try:
             async with asyncio.timeout(READ_SECONDS):
-                flagged, reading = await self._read(asked)
+                return await store.read(self._line, version, asked, time)
         except TimeoutError:
             raise Unavailable("postgres") from None
-        flagged.apply(reading, self._clock.now())
-        self._flagged = flagged
-        self._measure()
-        return Moment(reading.holders, time)
-
-    async def _read(self, asked: Collection[Key]) -> tuple[FlaggedNow, Reading]:
-        held = self._flagged
-        reading = await store.read(self._line, held.version, asked)
-        if reading.epoch == held.epoch and reading.version >= held.version:
-            return held, reading
-        # Another register: nothing held of the first is true of it.
-        return FlaggedNow(), await store.read(self._line, 0, asked)
 
     def _measure(self) -> None:
         FLAGGED.set(len(self._flagged.people))

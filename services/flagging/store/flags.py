@@ -20,19 +20,23 @@ TOPIC = "ppo.flagging.flags.v1"
 
 Holder = tuple[str, person_pb2.Person]
 
+# So few that a check which comes meanwhile does not wait for them.
+PAGE = 500
+
 # One statement, so one trip and one state of the register.
-READ = """
+READ = f"""
     SELECT 'register' AS what, epoch::text AS id, version, NULL::bytea AS body, 0 AS kind, '' AS value
     FROM register
     UNION ALL
-    SELECT 'flag', nominal_id::text, version, flag, 0, '' FROM flag WHERE version > %(held)s
+    (SELECT 'flag', nominal_id::text, version, flag, 0, '' FROM flag
+    WHERE version > %(held)s ORDER BY version LIMIT {PAGE})
 """
 # Of those who have an identifier, or the id itself, the one that lives on and all that were merged into it.
 READ_HOLDERS = f"""
     {READ}
     UNION ALL
-    SELECT CASE member_id WHEN held.living_id THEN 'holder' ELSE 'member' END, held.living_id::text, 0, person,
-        kind, value
+    SELECT CASE member_id WHEN held.living_id THEN 'holder' ELSE 'member' END, held.living_id::text, 0,
+        person, kind, value
     FROM (
         SELECT kind, value, nominal_id
         FROM unnest(CAST(%(kinds)s AS smallint[]), CAST(%(values)s AS text[])) AS typed (kind, value)
@@ -55,13 +59,17 @@ READ_HOLDERS = f"""
 class Reading(NamedTuple):
     """The register at one instant, as far as it was not known before."""
 
+    # When it was begun.
+    time: datetime
+    # Without it there is more above `version` than one reading brings.
+    whole: bool
     epoch: str
     version: int
     flags: list[events_pb2.Flag]
     holders: dict[Key, list[Holder]]
 
 
-async def read(line: Line, held: int, asked: Collection[Key]) -> Reading:
+async def read(line: Line, held: int, asked: Collection[Key], time: datetime) -> Reading:
     """The flags above the version `held`, and who holds the identifiers asked for."""
     numbers = [key for key in asked if key[0] != NOMINAL_ID]
     rows = await line.read(
@@ -88,7 +96,8 @@ async def read(line: Line, held: int, asked: Collection[Key]) -> Reading:
     holders: dict[Key, list[Holder]] = defaultdict(list)
     for (key, nominal_id), found in persons.items():
         holders[key] += [(nominal_id, united(found)), *((nominal_id, one) for one in found[1:])]
-    return Reading(epoch, version, flags, holders)
+    whole = len(flags) < PAGE
+    return Reading(time, whole, epoch, version if whole else flags[-1].version, flags, holders)
 
 
 async def held(session: AsyncSession, nominal_ids: Collection[str]) -> dict[str, events_pb2.Flag]:

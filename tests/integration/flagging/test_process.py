@@ -6,17 +6,26 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import grpc
+import psycopg
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from deploy.embedded.ports import free
+from ppo.flagging.v1 import flagging_pb2
+from ppo.flagging.v1.flagging_pb2_grpc import FlaggingServiceStub
+from ppo.person.v1 import screening_pb2
+from ppo.policy.v1 import policy_pb2
 from services.flagging.models import SCHEMA
+from services.runtime import channel
+from services.runtime.identity import Caller, issue
 from tests import servers
-from tests.integration.flagging.service import BIRMINGHAM, PUBLIC
+from tests.builders import person
+from tests.integration.flagging.service import BIRMINGHAM, PRIVATE, PUBLIC, refusal
 
 COMMAND = [sys.executable, "-m", "services.flagging"]
 
@@ -79,6 +88,32 @@ async def test_it_serves_without_kafka_and_stops_when_told(own: servers.Database
 
     assert dependencies == {"postgres": "SERVING", "kafka": "NOT_SERVING"}
     assert process.returncode == 0
+
+
+async def test_while_the_register_is_read_at_the_start_it_is_not_serving_and_a_check_is_told_why(
+    own: servers.Database, tmp_path: Path
+) -> None:
+    environment = settings(own.url(SCHEMA), tmp_path)
+    address = environment["PPO_FLAGGING_LISTEN"]
+    with psycopg.connect(own.url(SCHEMA)) as other, running(environment):
+        # Nobody reads the flags while this is held.
+        other.execute("LOCK TABLE flag")
+        before = await health(address, "")
+        told = await refusal(screened(address))
+        other.rollback()
+        await until_serving(address)
+
+        assert before == "NOT_SERVING"
+        assert (told.code(), channel.reason(told)) == (grpc.StatusCode.UNAVAILABLE, "POSTGRES_UNAVAILABLE")
+        assert (await screened(address)).screening.outcome == screening_pb2.OUTCOME_NOT_FLAGGED
+
+
+async def screened(address: str) -> flagging_pb2.ScreenPersonResponse:
+    expires = datetime.now(UTC) + timedelta(hours=1)
+    token = issue(PRIVATE, Caller("custody", "service_custody", "custody", expires))
+    request = flagging_pb2.ScreenPersonRequest(person=person(), purpose=policy_pb2.PURPOSE_ARREST)
+    async with channel.connect(address, lambda: token) as wire:
+        return await FlaggingServiceStub(wire).ScreenPerson(request, timeout=30)
 
 
 def test_a_schema_that_is_behind_is_refused_in_one_line(database: servers.Database, tmp_path: Path) -> None:

@@ -11,14 +11,18 @@ import pytest_asyncio
 from psycopg.sql import SQL, Identifier
 from sqlalchemy import text
 
+from ppo.flagging.v1 import flagging_pb2
 from ppo.person.v1 import person_pb2, screening_pb2
+from ppo.policy.v1 import policy_pb2
+from services.flagging import screening as flagging_screening
+from services.flagging.fields import stamp
 from services.flagging.models import SCHEMA
 from services.flagging.screening import Screening
 from services.flagging.store import flags as store
 from services.runtime.channel import reason, violations
 from tests import servers
 from tests.builders import nominal_id, person, pnc_id
-from tests.integration.flagging.service import NOON, Service, refusal
+from tests.integration.flagging.service import DAY, NOON, Service, refusal
 
 CARTER = person("James", "Carter", identifiers=[pnc_id(1)])
 BY_NUMBER = person_pb2.Person(identifiers=[pnc_id(1)])
@@ -258,3 +262,58 @@ async def test_a_register_that_hangs_is_not_waited_for(own: servers.Database, se
 
     assert error.code() == grpc.StatusCode.UNAVAILABLE
     assert await service.outcome(BY_NUMBER) == "FLAGGED"
+
+
+# ---- a register of many pages
+
+
+@pytest.mark.parametrize("most", [1, 5_000])
+async def test_more_changes_than_one_reading_brings_are_seen_by_the_next_check(
+    replicas: tuple[Service, Service], monkeypatch: pytest.MonkeyPatch, most: int
+) -> None:
+    first, second = replicas
+    # With 1 the whole is read anew, as at the start; else all that is missing.
+    monkeypatch.setattr(flagging_screening, "MOST_AT_ONCE", most)
+    await second.active(await second.nominal(person("Ann", "Early", identifiers=[pnc_id(5_000)])))
+    await first.screen(BY_NUMBER)
+    many = 2 * store.PAGE + 1
+    await register_many(second, many)
+
+    asked = [person_pb2.Person(identifiers=[pnc_id(serial)]) for serial in (1, store.PAGE + 1, many, 5_000)]
+
+    assert [await first.outcome(one) for one in asked] == ["FLAGGED"] * 4
+
+
+async def register_many(service: Service, persons: int) -> None:
+    """Those with the numbers from 1 on, all at once."""
+    numbers = [pnc_id(serial) for serial in range(1, persons + 1)]
+    await service.load(*(person("James", "Carter", identifiers=[one]) for one in numbers))
+    rows = [
+        flagging_pb2.ImportRegistrationsRequest(
+            request_id="many",
+            source="forum",
+            source_reference=one.value,
+            identifier=one,
+            strand=screening_pb2.STRAND_CATCH_AND_CONVICT,
+            criteria=[flagging_pb2.CRITERION_VOLUME],
+            nominating_ocu="D1",
+            effective_start_time=stamp(NOON - DAY),
+        )
+        for one in numbers
+    ]
+    report = (await (await service.stub("importer")).ImportRegistrations(iter(rows), timeout=60)).report
+    assert report.created == persons, report
+
+
+async def test_a_check_does_not_wait_for_ever_for_a_register_that_is_being_read(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    custody = await service.stub("service_custody")
+    request = flagging_pb2.ScreenPersonRequest(person=BY_NAME, purpose=policy_pb2.PURPOSE_ARREST)
+
+    async with held_reading(service.screening, monkeypatch) as release:
+        monkeypatch.setattr(flagging_screening, "WAIT_SECONDS", 0.1)
+        told = await refusal(custody.ScreenPerson(request, timeout=60))
+        release.set()
+
+    assert (told.code(), reason(told)) == (grpc.StatusCode.UNAVAILABLE, "REGISTER_UNAVAILABLE")
