@@ -292,7 +292,8 @@ def instructions_table() -> str:
 
 def _rule_row(rule: Rule) -> list[object]:
     facts = "<br>".join(rule.when)
-    return [rule.id, facts, rule.text, rule.whom or "", rule.within or ""]
+    text = f"{rule.text}<br>Later: {rule.left}" if rule.left else rule.text
+    return [rule.id, facts, text, rule.whom or "", rule.within or ""]
 
 
 def between() -> str:

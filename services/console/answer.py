@@ -39,6 +39,7 @@ _REASONS = {
     screening.UNKNOWN_REASON_NO_IDENTITY: "neither a name nor an identifier was given",
     screening.UNKNOWN_REASON_INSUFFICIENT_INPUT: "too little was given to find anybody by",
 }
+_NOW = "What to do now"
 _SHOWN = 5
 _WIDTH = 78
 
@@ -104,14 +105,28 @@ def brief(answer: custody.Answer) -> RenderableType:
     return Group(*parts)
 
 
-def page(answer: custody.Answer, given: custody.Instructions | None = None) -> RenderableType:
-    """With the instructions of the custody record where there is one, else with the answer's own."""
+def page(answer: custody.Answer) -> RenderableType:
+    return Group(_answered(answer), *_asked(_NOW, steps(answer, answer.instructions)))
+
+
+def record(detention: custody.Detention) -> RenderableType:
+    """The latest answer, with all that the officers of a custody record were told to do."""
+    answer, given = detention.answer, detention.instructions
+    if detention.state == custody.DETENTION_STATE_CLOSED:
+        return Group(_answered(answer), *_asked("What was asked, and of whom", list(orders.lines(given))))
+    return Group(_answered(answer), *_asked(_NOW, steps(answer, given)))
+
+
+def _answered(answer: custody.Answer) -> RenderableType:
     parts: list[RenderableType] = [_banner(answer, padding=(1, 3)), output.facts(_facts(answer))]
     if answer.screening.candidates:
         parts += [Text(), Padding(candidates(answer.screening), (0, 0, 0, 2), expand=False)]
-    parts += [Text(), Text("  What to do now", style="bold")]
-    parts.append(output.facts(steps(answer, given or answer.instructions)))
     return Group(*parts)
+
+
+def _asked(title: str, lines: list[tuple[str, str]]) -> Iterator[RenderableType]:
+    if lines:
+        yield from (Text(), Text(f"  {title}", style="bold"), output.facts(lines))
 
 
 def _banner(answer: custody.Answer, padding: tuple[int, int]) -> Padding:

@@ -247,5 +247,5 @@ def _show_detention(response: Any, *, as_json: bool) -> int:
     output.show(f"custody record {detention.detention_id} ({state}), suite {detention.suite_id}")
     if detention.elsewhere_suite_ids:
         output.show(f"held elsewhere too: {', '.join(detention.elsewhere_suite_ids)}")
-    output.show(answer.page(detention.answer, detention.instructions))
+    output.show(answer.record(detention))
     return 0

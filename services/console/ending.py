@@ -12,6 +12,9 @@ from services.console.commands import app
 from services.console.stop import INTERRUPTED, Stop
 from services.runtime.telemetry import error_place
 
+# As a shell tells of who was ended by SIGPIPE: no answer of a check, and no error.
+READER_GONE = 141
+
 
 def run(arguments: Sequence[str] | None) -> int:
     try:
@@ -25,7 +28,7 @@ def run(arguments: Sequence[str] | None) -> int:
     except BrokenPipeError:
         # Who read our output has gone, as head does: there is nobody to tell.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+        return READER_GONE
     except typer.Abort:
         return _end("stopped", INTERRUPTED)
     except Exception as error:

@@ -137,7 +137,8 @@ def _sum(outcome: Outcome) -> str:
     numbers = Counter(one.answer.link for one in outcome.told)
     dates = Counter(one.release for one in outcome.told)
     return (
-        f"{lines} lines: {ppo} PPOs, {possible} possible, {no} not PPOs, {unknown} unknown, "
+        f"{lines} lines: {ppo} {'PPO' if ppo == '1' else 'PPOs'}, {possible} possible, {no} no PPOs, "
+        f"{unknown} unknown, "
         f"{len(outcome.refused):,} refused\n"
         f"{numbers[roll.NUMBER_LINK_LINKED]:,} PPOs' prison numbers new to the register; "
         f"{dates[rolls.RECORDED]:,} release dates handed over, {dates[rolls.UNCHANGED]:,} known already"

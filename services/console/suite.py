@@ -11,7 +11,7 @@ from ppo.person.v1 import screening_pb2 as screening
 from ppo.policy.v1 import policy_pb2 as policy
 from services.console import answer, details, output, session
 from services.console.custody import ask, referral
-from services.console.stop import Unreachable
+from services.console.stop import Stop, Unreachable
 from services.runtime.reference import LONDON
 
 # Who may read the referrals of a route.
@@ -20,6 +20,11 @@ _READERS = {
     custody.REFERRAL_ROUTE_DIP_TEAM: "dip_team",
     custody.REFERRAL_ROUTE_HELD: "arrest_referral_worker",
 }
+
+
+def _words() -> str:
+    return ", ".join(output.word(custody.ReferralRoute, route) for route in _READERS)
+
 
 Suite = Annotated[str, typer.Argument(help="The custody suite.")]
 
@@ -60,7 +65,7 @@ def inmates(
 
 
 def referrals(
-    route: Annotated[str, typer.Argument(help=f"Which: {details.words(custody.ReferralRoute)}.")],
+    route: Annotated[str, typer.Argument(help=f"Which: {_words()}.")],
     organisation: Annotated[str, typer.Argument(help="Whose: a drug team, or for held ones a suite.")],
     json: output.AsJson = False,
     data: session.Data = session.DATA,
@@ -74,8 +79,10 @@ def referrals(
     ```
     """
     value = details.value(custody.ReferralRoute, route, "ROUTE")
+    if value not in _READERS:
+        raise Stop(f"ROUTE: {route!r} is none of {_words()}", 2)
     request = custody.ListReferralsRequest(route=value, purpose=policy.PURPOSE_OFFENDER_MANAGEMENT)
-    place = session.Session(data, _READERS.get(value, "dip_team"), organisation)
+    place = session.Session(data, _READERS[value], organisation)
     response = asyncio.run(ask(place, lambda desk: desk.ListReferrals(request, timeout=session.CALL_SECONDS)))
     if json:
         for one in response.referrals:

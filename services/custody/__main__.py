@@ -177,7 +177,7 @@ async def serve(config: Settings) -> None:
     await server.start(credentials(config.tls_certificate, config.tls_key))
     about = (parts.follower, parts.ledger, parts.rechecks, parts.runner, parts.board, clients.bell)
     async with process.tasks(
-        server.watch, parts.hear, parts.publish, *(each.run for each in about)
+        server.watch, parts.hear, parts.publish, parts.board.look, *(each.run for each in about)
     ) as stopped:
         try:
             await stopped

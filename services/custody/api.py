@@ -70,6 +70,7 @@ class Custody(CustodyServiceServicer):
 
     async def BookIn(self, request: pb.BookInRequest, context: Context) -> pb.BookInResponse:
         now = self._clock.now()
+        _refuse_other_suite(self._checker.suite(request.suite_id).id)
         detention = self._booking(request, now)
         decided = await self._decide(detention, detention.asked, context)
         caller = identity.current()
@@ -98,7 +99,7 @@ class Custody(CustodyServiceServicer):
         self, request: pb.IdentifyDetaineeRequest, context: Context
     ) -> pb.IdentifyDetaineeResponse:
         learnt = details.canonical_identifiers(request.identifiers)
-        before = await self._read(request.detention_id)
+        before = await self._own(request.detention_id)
         _learn(before, learnt, request.fingerprint)
         decided = await self._decide(before, before.asked, context)
         now = self._clock.now()
@@ -117,7 +118,7 @@ class Custody(CustodyServiceServicer):
     ) -> pb.ConfirmMatchResponse:
         if request.identity_basis not in _BASES:
             raise Invalid("identity_basis", "a verdict rests on FINGERPRINT or IDENTIFIER")
-        before = await self._read(request.detention_id)
+        before = await self._own(request.detention_id)
         _refuse_stranger(before, request.nominal_id)
         verdict = self._verdict(request)
         asked = verdicts.asked(before.details(), before.fingerprints, [*before.said, verdict.to_said()])
@@ -245,12 +246,15 @@ class Custody(CustodyServiceServicer):
             if self._reference.row("offences", code, at=now) is None:
                 raise Invalid("offence_codes", f"{code} is no offence that the reference data knows")
 
-    async def _read(self, detention_id: str) -> Detention:
+    async def _own(self, detention_id: str) -> Detention:
         async with self._database.transaction() as session:
-            return await store.detention(session, detention_id)
+            detention = await store.detention(session, detention_id)
+        _refuse_other_suite(detention.suite_id)
+        return detention
 
     async def _in_suite(self, session: AsyncSession, detention_id: str) -> Detention:
         detention = await store.locked(session, detention_id)
+        _refuse_other_suite(detention.suite_id)
         if not detention.open:
             raise Illegal("DISPOSED", "this custody record is closed")
         return detention
@@ -258,6 +262,7 @@ class Custody(CustodyServiceServicer):
     async def _tested(self, session: AsyncSession, request: pb.RecordDrugTestRequest) -> Detention:
         """The custody record whose test this is; with a reason, one that is closed too."""
         detention = await store.locked(session, request.detention_id)
+        _refuse_other_suite(detention.suite_id)
         if not detention.open and not request.reason:
             raise Illegal("DISPOSED", "this custody record is closed")
         if detention.drug_test is not None and not request.reason:
@@ -268,6 +273,12 @@ class Custody(CustodyServiceServicer):
 
     async def _look_again(self, session: AsyncSession, detention: Detention) -> None:
         await due.put(session, store.RECHECK, detention.detention_id, self._clock.now() + LOOK_AGAIN)
+
+
+def _refuse_other_suite(suite_id: str) -> None:
+    """What happens to somebody in a suite is that suite's to record; it is anybody's to ask."""
+    if identity.current().organisation != suite_id:
+        raise Illegal("OTHER_SUITE", f"this is suite {suite_id}'s to record")
 
 
 def _moment(

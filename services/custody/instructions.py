@@ -75,6 +75,8 @@ class Rule:
     whom: Whom | None = None
     within: Within | None = None
     about: About = About.GENERAL
+    # Said instead where the person has left before anybody was asked to.
+    left: str = ""
 
 
 RULES: Sequence[Rule] = (
@@ -84,6 +86,7 @@ RULES: Sequence[Rule] = (
         "Tell the police offender manager on duty that the person is in custody.",
         Whom.POLICE,
         Within.HOUR,
+        left="Tell the police offender manager on duty that the person was in custody, and has left.",
     ),
     Rule(
         "I2",
@@ -91,6 +94,7 @@ RULES: Sequence[Rule] = (
         "Tell the probation offender manager on duty that the person is in custody.",
         Whom.PROBATION,
         Within.HOUR,
+        left="Tell the probation offender manager on duty that the person was in custody, and has left.",
     ),
     Rule(
         "I3",
@@ -98,6 +102,7 @@ RULES: Sequence[Rule] = (
         "Tell the youth offending team that the person is in custody.",
         Whom.YOUTH,
         Within.HOUR,
+        left="Tell the youth offending team that the person was in custody, and has left.",
     ),
     Rule(
         "I4",

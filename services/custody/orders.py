@@ -38,7 +38,8 @@ def differ(one: pb.Instructions, other: pb.Instructions) -> bool:
 def _instruction(
     reference: Reference, rule: Rule, situation: Situation, suite: Row, now: datetime
 ) -> pb.Instruction:
-    made = pb.Instruction(rule=rule.id, text=rule.text)
+    text = rule.text if situation.here else rule.left or rule.text
+    made = pb.Instruction(rule=rule.id, text=text)
     made.occurred_time.FromDatetime(situation.occurred_time)
     made.given_time.FromDatetime(now)
     if rule.within is not None:

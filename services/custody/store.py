@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from ppo.tracking.v1 import tracking_pb2 as tracking
 from services.custody.models import CaseState, Decision, Detention, DrugTest, Suite, SuiteEvent, due
-from services.runtime.database import Line, lock
+from services.runtime.database import Database, Line, lock
 from services.runtime.errors import NotFound
 
 # An answer by the register or the replica is looked at again: of a custody record, and of a check alone.
@@ -32,6 +32,7 @@ _LAST_KNOWN = (
     " WHERE subjects && CAST(%(subjects)s AS bytea[]) AND outcome <> 'OUTCOME_UNKNOWN'"
     " ORDER BY answered_time DESC LIMIT 1"
 )
+_LAST_NUMBERS = f"SELECT suite_id, last_number FROM {Suite.__tablename__}"
 _CASE = f"SELECT message FROM {CaseState.__tablename__} WHERE nominal_id = %(nominal_id)s"
 
 
@@ -119,6 +120,11 @@ async def next_number(session: AsyncSession, suite_id: str) -> int:
 async def events_after(session: AsyncSession, suite_id: str, number: int, limit: int) -> Sequence[SuiteEvent]:
     rows = select(SuiteEvent).where(SuiteEvent.suite_id == suite_id, SuiteEvent.number > number)
     return (await session.scalars(rows.order_by(SuiteEvent.number).limit(limit))).all()
+
+
+async def last_numbers(database: Database) -> dict[str, int]:
+    """Of every suite, the number of its last event."""
+    return dict(await database.glance(_LAST_NUMBERS))
 
 
 async def prune_events(session: AsyncSession, before: datetime) -> None:

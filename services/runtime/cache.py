@@ -24,7 +24,7 @@ class Bell:
         self._waiting: dict[str, set[asyncio.Event]] = defaultdict(set)
 
     async def ring(self, name: str) -> None:
-        self._wake(name)
+        self.wake(name)
         try:
             await self._redis.publish(self._channel, name)
         except (RedisError, OSError):
@@ -55,9 +55,10 @@ class Bell:
             while True:
                 message = await pubsub.get_message(ignore_subscribe_messages=True, timeout=None)
                 if message is not None:
-                    self._wake(message["data"].decode())
+                    self.wake(message["data"].decode())
 
-    def _wake(self, name: str) -> None:
+    def wake(self, name: str) -> None:
+        """Those who wait here."""
         for rung in self._waiting.get(name, ()):
             rung.set()
 

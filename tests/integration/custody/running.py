@@ -28,6 +28,8 @@ from tests.servers import Database, Running, Servers
 
 SECONDS = 10
 PAIR = ("flagging", "custody")
+# A table of the tests: the decisions in the order in which they were stored.
+JOURNAL = "stored"
 
 
 class Patience(TypedDict):

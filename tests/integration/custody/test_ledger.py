@@ -14,7 +14,7 @@ from ppo.person.v1 import person_pb2, screening_pb2
 from ppo.policy.v1 import policy_pb2
 from services.custody import store
 from services.custody.ledger import Ledger, Question
-from services.custody.models import Decision, due
+from services.custody.models import due
 from services.custody.seal import Seal
 from services.custody.spool import DRAINING, NEW, REFUSED, Spool
 from services.custody.together import Row
@@ -24,6 +24,7 @@ from services.runtime.database import Database
 from services.runtime.errors import Conflict
 from services.runtime.identity import Caller
 from tests import builders, servers
+from tests.integration.custody.running import JOURNAL
 
 NOW = datetime(2004, 12, 31, 20, tzinfo=UTC)
 OFFICER = Caller("officer-1", "custody_officer", "D3", NOW)
@@ -53,8 +54,7 @@ class Books:
 
     async def stored(self) -> list[str]:
         async with self.database.transaction() as session:
-            in_order = select(Decision.decision_id).order_by(text("ctid"))
-            return list(await session.scalars(in_order))
+            return list(await session.scalars(text(f"SELECT decision_id FROM {JOURNAL} ORDER BY number")))
 
     async def spool(self, *lines: bytes) -> None:
         (self.directory / NEW).write_bytes(b"".join(line + b"\n" for line in lines))

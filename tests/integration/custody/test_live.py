@@ -1,6 +1,7 @@
 """What a suite's screens are told, how soon, by whichever replica of custody, whoever else does not read."""
 
 import asyncio
+import signal
 import sys
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -14,7 +15,15 @@ from ppo.policy.v1 import policy_pb2
 from services.runtime import channel
 from tests import builders
 from tests.integration.custody import running
-from tests.integration.custody.running import SECONDS, Desk, Processes, outcome, somebody, until
+from tests.integration.custody.running import (
+    SECONDS,
+    Desk,
+    Processes,
+    outcome,
+    refused,
+    somebody,
+    until,
+)
 from tests.integration.custody.test_cases import case, told
 from tests.servers import Running
 
@@ -125,3 +134,50 @@ async def test_screens_that_never_read_hold_back_nobody_however_much_waits_for_t
     async with asyncio.timeout(SECONDS):
         while (await anext(asleep[0])).detention.detention_id != booked[-1]:
             pass
+
+
+async def test_a_screen_of_a_suite_that_there_is_not_is_refused(desk: Desk) -> None:
+    async with refused("INVALID_ARGUMENT", "suite_id"):
+        await anext(watched(await desk.custody(), "ZZ", 0))
+
+
+@pytest.mark.timeout(120)
+async def test_a_screen_that_is_gone_without_a_word_is_let_go(desk: Desk) -> None:
+    stub = """
+import asyncio, sys
+from ppo.custody.v1.custody_pb2 import WatchSuiteRequest
+from ppo.custody.v1.custody_pb2_grpc import CustodyServiceStub
+from services.runtime import channel
+
+async def main(address, token, suite):
+    async with channel.connect(address, lambda: token) as wire:
+        request = WatchSuiteRequest(suite_id=suite, purpose=1)
+        async for event in CustodyServiceStub(wire).WatchSuite(request):
+            print(event.number, flush=True)
+
+asyncio.run(main(*sys.argv[1:]))
+"""
+    await desk.book(somebody())
+    before = await screens(desk)
+    token = desk.processes.token("custody_officer", desk.suite_id)
+    address = desk.processes.custody.address
+    client = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", stub, address, token, desk.suite_id), stdout=asyncio.subprocess.PIPE
+    )
+    try:
+        assert client.stdout is not None
+        assert await client.stdout.readline()
+        watching = await screens(desk)
+        # Its connection stands, and nobody answers there any more.
+        client.send_signal(signal.SIGSTOP)
+        while await screens(desk) == watching:
+            await asyncio.sleep(0.5)
+    finally:
+        client.kill()
+        await client.wait()
+
+    assert await screens(desk) == before
+
+
+async def screens(desk: Desk) -> float:
+    return await desk.processes.metric("ppo_custody_screens", of="custody")

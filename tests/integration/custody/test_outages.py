@@ -17,6 +17,7 @@ from ppo.custody.v1 import custody_pb2 as pb
 from ppo.person.v1 import person_pb2, screening_pb2
 from tests.integration.custody import running
 from tests.integration.custody.running import (
+    JOURNAL,
     SECONDS,
     Desk,
     Processes,
@@ -43,7 +44,8 @@ def stored(processes: Processes, *answers: pb.Answer) -> list[dict[str, Any]]:
     """The decisions of these answers, in the order in which they were stored."""
     ids = [answer.decision_id for answer in answers]
     with psycopg.connect(processes.database.url("custody"), row_factory=dict_row) as session:
-        query = "SELECT * FROM decision WHERE decision_id = ANY(%s) ORDER BY ctid"
+        query = f"SELECT decision.* FROM decision JOIN {JOURNAL} USING (decision_id)"
+        query += " WHERE decision_id = ANY(%s) ORDER BY number"
         return session.execute(query, [ids]).fetchall()
 
 

@@ -14,7 +14,9 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from ppo.custody.v1 import custody_pb2 as pb
 from ppo.custody.v1 import events_pb2 as events
 from ppo.person.v1 import person_pb2, screening_pb2
+from services.runtime import channel
 from services.runtime.broker import Tail
+from tests import builders
 from tests.integration.custody import running
 from tests.integration.custody.running import Desk, outcome, refused, somebody, unnumbered, until
 
@@ -693,3 +695,21 @@ async def heard(desk: Desk, nominal_id: str) -> None:
                 if events and session.execute(taken, [events]).fetchone() == (len(events),):
                     return
                 await asyncio.sleep(0.01)
+
+
+async def test_what_happens_to_somebody_in_a_suite_no_other_suite_records(desk: Desk) -> None:
+    detention = await desk.book(somebody())
+    async with running.desk(desk.processes, "D1" if desk.suite_id != "D1" else "D2") as other:
+        for record in (
+            lambda: other.dispose(detention),
+            lambda: other.test(detention),
+            lambda: other.identify(detention, builders.pnc_id(1)),
+            lambda: other.book(somebody(), suite_id=desk.suite_id),
+        ):
+            with pytest.raises(channel.CallError) as refusal:
+                await record()
+            assert channel.reason(refusal.value) == "OTHER_SUITE"
+
+    assert [each for each in await desk.listed() if each.detention_id == detention.detention_id] == [
+        detention
+    ]

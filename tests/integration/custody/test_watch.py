@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import aclosing, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -11,7 +11,7 @@ import pytest_asyncio
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ppo.custody.v1 import custody_pb2 as pb
-from services.custody import watch
+from services.custody import store, watch
 from services.custody.watch import Board
 from services.runtime.cache import Bell
 from services.runtime.database import Database
@@ -87,12 +87,56 @@ async def test_a_commit_wakes_the_screens_of_every_replica(
         assert [task.result() for task in waiting] == [[2], [2]]
 
 
-async def test_a_screen_looks_by_itself_where_nobody_rings(boards: Boards) -> None:
-    quiet = Board(boards.database, Bell("redis://127.0.0.1:1", "nobody"))
-    async with aclosing(quiet.follow("D3", 0)) as stream:
-        await boards.posted(3)
+@pytest_asyncio.fixture
+async def quiet(boards: Boards) -> AsyncIterator[Board]:
+    """A board that hears no ring."""
+    board = Board(boards.database, Bell("redis://127.0.0.1:1", "nobody"))
+    looking = asyncio.create_task(board.look())
+    yield board
+    looking.cancel()
+    await asyncio.wait([looking])
 
-        assert await seen(stream, 3) == [1, 2, 3]
+
+async def test_where_nobody_rings_one_look_a_process_wakes_the_screens_of_the_suites_that_changed(
+    boards: Boards, quiet: Board, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, looked = counted(monkeypatch, "events_after"), counted(monkeypatch, "last_numbers")
+    async with AsyncExitStack() as stack:
+        streams = [
+            await stack.enter_async_context(aclosing(quiet.follow(suite, 0))) for suite in ("D3", "D3", "E3")
+        ]
+        first, second, other = (asyncio.create_task(seen(stream, 1)) for stream in streams)
+        async with asyncio.timeout(10):
+            while len(looked) < 3:
+                await asyncio.sleep(0.05)
+        idle = len(asked)
+        await boards.posted()
+
+        assert await first == await second == [1]
+        assert (idle, len(asked), other.done()) == (3, 5, False)
+        other.cancel()
+        await asyncio.wait([other])
+
+
+def counted(monkeypatch: pytest.MonkeyPatch, query: str) -> list[object]:
+    """Grows by one each time that the query is made."""
+    made: list[object] = []
+    ask = getattr(store, query)
+
+    def count(*arguments: object) -> object:
+        made.append(arguments)
+        return ask(*arguments)
+
+    monkeypatch.setattr(store, query, count)
+    return made
+
+
+async def test_a_screen_is_told_when_the_database_is_away() -> None:
+    nowhere = Database("postgresql://nobody@127.0.0.1:1/none", "custody")
+    board = Board(nowhere, Bell("redis://127.0.0.1:1", "nobody"))
+
+    with pytest.raises(Unavailable):
+        await seen(board.follow("D3", 0), 1)
 
 
 async def test_what_is_rolled_back_leaves_no_gap(boards: Boards) -> None:

@@ -50,7 +50,7 @@ def test_a_roll_shows_each_ppo_with_owner_contact_and_release_date(
     assert ran.code == 0
     assert "KELLY, Shane A1234BC !! PPO catch and convict E3 Duty offender manager, E3" in shown
     assert "2005-02-14 handed over" in shown
-    assert "2 lines: 1 PPOs, 0 possible, 1 not PPOs, 0 unknown, 0 refused" in shown
+    assert "2 lines: 1 PPO, 0 possible, 1 no PPOs, 0 unknown, 0 refused" in shown
     assert "The register as of its version 812" in shown
     assert "MARSH" not in shown
     assert ppo_inside.tracking.callers[0].organisation == "FSI"
@@ -105,7 +105,7 @@ def test_who_may_be_a_ppo_and_who_is_unknown_are_no_no(ppo: Run, served: Served,
     assert "?? possible" in ran.out
     assert "the keeper of the register is asked" in " ".join(ran.out.split())
     assert "?? UNKNOWN" in ran.out
-    assert "0 PPOs, 1 possible, 0 not PPOs, 1 unknown" in ran.out
+    assert "0 PPOs, 1 possible, 0 no PPOs, 1 unknown" in ran.out
 
 
 def test_json_has_every_line_with_all_that_was_answered(ppo: Run, ppo_inside: Served, tmp_path: Path) -> None:
