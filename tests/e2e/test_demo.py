@@ -54,11 +54,7 @@ STORY = [
     "training provider",
     "Nobody was told: that is no release",
     "A0001AA is nobody on the list",
-<<<<<<< HEAD
     "This is E3's case",
-=======
-    "The case has been E3's",
->>>>>>> 80d7b48 (custody: one look a process for all screens; what happens in a suite that suite records; keepalive notices who is gone)
     "Rule O6",
     "The next desk in D3 will read",
     "Owner",

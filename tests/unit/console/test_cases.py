@@ -111,50 +111,6 @@ def test_somebody_who_was_never_on_the_list_is_one_line(ppo: Run, served: Served
     assert ran.err == "ppo: tracking: nobody who was ever on the register has this identifier\n"
 
 
-<<<<<<< HEAD
-=======
-# ---- whose case it is
-
-
-def test_an_ownership_is_said_with_its_rule_and_facts(ppo: Run, served: Served) -> None:
-    served.tracking.ownership = tracking.Ownership(
-        owner="E3",
-        state=tracking.OWNERSHIP_STATE_ASSIGNED,
-        rule="O6",
-        facts=["Lives in E3 since 1 September 2004.", "1 offence in D3 in the last 12 months."],
-        interested_ocus=["D3"],
-    )
-    served.tracking.ownership.effective_time.FromJsonString("2004-11-23T14:00:00Z")
-
-    ran = ppo("owner", "explain", "79/163001B")
-
-    assert ran.out.splitlines() == [
-        "The case has been E3's since 23 Nov 2004 14:00:00.",
-        "  Lives in E3 since 1 September 2004.",
-        "  1 offence in D3 in the last 12 months.",
-        "  Told of everything as well: D3.",
-        "  Rule O6: lives in one OCU and offends in another: where one lives decides.",
-    ]
-
-
-def test_a_hand_over_ahead_says_to_whom_and_when() -> None:
-    ownership = tracking.Ownership(
-        owner="D3", proposed_owner="E3", state=tracking.OWNERSHIP_STATE_PROPOSED, rule="O10"
-    )
-
-    said = list(cases.sentences(ownership))
-
-    assert said[0] == "The case is D3's, and a hand-over is ahead."
-    assert said[1] == "  It is to go to E3; when is not agreed yet."
-
-
-def test_without_a_registration_nobody_has_a_case() -> None:
-    said = list(cases.sentences(tracking.Ownership(state=tracking.OWNERSHIP_STATE_NONE, rule="O12")))
-
-    assert said == ["Nobody has a case.", "  Rule O12: is no PPO, so nobody owns a case."]
-
-
->>>>>>> 80d7b48 (custody: one look a process for all screens; what happens in a suite that suite records; keepalive notices who is gone)
 # ---- notices
 
 
