@@ -1,18 +1,21 @@
 """How common a date of birth is: by its year, and by its day in the year."""
 
 import math
+from collections import Counter
 
 import numpy as np
 
-from services.people import model
+from services.people import likeness, model
 
 
 class Births:
     def __init__(self) -> None:
         self._years = np.zeros(10_000, np.int64)
         self._days = np.zeros(512, np.int64)
+        self._dates: Counter[int] = Counter()
 
     def count(self, born: int, step: int) -> None:
+        self._dates[born] += step
         # A day that is not known would make the first of nothing a common birthday.
         year, day = born >> 9, born & 511
         self._years[year] += step * bool(year)
@@ -20,7 +23,14 @@ class Births:
 
     def rarity(self, born: int) -> tuple[float, float]:
         """What it is worth in bits to share the year, and the day and month."""
-        return self._year_bits(born >> 9), self._day_bits(born >> 5 & 15, born & 31)
+        year, day = self._year_bits(born >> 9), self._day_bits(born >> 5 & 15, born & 31)
+        return year, day - self._crowding(born, year + day) * likeness.whole(born)
+
+    def _crowding(self, born: int, rarity: float) -> float:
+        """How many bits that very date is commoner than its year and its day make it."""
+        expected = int(self._years.sum()) * 2**-rarity
+        # Who is meant is one of them. One person more or fewer is chance.
+        return math.log2((max(self._dates[born] - 1, 0) + 1) / (expected + 1))
 
     def _year_bits(self, year: int) -> float:
         prior = model.PRIOR_PERSONS

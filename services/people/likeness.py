@@ -66,6 +66,12 @@ class Spellings(NamedTuple):
     # FEATURES of each.
     features: NDArray[np.uint32]
 
+    def where(self, some: NDArray[np.bool_]) -> "Spellings":
+        at = np.flatnonzero(some).tolist()
+        return Spellings(
+            [self.names[one] for one in at], [self.joined[one] for one in at], self.features[some]
+        )
+
 
 # Numbers of the sound and the script, the length, the words, whether the first may be short for another.
 _SOUND_NUMBER, SCRIPT_NUMBER, _LENGTH, _COUNT, _SHORT = FEATURES = range(5)

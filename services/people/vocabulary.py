@@ -1,5 +1,6 @@
 """The spellings of names that are or were held: a code for each, and how many persons have it."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -22,6 +23,7 @@ class Coded(NamedTuple):
 
 # The codes of those who may be meant by a name, and how each compares with it.
 Compared = tuple[Codes, Levels]
+Compare = Callable[[str, Spellings, Levels], Levels]
 # By role.
 Near = tuple[Compared, Compared]
 
@@ -35,6 +37,8 @@ class Vocabulary:
 
     def __init__(self) -> None:
         self.counts: NDArray[np.int32] = np.zeros((64, 2), np.int32)
+        # Whether anybody was held under it in that role: in another one nobody is looked for.
+        self._held: NDArray[np.bool_] = np.zeros((64, 2), bool)
         self._codes: dict[str, int] = {}
         self._names: list[str] = []
         self._joined: list[str] = []
@@ -48,7 +52,11 @@ class Vocabulary:
         return len(self._names)
 
     def coded(self, wording: Wording) -> Coded:
-        return Coded(self._code(wording.given), self._code(wording.family))
+        coded = Coded(self._code(wording.given), self._code(wording.family))
+        if not (self._held[coded.given, GIVEN] and self._held[coded.family, FAMILY]):
+            self._held[coded.given, GIVEN] = self._held[coded.family, FAMILY] = True
+            self._forget()
+        return coded
 
     def count(self, coded: Coded, step: int) -> None:
         self.counts[coded.given, GIVEN] += step
@@ -61,9 +69,11 @@ class Vocabulary:
             codes = self._cues.find(name)
             held = self._spellings(codes)
             levels = likeness.words(name, held)
-            given = _alike(codes, likeness.given_names(name, held, levels))
-            family = _alike(codes, likeness.family_names(name, held, levels))
-            near = given, family
+            given, family = (
+                (codes[of_role], name, held.where(of_role), levels[of_role])
+                for of_role in self._held[codes].T
+            )
+            near = _alike(likeness.given_names, *given), _alike(likeness.family_names, *family)
             self._remember(name, near)
         return near
 
@@ -95,14 +105,15 @@ class Vocabulary:
         self._joined.append(names.joined(name))
         if code == len(self.counts):
             self.counts = np.concatenate([self.counts, np.zeros_like(self.counts)])
+            self._held = np.concatenate([self._held, np.zeros_like(self._held)])
             self._features = np.concatenate([self._features, np.zeros_like(self._features)])
         self._features[code] = likeness.features(name)
         if name:
             self._cues.add(name, code)
-        self._forget()
         return code
 
 
-def _alike(codes: Codes, levels: Levels) -> Compared:
+def _alike(compare: Compare, codes: Codes, name: str, held: Spellings, levels: Levels) -> Compared:
+    levels = compare(name, held, levels)
     alike = levels != likeness.DIFFERS
     return codes[alike], levels[alike]

@@ -70,10 +70,13 @@ def pg_trgm(url: str, held: Held) -> Iterator[Ask]:
 
 
 @contextmanager
-def chosen(url: str) -> Iterator[dict[str, Engine]]:
-    """All that can run here, by name."""
-    found: dict[str, Engine] = {"ppo": ppo, "rapidfuzz": rapidfuzz}
-    if url:
+def chosen(wanted: Sequence[str], url: str) -> Iterator[dict[str, Engine]]:
+    """Those of the wanted that can run here, by name."""
+    ours: dict[str, Engine] = {"ppo": ppo, "rapidfuzz": rapidfuzz}
+    found = {name: engine for name, engine in ours.items() if name in wanted}
+    if "pg_trgm" not in wanted:
+        yield found
+    elif url:
         yield {**found, "pg_trgm": partial(pg_trgm, url)}
     elif binaries := _debian():
         with _server(binaries) as server:

@@ -2,6 +2,7 @@
 
 import csv
 from collections.abc import Iterator, Sequence
+from hashlib import sha256
 from importlib.util import find_spec
 from pathlib import Path
 from random import Random
@@ -39,28 +40,44 @@ def records(name: str) -> Iterator[Record]:
         with (_directory() / f"dataset{number}.csv").open(encoding="utf-8", newline="") as file:
             for row in csv.DictReader(file, skipinitialspace=True):
                 _, of, kind, *_ = row["rec_id"].strip().split("-")
-                yield Record(f"{name}-{of}", kind == "org", _person(row))
+                yield Record(_opaque(f"{name}-{of}"), kind == "org", _person(row))
 
 
-def setting(found: Sequence[Record], size: int, seed: int, half: int = 0) -> Setting:
-    """Half of the originals, filled up with distractors; the duplicates of both halves ask.
+def setting(found: Sequence[Record], size: int, seed: int, turn: int = 0) -> Setting:
+    """A third of all in the index, a third made distractors of, the last third strangers."""
+    thirds = parts(found, 3, seed)
+    return filled_up(*thirds[turn:], *thirds[:turn], size=size, seed=seed)
 
-    A distractor has the given name, the family name and the date of birth of any three originals.
+
+def parts(found: Sequence[Record], number: int, seed: int) -> list[list[Record]]:
+    """Each original with its duplicates in one of them."""
+    of = sorted({each.of for each in found})
+    Random(seed).shuffle(of)
+    return [
+        [each for each in found if each.of in part] for part in (set(of[at::number]) for at in range(number))
+    ]
+
+
+def filled_up(
+    members: Sequence[Record], others: Sequence[Record], strangers: Sequence[Record], *, size: int, seed: int
+) -> Setting:
+    """The originals of members, filled up with distractors; the duplicates of members and strangers ask.
+
+    A distractor has the given name, the family name and the date of birth of any three of the others: made of
+    strangers, an index would hold the dates of birth of just those who are not in it.
     """
     chance = Random(seed)
-    of = sorted({each.of for each in found})
-    chance.shuffle(of)
-    members = set(of[half::2])
-    originals = [each for each in found if each.original]
-    held = [(each.of, each.person) for each in originals if each.of in members][:size]
-    inside = {of for of, _ in held}
-    held += [(f"distractor-{at}", distractor(originals, chance)) for at in range(size - len(held))]
-    asked = [each for each in found if not each.original]
-    return Setting(
-        held,
-        [each for each in asked if each.of in inside],
-        [each for each in asked if each.of not in members],
-    )
+    held = [(each.of, each.person) for each in members if each.original][:size]
+    inside, made_of = {of for of, _ in held}, [each for each in others if each.original]
+    held += [(_opaque(f"distractor-{at}"), distractor(made_of, chance)) for at in range(size - len(held))]
+    chance.shuffle(held)
+    asked = [each for each in members if not each.original and each.of in inside]
+    return Setting(held, asked, [each for each in strangers if not each.original])
+
+
+def _opaque(text: str) -> str:
+    # Who fits as well as another comes before or after by chance, whatever an engine goes by.
+    return sha256(text.encode()).hexdigest()[:16]
 
 
 def distractor(originals: Sequence[Record], chance: Random) -> person_pb2.Person:

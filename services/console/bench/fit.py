@@ -27,11 +27,11 @@ from services.people.vocabulary import GIVEN as OF_GIVEN
 SEED = 2004
 SETS = ("febrl1", "febrl2", "febrl3")
 SIZES = (10_000, 100_000)
-# Thresholds are measured in small and large indices, with either half held: one has too few strangers to
-# say what one in a thousand reaches.
+# Each third of the people is held, made distractors of and asked about in turn: one turn has too few
+# strangers to say what one in a thousand reaches.
+TURNS = (0, 1, 2)
 THRESHOLD_SIZES = (1_000, 3_000, 10_000, 30_000, 100_000)
 FALSE_ALARMS = (0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001)
-HALVES = (0, 1)
 # Of each question so many candidates are weighed again with every model.
 CANDIDATES = 60
 # The made-up errors of the data know no nicknames, no initials and no names romanised in several ways: what
@@ -46,6 +46,8 @@ ENOUGH = 1e-5
 LEAST = -30.0
 STORED = Path(services.people.__file__).with_name("model.toml")
 ROLES = ("given_name", "family_name")
+# The last table of the file.
+HELD = "[thresholds.held]"
 
 
 class Asked(NamedTuple):
@@ -185,7 +187,7 @@ def thresholds(weights: Model, records: Sequence[febrl.Record], sizes: Sequence[
     """What strangers reach, by the size of the index and the share of false alarms."""
     measured = []
     for size in sizes:
-        drawn = [febrl.setting(records, size, SEED, half) for half in HALVES]
+        drawn = (febrl.setting(records, size, SEED, turn) for turn in TURNS)
         best = np.concatenate([strangers(filled(each, weights), each) for each in drawn])
         measured.append([np.quantile(best, 1 - share) for share in FALSE_ALARMS])
         output.say(f"{size:,} held: 1 % of {len(best):,} strangers reach {np.quantile(best, 0.99):.1f} bits")
@@ -200,32 +202,28 @@ def thresholds(weights: Model, records: Sequence[febrl.Record], sizes: Sequence[
 
 
 def strangers(index: Index, setting: febrl.Setting) -> Bits:
-    """What the best match of each person reaches who is not held."""
-    found = (index.found(index.question(each.person), LEAST) for each in setting.strangers)
+    """What the best match of each person reaches who is not held, if it is anything."""
+    found = (index.found(index.question(each.person), 0.0) for each in setting.strangers)
     return np.array([max((bits.max(initial=LEAST) for _, bits in forms)) for forms in found])
 
 
 def written(weights: Model, version: str) -> str:
     """The stored text with these constants."""
     lines, table = [], ""
-    for line in STORED.read_text(encoding="utf-8").splitlines():
+    text, _, _ = STORED.read_text(encoding="utf-8").partition(HELD)
+    for line in text.splitlines():
         table = line.strip("[]") if line.startswith("[") else table
         name, equals, _ = line.partition(" = ")
-        if equals and table:
-            line = f"{name} = {_number(weights, table, name.strip(chr(34)))}"
+        if name == "shares":
+            line = f"shares = {[*weights.threshold_shares]}"
+        elif equals and table:
+            line = f"{name} = {_value(weights, table, name.strip(chr(34))):.4g}"
         elif name == "version":
             line = f'version = "{version}"'
         lines.append(line)
-    return "\n".join(lines) + "\n"
-
-
-def _number(weights: Model, table: str, name: str) -> str:
-    if name == "shares":
-        return str([*weights.threshold_shares])
-    if table == "thresholds.held":
-        bits = weights.threshold_bits[weights.threshold_sizes.index(int(name))]
-        return str([round(each, 2) for each in bits])
-    return f"{_value(weights, table, name):.4g}"
+    rows = zip(weights.threshold_sizes, weights.threshold_bits, strict=True)
+    held = [f"{size} = {[round(each, 2) for each in bits]}" for size, bits in rows]
+    return "\n".join([*lines, HELD, *held]) + "\n"
 
 
 def _value(weights: Model, table: str, name: str) -> float:
@@ -238,15 +236,15 @@ def _value(weights: Model, table: str, name: str) -> float:
     return float(weights.date_unlike if name == "unlike" else getattr(weights, name))
 
 
-def fitted(records: Sequence[febrl.Record], sizes: Sequence[int] = THRESHOLD_SIZES) -> Model:
-    questions = [asked(febrl.setting(records, size, SEED)) for size in SIZES]
+def fitted(records: Sequence[febrl.Record], sizes: Sequence[int]) -> Model:
+    questions = [asked(febrl.setting(records, size, SEED, turn)) for size in SIZES for turn in TURNS]
     output.say(f"{sum(len(each.inside) for each in questions):,} questions gathered")
     return thresholds(climbed(MODEL, questions), records, sizes)
 
 
 def main(version: str) -> None:
     records = [record for name in SETS for record in febrl.records(name)]
-    STORED.write_text(written(fitted(records), version), encoding="utf-8")
+    STORED.write_text(written(fitted(records, THRESHOLD_SIZES), version), encoding="utf-8")
 
 
 if __name__ == "__main__":
