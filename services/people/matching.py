@@ -15,13 +15,28 @@ from services.people.likeness import Codes
 from services.people.model import MODEL, MOST_ALIASES, Bits, Model
 from services.people.names import Wording
 from services.people.reading import Form, Reading, read
-from services.people.rows import ALIASES, DATE, FAMILY, GIVEN, NOBODY, PERSON, SEX, Field, Places, Rows, Table
+from services.people.rows import (
+    ALIASES,
+    DATE,
+    FAMILY,
+    GIVEN,
+    NOBODY,
+    PERSON,
+    ROMANISED,
+    SEX,
+    Field,
+    Places,
+    Rows,
+    Table,
+)
 from services.people.vocabulary import Coded, Vocabulary
 
 MODEL_VERSION = MODEL.version
 
 # Bits of names that are kept from one question to the next: 32 MB of them.
 MOST_REMEMBERED = 4_000_000
+
+OTHER_SCRIPT = "another script"
 
 _NAMELESS = Form(Wording("", ""))
 _NOWHERE: Places = np.empty(0, np.intp)
@@ -49,10 +64,11 @@ def contradicts(given: person_pb2.Person, held: person_pb2.Person) -> bool:
     if read(given) == read(held):
         return False
     _, evidence = compare(given, held)
-    differ = {each.field for each in evidence if each.comparison.endswith("differs")}
-    differ -= {each.field for each in evidence if each.comparison == "partly differs"}
-    unsaid = all(each.field != "given_name" for each in evidence)
-    return bool(differ & {"birth_date", "given_name"}) or (unsaid and "family_name" in differ)
+    said = {each.field: each.comparison for each in evidence if not each.comparison.endswith(OTHER_SCRIPT)}
+    differ = {field for field, how in said.items() if how.endswith("differs") and how != "partly differs"}
+    return bool(differ & {"birth_date", "given_name"}) or (
+        "given_name" not in said and "family_name" in differ
+    )
 
 
 def named(person: person_pb2.Person) -> bool:
@@ -128,8 +144,10 @@ class Question:
     def best(self) -> float:
         """The bits of who is held with exactly what was given; such a person reaches no fewer."""
         [date] = likeness.birth_dates(self.born, np.array([self.born], np.int32))
-        names = (self._at_least(form) for form in self.forms if not form.swapped)
-        return float(max(names) + self.date_bits[date])
+        straight = [form for form in self.forms if not form.swapped]
+        # Who has them may be held in either script.
+        ways = [[self._at_least(form) for form in straight if form.romanised is way] for way in (False, True)]
+        return min(max(names) for names in ways if names) + float(self.date_bits[date])
 
     def _at_least(self, form: Form) -> float:
         """What is certain of the names of who has these and as many aliases."""
@@ -181,7 +199,8 @@ class Question:
         mass[likeness.EXACT] = max(mass[likeness.EXACT], 1)
         of_level = self._weights.name_bits(role, mass, self._persons)
         unlike = float(of_level[likeness.DIFFERS])
-        bits = np.where(self._vocabulary.in_another_script(name), 0.0, unlike)
+        bits = np.where(self._vocabulary.in_another_script(name), -self._weights.other_script, unlike)
+        bits[vocabulary.NONE] = 0.0
         bits[codes] = of_level[levels]
         return Field(codes, levels, mass, bits, unlike, float(of_level[likeness.EXACT]))
 
@@ -190,7 +209,8 @@ class Question:
     ) -> Iterator[screening_pb2.Evidence]:
         names = self.names(form)
         levels = [_level(names[1], row[GIVEN]), _level(names[0], row[FAMILY])]
-        marks = dict.fromkeys((*("alias",) * bool(row[ALIASES]), *form.marks))
+        held = {"alias": row[ALIASES], "romanised": row[ROMANISED]}
+        marks = dict.fromkeys((*(mark for mark, true in held.items() if true), *form.marks))
         price = float(self._weights.alias_prices[row[ALIASES]]) + self._own_price(form)
         compared = zip(("given_name", "family_name"), levels, (given, family), strict=True)
         stated = [(field, level, bits) for field, level, bits in compared if level]
@@ -336,9 +356,9 @@ class Index:
 
     def _coded(self, number: int, held: Reading) -> list[tuple[int, ...]]:
         return [
-            (number, coded.family, coded.given, held.born, min(form.aliases, MOST_ALIASES), held.sex)
+            (number, family, given, held.born, min(form.aliases, MOST_ALIASES), held.sex, form.romanised)
             for form in held.forms or (_NAMELESS,)
-            for coded in [self._people.vocabulary.coded(form.wording)]
+            for given, family in [self._people.vocabulary.coded(form.wording)]
         ]
 
     def _number(self, nominal_id: str) -> int:
@@ -367,13 +387,13 @@ def _evidence(field: str, comparison: str, bits: float) -> screening_pb2.Evidenc
 
 def _has(field: Field, codes: Codes) -> NDArray[np.bool_]:
     """Where the name itself is held, or none was given."""
-    if field.missing:
-        return np.ones(len(codes), bool)
-    return np.isin(codes, field.near[field.levels == likeness.EXACT])
+    return np.asarray(field.bits[codes] >= field.exact)
 
 
 def _level(field: Field, code: int) -> str:
     found = field.levels[field.near == code]
     if len(found):
         return likeness.NAMES[found[0]]
-    return "differs" if field.bits[code] else ""
+    if not field.bits[code]:
+        return ""
+    return "differs" if field.bits[code] == field.unlike else OTHER_SCRIPT

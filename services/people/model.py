@@ -43,6 +43,7 @@ class Model:
     swapped: float
     alias_at_most: float
     sex_differs: float
+    other_script: float
     relatives: float
     # Thresholds as they were measured: by number of persons held and share of false alarms.
     threshold_sizes: tuple[int, ...]

@@ -5,6 +5,7 @@ from functools import cache, lru_cache
 from typing import NamedTuple
 
 import jellyfish
+from anyascii import anyascii
 from nicknames import NickNamer
 
 from ppo.person.v1 import person_pb2 as pb
@@ -13,6 +14,8 @@ from ppo.person.v1 import person_pb2 as pb
 _APOSTROPHES = dict.fromkeys(map(ord, "'’‘‛`´ʹʻʼʽ＇"))
 # Letters that Unicode does not take apart.
 _LETTERS = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "æ": "ae", "œ": "oe", "ı": "i"})
+# Of a vowel in Arabic and Hebrew, mostly this one; taken for silent, Ahmad would begin with an h.
+_BEARERS = dict.fromkeys(map(ord, "اعאע"), "a")
 # Typed into a name field when there is no name; taken as a name they would end in "not flagged".
 _NO_NAMES = frozenset(
     {"unknown", "not known", "not given", "no name", "refused", "refused to give", "n a", "nk"}
@@ -39,6 +42,12 @@ def normal(text: str) -> str:
     plain = unicodedata.normalize("NFKD", plain).casefold().translate(_LETTERS)
     kept = "".join(map(_written, plain.translate(_APOSTROPHES)))
     return " ".join(unicodedata.normalize("NFC", kept).split())
+
+
+@lru_cache(1 << 14)
+def latin(words: str) -> str:
+    """A normal form as it may be written in Latin letters."""
+    return words if words.isascii() else normal(anyascii(words.translate(_BEARERS)))
 
 
 def first(words: str) -> str:

@@ -18,10 +18,13 @@ class Form(NamedTuple):
     # How many aliases the person has, where this is one of them.
     aliases: int = 0
     swapped: bool = False
+    # From another script, in Latin letters.
+    romanised: bool = False
 
     @property
     def marks(self) -> tuple[str, ...]:
-        return (*("alias",) * bool(self.aliases), *("swapped",) * self.swapped)
+        marks = {"alias": self.aliases, "romanised": self.romanised, "swapped": self.swapped}
+        return tuple(mark for mark, true in marks.items() if true)
 
 
 class Reading(NamedTuple):
@@ -38,14 +41,22 @@ def read(person: person_pb2.Person) -> Reading:
 
 
 def swapped(form: Form) -> Form:
-    return Form(Wording(form.wording.family, form.wording.given), form.aliases, True)
+    return form._replace(wording=Wording(form.wording.family, form.wording.given), swapped=True)
 
 
 def _forms(person: person_pb2.Person) -> Iterator[Form]:
     main = names.wording(person.name)
     aliases = {wording for each in person.aliases if (wording := names.wording(each)).family} - {main}
     if main.family:
-        yield Form(main)
+        yield from _written(Form(main))
     # Sorted, for a tie must not hang on the order of a set.
     for wording in sorted(aliases):
-        yield Form(wording, len(aliases))
+        yield from _written(Form(wording, len(aliases)))
+
+
+def _written(form: Form) -> Iterator[Form]:
+    yield form
+    given, family = map(names.latin, form.wording)
+    # Some scripts have signs that no Latin letter stands for.
+    if family and (given, family) != form.wording:
+        yield Form(Wording(given, family), form.aliases, romanised=True)

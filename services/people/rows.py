@@ -13,8 +13,8 @@ Places = NDArray[np.intp | np.int32]
 Table = NDArray[np.int32]
 
 # What stands in a row: whose it is (nobody's once dropped), the codes of names and date, how many aliases
-# stand beside this one (none where it is the main name), the sex.
-PERSON, FAMILY, GIVEN, DATE, ALIASES, SEX = range(6)
+# stand beside this one (none where it is the main name), the sex, whether the name was in another script.
+PERSON, FAMILY, GIVEN, DATE, ALIASES, SEX, ROMANISED = COLUMNS = range(7)
 NOBODY = -1
 
 # The newest rows are looked at one and all; more than these are sorted in. At a million rows that takes
@@ -50,7 +50,7 @@ class Field(NamedTuple):
 
 class Rows:
     def __init__(self) -> None:
-        self._table: Table = np.zeros((64, 6), np.int32)
+        self._table: Table = np.zeros((64, len(COLUMNS)), np.int32)
         self._size = 0
         self._dropped = 0
         self._empty()

@@ -110,7 +110,18 @@ OUTSIDE: dict[str, set[str]] = {
 }
 
 # What pure code stands on beside the standard library; and what of that leads to the world, time, chance.
-PURE = {"casework", "google", "holidays", "jellyfish", "nicknames", "numpy", "ppo", "rapidfuzz", "services"}
+PURE = {
+    "anyascii",
+    "casework",
+    "google",
+    "holidays",
+    "jellyfish",
+    "nicknames",
+    "numpy",
+    "ppo",
+    "rapidfuzz",
+    "services",
+}
 IMPURE = {
     *("asyncio", "concurrent", "multiprocessing", "queue", "select", "signal", "subprocess", "threading"),
     *("http", "logging", "os", "random", "secrets", "shutil", "socket", "sqlite3", "ssl", "sys", "tempfile"),
