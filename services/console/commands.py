@@ -3,6 +3,7 @@
 import typer
 
 from services.console import (
+    areas,
     caseload,
     cases,
     check,
@@ -44,6 +45,7 @@ _journey = _group("Where a PPO is in the justice process.")
 _release = _group("When a prisoner is to be let out.")
 _housing = _group("Whether somebody in custody has a home.")
 _owner = _group("Whose case a PPO is.")
+_areas = _group("Which postcodes lie in which OCU.")
 _dispute = _group("Whose case a PPO is, where two OCUs disagree.")
 _notices = _group("What each organisation is told.")
 _return = _group("An area's month, counted, checked and sent.")
@@ -67,6 +69,7 @@ app.add_typer(_release, name="release")
 app.add_typer(_housing, name="housing")
 app.add_typer(_owner, name="owner")
 app.add_typer(_dispute, name="dispute")
+app.add_typer(_areas, name="areas")
 app.add_typer(_notices, name="notices")
 app.add_typer(_return, name="return")
 app.add_typer(_bench, name="bench")
@@ -109,6 +112,11 @@ _owner.command()(owners.explain)
 _dispute.command("raise")(disputes.contest)
 _dispute.command()(disputes.decide)
 _dispute.command("list")(disputes.listed)
+_areas.command()(areas.check)
+_areas.command()(areas.preview)
+_areas.command()(areas.load)
+_areas.command()(areas.find)
+_areas.command()(areas.versions)
 _notices.command()(notices.watch)
 _notices.command()(notices.ack)
 _notices.command()(notices.trace)

@@ -28,6 +28,7 @@ def plan(
     on: Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="The date of release.")],
     organisation: Organisation,
     to: Annotated[str, typer.Option(help="The OCU of the confirmed address; without one, none is.")] = "",
+    postcode: Annotated[str, typer.Option(help="Its postcode, which says the OCU by itself.")] = "",
     request_id: session.RequestId = "",
     json: output.AsJson = False,
     data: session.Data = session.DATA,
@@ -37,12 +38,14 @@ def plan(
     ```
     ppo release plan A1234BC --on 2005-02-14 --as probation-5
     ppo release plan A1234BC --on 2005-02-14 --to F2 --as probation-5
+    ppo release plan A1234BC --on 2005-02-14 --postcode "B20 1AA" --as probation-5
     ```
     """
     request = tracking.PlanReleaseRequest(
         request_id=session.request_id(request_id),
         release_date=Date(year=on.year, month=on.month, day=on.day),
         ocu=to.strip(),
+        postcode=postcode.strip(),
     )
     return _planned(person, organisation, request, as_json=json, data=data)
 

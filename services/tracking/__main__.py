@@ -29,10 +29,12 @@ from services.runtime.relay import Relay
 from services.runtime.rpc import Gate
 from services.runtime.server import Server, credentials
 from services.tracking import forums
+from services.tracking.addresses import AREAS
 from services.tracking.api import Tracking
 from services.tracking.casework import Casework
 from services.tracking.gauges import Gauges
 from services.tracking.inbox import ARRESTS, FLAGS, MOVEMENTS, Inbox
+from services.tracking.loading import Loading
 from services.tracking.models import SCHEMA, due, inbox, outbox
 from services.tracking.months import Months
 from services.tracking.settle import CASES, SETTLE, Settler
@@ -45,6 +47,7 @@ PROVIDERS_SERVICE = casework_pb2.DESCRIPTOR.services_by_name["CaseworkService"]
 MIGRATIONS = Path(__file__).parent / "migrations"
 HEARD = (FLAGS, ARRESTS, MOVEMENTS)
 PRISONS = ("prisons", *reasons.TABLES)
+PLACES = ("outside_areas", "primary_care_trusts", "ldgs")
 FORUMS = ("forums", "core_priority_groups")
 POLICE = ("areas", "ocus", "suites", "youth_offending_teams", "probation_offices", "drug_teams")
 # Who can be rung.
@@ -107,10 +110,14 @@ class Parts:
         settler = Settler(reference, Teller(self.board, config.protocol, hold))
         self._taking = Taking(settler, clock)
         self.months = Months(database, clock, reference, clients.returns)
-        self.tracking = Tracking(database, clock, reference, settler, self._taking, self.board, self.months)
+        loading = Loading(database, clock, reference, settler)
+        self.tracking = Tracking(
+            database, clock, reference, settler, self._taking, self.board, self.months, loading
+        )
         self.casework = Casework(database, clock)
         self.gauges = Gauges(database, clock, reference)
-        self.runner = Runner(database, due, clock, {SETTLE: self._settle, LAPSE: self._taking.lapse})
+        acts = {SETTLE: self._settle, AREAS: self._settle, LAPSE: self._taking.lapse}
+        self.runner = Runner(database, due, clock, acts)
         self._relay = Relay(database, outbox, clients.producer, clients.cluster, self._topics, clock)
         told = Inbox(self._taking, config.hmpps)
         self._consumer = Consumer(
@@ -142,7 +149,7 @@ async def serve(config: Settings) -> None:
     telemetry.start_logs("tracking")
     clock = Clock(config.clock)
     reference = Reference.load(
-        config.reference, (*PRISONS, *POLICE, *FORUMS, *CONTACTS, *WORKERS, *PROVIDERS)
+        config.reference, (*PRISONS, *POLICE, *PLACES, *FORUMS, *CONTACTS, *WORKERS, *PROVIDERS)
     )
     reasons.check(reference, clock.now())
     forums.check(reference)

@@ -19,15 +19,16 @@ from services.runtime.database import Database, lock
 from services.runtime.errors import Denied, Illegal, Invalid, NotFound
 from services.runtime.reference import Reference
 from services.runtime.rpc import Context
-from services.tracking import caseload, contacts, disputes, journey
+from services.tracking import addresses, caseload, contacts, days, disputes, journey, serving
 from services.tracking.casefile import CaseFile, Entry
 from services.tracking.explaining import explained
+from services.tracking.loading import Loading
 from services.tracking.models import Person, requests
 from services.tracking.months import Months
 from services.tracking.notices import OWNER
 from services.tracking.reporting import Report
 from services.tracking.settle import Settler
-from services.tracking.store import casebook, facts, figures, notices, persons
+from services.tracking.store import areas, casebook, facts, figures, notices, persons
 from services.tracking.suppositions import suppose
 from services.tracking.take import Taking
 from services.tracking.watch import Board
@@ -58,6 +59,7 @@ class Tracking(TrackingServiceServicer):
         taking: Taking,
         board: Board,
         months: Months,
+        loading: Loading,
     ) -> None:
         self._database = database
         self._clock = clock
@@ -66,6 +68,7 @@ class Tracking(TrackingServiceServicer):
         self._taking = taking
         self._board = board
         self._months = months
+        self._loading = loading
 
     # ---- movements
 
@@ -109,28 +112,38 @@ class Tracking(TrackingServiceServicer):
         return await self._tell(request, lambda case: pb.AssignManagersResponse(case=case))
 
     async def SetResidence(self, request: pb.SetResidenceRequest, _: Context) -> pb.SetResidenceResponse:
-        if (request.kind == pb.RESIDENCE_KIND_NO_FIXED_ABODE) == bool(request.ocu):
-            raise Invalid("ocu", "is given unless the person has no fixed abode")
+        addresses.refuse_unfit(request)
+        if (request.kind == pb.RESIDENCE_KIND_NO_FIXED_ABODE) == bool(request.ocu or request.postcode):
+            raise Invalid("ocu", "or a postcode is given unless the person has no fixed abode")
         effective = request.effective_time.ToDatetime(UTC)
         handover = _time(request, "handover_time", request.handover_time)
         if handover is not None and handover < effective:
             raise Invalid("handover_time", "lies before the move")
-        return await self._tell(request, lambda case: pb.SetResidenceResponse(case=case), effective)
+        now = self._clock.now()
+
+        async def act(session: AsyncSession) -> pb.SetResidenceResponse:
+            told = await addresses.locate(session, request, days.day(effective), now)
+            return pb.SetResidenceResponse(case=await self._record(session, told, effective, now))
+
+        return await requests.once(self._database, request, pb.SetResidenceResponse, act, now)
 
     async def PlanRelease(self, request: pb.PlanReleaseRequest, _: Context) -> pb.PlanReleaseResponse:
+        addresses.refuse_unfit(request)
         if not request.HasField("release_date"):
             return await self._lose_release(request)
         _refuse_partial(request.release_date, "release_date")
         if request.ocu:
             self._refuse_unknown_ocu(request.ocu)
-        if not request.date_alone:
-            return await self._tell(request, lambda case: pb.PlanReleaseResponse(case=case))
-        if request.ocu:
-            raise Invalid("ocu", "is not given with the date alone")
+        for field in ("ocu", "postcode"):
+            if request.date_alone and getattr(request, field):
+                raise Invalid(field, "is not given with the date alone")
         now = self._clock.now()
 
         async def act(session: AsyncSession) -> pb.PlanReleaseResponse:
-            return await self._move_release(session, request, now)
+            if request.date_alone:
+                return await self._move_release(session, request, now)
+            told = await addresses.locate(session, request, _day(request.release_date), now)
+            return pb.PlanReleaseResponse(case=await self._record(session, told, now, now))
 
         return await requests.once(self._database, request, pb.PlanReleaseResponse, act, now)
 
@@ -205,6 +218,30 @@ class Tracking(TrackingServiceServicer):
         cases = {person.nominal_id: person.to_proto(now) for person in found}
         answered = (contacts.contact(self._reference, one, cases, now) for one in request.persons)
         return pb.ListContactsResponse(contacts=answered)
+
+    # ---- areas
+
+    async def LoadAreas(
+        self, requests: AsyncIterator[pb.LoadAreasRequest], _: Context
+    ) -> pb.LoadAreasResponse:
+        return await self._loading.run(requests)
+
+    async def ListAreaVersions(
+        self, _: pb.ListAreaVersionsRequest, __: Context
+    ) -> pb.ListAreaVersionsResponse:
+        async with self._database.transaction() as session:
+            loaded = await areas.versions(session)
+        return pb.ListAreaVersionsResponse(versions=[one.to_proto() for one in loaded])
+
+    async def SearchAreas(self, request: pb.SearchAreasRequest, _: Context) -> pb.SearchAreasResponse:
+        on = days.day(self._clock.now())
+        if request.HasField("date"):
+            _refuse_partial(request.date, "date")
+            on = _day(request.date)
+        place = addresses.address(request.postcode, request.premises)
+        async with self._database.snapshot() as session:
+            version, line = await addresses.find(session, place)
+        return serving.found(self._reference, version, line, on)
 
     async def ListCaseloads(self, request: pb.ListCaseloadsRequest, _: Context) -> pb.ListCaseloadsResponse:
         at = _time(request, "as_of_time", request.as_of_time) or self._clock.now()
@@ -313,7 +350,7 @@ class Tracking(TrackingServiceServicer):
         return case
 
     async def _lose_release(self, request: pb.PlanReleaseRequest) -> pb.PlanReleaseResponse:
-        for field in ("ocu", "date_alone"):
+        for field in ("ocu", "postcode", "date_alone"):
             if getattr(request, field):
                 raise Invalid(field, "goes with a release_date")
 
@@ -335,6 +372,8 @@ class Tracking(TrackingServiceServicer):
             if plan.release == _day(request.release_date):
                 return pb.PlanReleaseResponse(case=person.to_proto(now), unchanged=True)
             told.ocu = plan.area
+            _, before = file.last(pb.PlanReleaseRequest) or (None, pb.PlanReleaseRequest())
+            told.postcode, told.premises = before.postcode, before.premises
         return pb.PlanReleaseResponse(case=await self._record(session, told, now, now))
 
     async def _found(self, session: AsyncSession, identifier: person_pb2.Identifier) -> tuple[str, CaseFile]:

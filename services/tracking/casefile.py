@@ -54,6 +54,7 @@ KINDS: tuple[type[Message], ...] = (
     pb.RecordTenancyRequest,
     pb.RaiseDisputeRequest,
     pb.DecideDisputeRequest,
+    pb.AddressLocated,
 )
 SENTENCES = (pb.STAGE_KIND_COMMUNITY_SENTENCE, pb.STAGE_KIND_CUSTODIAL_SENTENCE)
 
@@ -248,7 +249,12 @@ class CaseFile:
 
     @cached_property
     def residences(self) -> tuple[Residence, ...]:
-        return tuple(_residence(entry, told) for entry, told in self.told(pb.SetResidenceRequest))
+        return tuple(self._residence(entry, told) for entry, told in self.told(pb.SetResidenceRequest))
+
+    def _residence(self, entry: Entry, told: pb.SetResidenceRequest) -> Residence:
+        handover = told.handover_time.ToDatetime(UTC) if told.HasField("handover_time") else None
+        area, boundaries = self._lies(told, days.day(entry.occurred))
+        return Residence(told.kind, area, entry.occurred, handover, boundaries)
 
     @cached_property
     def offences(self) -> tuple[Offence, ...]:
@@ -282,10 +288,33 @@ class CaseFile:
     def plans(self, received: datetime, until: datetime | None) -> list[tuple[Entry, Plan | None]]:
         """What was planned in a stay, until an instant, the latest last; None where the date was lost."""
         return [
-            (entry, Plan(_day(told.release_date), told.ocu) if told.HasField("release_date") else None)
+            (entry, self._plan(told))
             for entry, told in self.told(pb.PlanReleaseRequest)
             if received <= entry.occurred and (until is None or entry.occurred <= until)
         ]
+
+    def _plan(self, told: pb.PlanReleaseRequest) -> Plan | None:
+        if not told.HasField("release_date"):
+            return None
+        release = _day(told.release_date)
+        return Plan(release, *self._lies(told, release))
+
+    @cached_property
+    def _located(self) -> dict[tuple[str, str], pb.AddressLocated]:
+        """By the version that was loaded last."""
+        told = sorted(self.of(pb.AddressLocated), key=lambda one: one.area_version)
+        return {(one.postcode, one.premises): one for one in told}
+
+    def _lies(
+        self, told: pb.SetResidenceRequest | pb.PlanReleaseRequest, on: date
+    ) -> tuple[str, tuple[tuple[datetime, str], ...]]:
+        """The area of an address on a day, and from when on it is another's."""
+        located = self._located.get((told.postcode, told.premises)) if told.postcode else None
+        said = [(_day(one.effective_start_date), one.area) for one in located.areas] if located else []
+        areas = [(start, area) for start, area in said if area]
+        then = [area for start, area in areas if start <= on]
+        later = tuple((days.midnight(start), area) for start, area in areas if start > on)
+        return then[-1] if then else told.ocu, later
 
     @property
     def planned(self) -> Plan | None:
@@ -358,11 +387,6 @@ def _areas(reference: Reference, on: date) -> Areas:
 
 def _day(given: Date) -> date:
     return date(given.year, given.month, given.day)
-
-
-def _residence(entry: Entry, told: pb.SetResidenceRequest) -> Residence:
-    handover = told.handover_time.ToDatetime(UTC) if told.HasField("handover_time") else None
-    return Residence(told.kind, told.ocu, entry.occurred, handover)
 
 
 def span(episode: flagging.Episode) -> tuple[datetime, datetime | None]:

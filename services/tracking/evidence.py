@@ -1,7 +1,7 @@
 """The dated facts that say whose case a person is, and what of them holds at an instant."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 from functools import cached_property
@@ -52,6 +52,14 @@ class Residence:
     start: datetime
     # When the OCU takes the case over, where that is not at once.
     handover: datetime | None = None
+    # From when on the address lies in another area, though nobody has moved.
+    boundaries: tuple[tuple[datetime, str], ...] = ()
+    # Since when it lies where it does, where that is by a boundary.
+    redrawn: datetime | None = None
+
+    def at(self, instant: datetime) -> "Residence":
+        drawn = [boundary for boundary in self.boundaries if boundary[0] <= instant]
+        return replace(self, area=drawn[-1][1], redrawn=drawn[-1][0]) if drawn else self
 
 
 @dataclass(frozen=True)
@@ -66,6 +74,8 @@ class Plan:
 
     release: date
     area: str = ""
+    # From when on, after the release, the address lies in another area.
+    boundaries: tuple[tuple[datetime, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -210,7 +220,7 @@ class Case:
     def residences(self) -> tuple[Residence, ...]:
         """The latest first; who is released to a confirmed address lives there until another is told."""
         told = sorted((*self._after_release(), *self.evidence.residences), key=lambda one: one.start)
-        return tuple(one for one in reversed(told) if one.start <= self.at)
+        return tuple(one.at(self.at) for one in reversed(told) if one.start <= self.at)
 
     @cached_property
     def residence(self) -> Residence | None:
@@ -311,6 +321,7 @@ class Case:
             yield days.midnight(days.birthday(evidence.birth_date, ADULT))
         for residence in (*self._after_release(), *evidence.residences):
             yield from (one for one in (residence.start, residence.handover) if one is not None)
+            yield from (start for start, _ in residence.boundaries)
             if residence.kind in TEMPORARY:
                 yield self._past(residence.start, limits.temporary_days)
         for offence in evidence.offences:
@@ -347,7 +358,8 @@ class Case:
     def _after_release(self) -> Iterator[Residence]:
         for stay in self.evidence.stays:
             if stay.released and stay.plan and stay.plan.area:
-                yield Residence(pb.RESIDENCE_KIND_HOME, stay.plan.area, stay.released, stay.released)
+                plan, out = stay.plan, stay.released
+                yield Residence(pb.RESIDENCE_KIND_HOME, plan.area, out, out, plan.boundaries)
 
     def _home(self, at: datetime) -> str:
         homes = (one.area for one in self.residences if one.kind in PERMANENT and one.start <= at)

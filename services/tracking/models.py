@@ -38,6 +38,7 @@ words = Annotated[str, mapped_column(Text)]
 maybe_words = Annotated[str | None, mapped_column(Text)]
 small = Annotated[int, mapped_column(SmallInteger)]
 big = Annotated[int, mapped_column(BigInteger)]
+maybe_big = Annotated[int | None, mapped_column(BigInteger)]
 maybe_instant = Annotated[datetime | None, mapped_column(DateTime(timezone=True))]
 day = Annotated[date, mapped_column(Date)]
 maybe_day = Annotated[date | None, mapped_column(Date)]
@@ -309,6 +310,70 @@ class Delivery(Base):
     def to_register_date(self) -> CalendarDate | None:
         on = self.register_date
         return on and CalendarDate(year=on.year, month=on.month, day=on.day)
+
+
+class AreaVersion(Base):
+    """A load of the areas: which postcodes lie in which OCU. What it changed stands in AreaStart."""
+
+    __tablename__ = "area_version"
+
+    version: Mapped[big] = mapped_column(primary_key=True, autoincrement=False)
+    recorded_time: Mapped[instant]
+    loaded_by: Mapped[words] = mapped_column(comment="Subject and organisation of the caller")
+    reason: Mapped[words]
+    rows_added: Mapped[int]
+    rows_withdrawn: Mapped[int]
+    cases_touched: Mapped[int]
+
+    def to_proto(self) -> tracking_pb2.AreaVersion:
+        return tracking_pb2.AreaVersion(
+            version=self.version,
+            recorded_time=stamp(self.recorded_time),
+            loaded_by=self.loaded_by,
+            reason=self.reason,
+            rows_added=self.rows_added,
+            rows_withdrawn=self.rows_withdrawn,
+            cases_touched=self.cases_touched,
+        )
+
+
+class AreaStart(Base):
+    """From which day on a stretch of postcodes lies in which area, until its next start; never changed."""
+
+    __tablename__ = "area_start"
+    __table_args__ = (
+        Index(
+            "area_start_standing",
+            "postcode",
+            "premises",
+            "effective_date",
+            unique=True,
+            postgresql_where=text("until_version IS NULL"),
+        ),
+    )
+
+    postcode: Mapped[words] = mapped_column(
+        primary_key=True, comment="A postcode, or the sector or district of several"
+    )
+    premises: Mapped[words] = mapped_column(primary_key=True, comment="With a postcode the house; else empty")
+    effective_date: Mapped[day] = mapped_column(primary_key=True)
+    since_version: Mapped[big] = mapped_column(
+        ForeignKey(AreaVersion.version), primary_key=True, autoincrement=False
+    )
+    area: Mapped[words] = mapped_column(comment="Empty where no row says it from then on")
+    until_version: Mapped[maybe_big] = mapped_column(
+        ForeignKey(AreaVersion.version), comment="The first in which it stands no longer"
+    )
+
+
+class Address(Base):
+    """Of whom an address was told, so that a boundary that moves finds its cases."""
+
+    __tablename__ = "address"
+
+    nominal_id: Mapped[words] = mapped_column(primary_key=True)
+    postcode: Mapped[words] = mapped_column(primary_key=True)
+    premises: Mapped[words] = mapped_column(primary_key=True, comment="Empty where none was told")
 
 
 class DetentionCount(Base):

@@ -97,7 +97,8 @@ def residence(case: Case) -> str:
     if where.kind not in LIVES:
         return f"Of no fixed abode since {since}."
     long = f", for more than {case.limits.temporary_days} days" if case.overstayed else ""
-    return f"{LIVES[where.kind]} {where.area} since {since}{long}."
+    drawn = f", by the boundary of {days.words(days.day(where.redrawn))}" if where.redrawn else ""
+    return f"{LIVES[where.kind]} {where.area} since {since}{long}{drawn}."
 
 
 def place(where: Residence) -> str:

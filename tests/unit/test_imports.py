@@ -56,7 +56,7 @@ SERVICES = {
     "tracking": Service(
         calls={"returns"},
         workers={
-            *("casebook", "casework", "gauges", "months", "reporting"),
+            *("addresses", "casebook", "casework", "gauges", "loading", "months", "reporting"),
             *("settle", "take", "telling", "watch"),
         },
     ),

@@ -294,7 +294,29 @@ class Tracking(tracking_pb2_grpc.TrackingServiceServicer):
         self.planned: dict[str, Date] = {}
         self.caseloads: list[tracking.Caseload] = []
         self.disputes: list[tracking.DisputedCase] = []
+        self.areas = tracking.LoadAreasResponse()
+        self.found = tracking.SearchAreasResponse()
+        self.versions: list[tracking.AreaVersion] = []
         self.refusal: Refusal | None = None
+
+    async def LoadAreas(
+        self, requests: AsyncIterator[tracking.LoadAreasRequest], context: object
+    ) -> tracking.LoadAreasResponse:
+        async for request in requests:
+            self._ask(request)
+        return self.areas
+
+    async def SearchAreas(
+        self, request: tracking.SearchAreasRequest, context: object
+    ) -> tracking.SearchAreasResponse:
+        self._ask(request)
+        return self.found
+
+    async def ListAreaVersions(
+        self, request: tracking.ListAreaVersionsRequest, context: object
+    ) -> tracking.ListAreaVersionsResponse:
+        self._ask(request)
+        return tracking.ListAreaVersionsResponse(versions=self.versions)
 
     async def RaiseDispute(
         self, request: tracking.RaiseDisputeRequest, context: object
