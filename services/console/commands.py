@@ -27,6 +27,7 @@ from services.console import (
 )
 from services.console.bench import checks as bench_checks
 from services.console.bench import imports as bench_imports
+from services.console.bench import relay as bench_relay
 from services.console.bench import screening as bench_screening
 from services.console.bench import searches as bench_searches
 
@@ -129,4 +130,5 @@ _return.command()(returns.export)
 _bench.command("import")(bench_imports.bench)
 _bench.command("screen-accuracy")(bench_screening.bench)
 _bench.command("check")(bench_checks.bench)
+_bench.command("relay")(bench_relay.bench)
 _bench.command("search")(bench_searches.bench)

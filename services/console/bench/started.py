@@ -2,7 +2,8 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -10,7 +11,7 @@ from deploy.embedded import ports, postgres, process, state
 from deploy.embedded.backing import Options
 from deploy.embedded.keys import Keys
 from deploy.embedded.postgres import Postgres
-from deploy.embedded.services import SERVICES
+from deploy.embedded.services import SERVICES, ServiceProcess, Suite
 from deploy.embedded.stack import DATABASE, Stack
 from services.console import output
 from services.console.demo import free_offset
@@ -59,6 +60,47 @@ async def database() -> AsyncIterator[str]:
             yield postgres.at(server.url, DATABASE)
         finally:
             await process.stop(running, command.farewell, READY_SECONDS)
+
+
+@asynccontextmanager
+async def replicas(data: Path, name: str, count: int) -> AsyncIterator[None]:
+    """So many more of a service of the suite that runs in this directory."""
+    running = state.read(data)
+    assert running is not None
+    at = {server: entry.ports.get(server, 0) for server, entry in running.processes.items()}
+    async with AsyncExitStack() as stack:
+        for number in range(1, count + 1):
+            port, metrics = ports.free() - running.offset, ports.free() - running.offset
+            suite = Suite(
+                data=data,
+                offset=running.offset,
+                postgres=superuser(data),
+                redis=f"redis://{ports.HOST}:{at['redis']}",
+                kafka=f"{ports.HOST}:{at['kafka']}",
+                kafka_mock=False,
+                keys=Keys(data / "secrets"),
+                services=tuple(
+                    replace(one, port=port, metrics=metrics) if one.name == name else one for one in SERVICES
+                ),
+            )
+            [service] = [one for one in suite.services if one.name == name]
+            settings = suite.settings(service) | {f"PPO_{name}_INSTANCE".upper(): str(number)}
+            home = data / f"{name}-{number}"
+            server = ServiceProcess(service, settings, data / "logs", running.offset, home)
+            await stack.enter_async_context(_running(server))
+        yield
+
+
+@asynccontextmanager
+async def _running(server: process.Server) -> AsyncIterator[None]:
+    await server.prepare()
+    command = server.command()
+    running = await process.start(command)
+    try:
+        await process.until_ready(server, command, running, READY_SECONDS)
+        yield
+    finally:
+        await process.stop(running, command.farewell, READY_SECONDS)
 
 
 def superuser(data: Path) -> str:
