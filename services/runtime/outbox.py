@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from google.protobuf.message import Message
 from sqlalchemy import (
@@ -134,6 +134,20 @@ class Outbox:
             " RETURNING topic, key, sequence"
         )
 
+        rows = f"{metadata.schema}.{self.rows.name}"
+        self._waiting = text(
+            "SELECT waiting.* FROM unnest(CAST(:shards AS smallint[])) asked (shard) CROSS JOIN LATERAL"
+            f" (SELECT * FROM {rows} WHERE sent_time IS NULL AND shard = asked.shard ORDER BY id LIMIT :each)"
+            " waiting ORDER BY id"
+        )
+        self._superseded = text(
+            f"DELETE FROM {rows} older WHERE sent_time IS NOT NULL"
+            " AND topic = ANY (CAST(:topics AS text[])) AND key = ANY (CAST(:keys AS text[])) AND EXISTS"
+            f" (SELECT FROM {rows} later WHERE later.topic = older.topic AND later.key = older.key"
+            " AND later.sequence > older.sequence AND later.sent_time IS NOT NULL)"
+        )
+        self._sent = text(f"UPDATE {rows} SET sent_time = :now WHERE id = ANY (CAST(:ids AS bigint[]))")
+
     def source(self, topic: str) -> str:
         others = (source for prefix, source in self._others.items() if topic.startswith(prefix))
         return next(others, self._source)
@@ -197,28 +211,30 @@ class Outbox:
         rows = await database.glance(f"SELECT DISTINCT shard FROM {self.rows.name} WHERE sent_time IS NULL")
         return [shard for (shard,) in rows]
 
+    async def claim(self, session: AsyncSession, lock_class: int, shards: Sequence[int]) -> list[int]:
+        """Those of these shards that no other relay holds; ours until the transaction ends."""
+        free = text(
+            "SELECT shard FROM unnest(CAST(:shards AS integer[])) shard"
+            " WHERE pg_try_advisory_xact_lock(:lock_class, hashtext(:schema || '/' || shard))"
+        )
+        asked = {"shards": list(shards), "lock_class": lock_class, "schema": self.rows.schema or ""}
+        return list(await session.scalars(free, asked))
+
     async def waiting_rows(
-        self, session: AsyncSession, shard: int, limit: int
-    ) -> Sequence[Row[tuple[object, ...]]]:
-        rows = select(self.rows).where(self.rows.c.sent_time.is_(None), self.rows.c.shard == shard)
-        return (await session.execute(rows.order_by(self.rows.c.id).limit(limit))).all()
+        self, session: AsyncSession, shards: Sequence[int], limit: int
+    ) -> Sequence[Row[Any]]:
+        """Of each shard the first, and so many in all."""
+        each = {"shards": list(shards), "each": max(1, limit // max(1, len(shards)))}
+        return (await session.execute(self._waiting, each)).all()
 
     async def mark_sent(self, session: AsyncSession, ids: Sequence[int], now: datetime) -> None:
-        await session.execute(self.rows.update().where(self.rows.c.id.in_(ids)).values(sent_time=now))
+        await session.execute(self._sent, {"ids": list(ids), "now": now})
 
     async def drop_superseded(
         self, session: AsyncSession, topics: Sequence[str], keys: Sequence[str]
     ) -> None:
         """Of a compacted topic only the last sent state of a key is kept, as the broker does."""
-        later = self.rows.alias()
-        newer = select(later.c.id).where(
-            later.c.topic == self.rows.c.topic,
-            later.c.key == self.rows.c.key,
-            later.c.sequence > self.rows.c.sequence,
-            later.c.sent_time.is_not(None),
-        )
-        sent = self.rows.c.sent_time.is_not(None) & self.rows.c.topic.in_(topics) & self.rows.c.key.in_(keys)
-        await session.execute(self.rows.delete().where(sent, newer.exists()))
+        await session.execute(self._superseded, {"topics": list(topics), "keys": list(keys)})
 
     async def drop_sent_before(self, session: AsyncSession, topic: str, before: datetime) -> None:
         await session.execute(

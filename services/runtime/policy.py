@@ -40,6 +40,7 @@ def callers(method: MethodDescriptor) -> frozenset[str]:
     return frozenset(_role_name(number) for number in call.roles)
 
 
+@cache
 def audience(descriptor: Descriptor) -> frozenset[str]:
     """Who may learn that a record of this type exists; none where the contract names none."""
     return frozenset(_role_name(number) for number in descriptor.GetOptions().Extensions[_option("audience")])

@@ -1,6 +1,7 @@
 """A service's process: its tasks run together, a signal ends them all, an error in one ends the process."""
 
 import asyncio
+import gc
 import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
@@ -34,6 +35,7 @@ def run(main: Callable[[], Coroutine[Any, Any, None]]) -> NoReturn:
 @asynccontextmanager
 async def tasks(*loops: Callable[[], Coroutine[Any, Any, None]]) -> AsyncIterator[Awaitable[None]]:
     """Runs `loops` until the block ends; what it yields returns at a signal, or raises a loop's error."""
+    _settle_in()
     stop = asyncio.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(name, stop.set)
@@ -44,6 +46,15 @@ async def tasks(*loops: Callable[[], Coroutine[Any, Any, None]]) -> AsyncIterato
         for task in running:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
+
+
+def _settle_in() -> None:
+    """What is there by now stays: a collection need not look at it, nor come after every few hundred objects.
+
+    Of a batch of 500 records, which makes tens of thousands and leaves none, collections took a fifth.
+    """
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
 
 
 async def _stopped(stop: asyncio.Event, running: list[asyncio.Task[None]]) -> None:

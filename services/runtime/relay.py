@@ -9,14 +9,12 @@ from typing import Any
 
 import structlog
 from prometheus_client import Counter, Gauge
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.runtime.broker import BATCH, Cluster, Producer, Record, Topics
 from services.runtime.clock import Clock
 from services.runtime.database import Database
 from services.runtime.errors import Unavailable
-from services.runtime.outbox import Outbox
+from services.runtime.outbox import SHARDS, Outbox
 
 SENT = Counter("ppo_relay_sent", "Events that the broker has acknowledged.", ["topic"])
 FAILED = Counter(
@@ -31,8 +29,12 @@ IDLE_SECONDS = 0.05
 RETRY_SECONDS = 0.5
 CLUSTER_SECONDS = 5
 PRUNE_SECONDS = 3600
+COUNT_SECONDS = 1
 # Advisory locks have two numbers: this one says "a shard of an outbox"; the schema's own is added to it.
 LOCK_CLASS = 7_051
+
+# A transaction holds half of the shards, so that two relays find work at once.
+HALVES = (range(SHARDS // 2), range(SHARDS // 2, SHARDS))
 
 log = structlog.get_logger()
 
@@ -59,7 +61,7 @@ class Relay:
         self._cluster = cluster
         self._topics = topics
         self._clock = clock
-        self._met = self._pruned = float("-inf")
+        self._met = self._pruned = self._counted = float("-inf")
 
     async def run(self) -> None:
         while True:
@@ -76,25 +78,24 @@ class Relay:
                 await asyncio.sleep(IDLE_SECONDS)
 
     async def round(self) -> int:
-        """Sends up to a batch of each shard that waits. Returns how many rows the broker took."""
+        """Sends up to a batch of what waits in each half. Returns how many rows the broker took."""
         shards = await self._outbox.waiting_shards(self._database)
-        WAITING.set(await self._backlog() if shards else 0)
-        return sum([await self._send_shard(shard) for shard in shards])
+        await self._count(shards)
+        halves = [[shard for shard in half if shard in shards] for half in HALVES]
+        return sum([await self._send_shards(half) for half in halves if half])
 
-    async def _backlog(self) -> int:
+    async def _send_shards(self, waiting: Sequence[int]) -> int:
         async with self._database.transaction() as session:
-            return (await self._outbox.backlog(session))[0]
-
-    async def _send_shard(self, shard: int) -> int:
-        async with self._database.transaction() as session:
-            if not await _claim(session, self._outbox.rows.schema or "", shard):
+            shards = await self._outbox.claim(session, LOCK_CLASS, waiting)
+            rows = await self._outbox.waiting_rows(session, shards, BATCH)
+            if not rows:
                 return 0
-            rows = await self._outbox.waiting_rows(session, shard, BATCH)
             sent = await self._send(rows)
             await self._outbox.mark_sent(session, [row.id for row in sent], self._clock.system())
             compacted = {row.topic for row in sent if self._topics[row.topic].compacted}
             if compacted:
-                await self._outbox.drop_superseded(session, list(compacted), [row.key for row in sent])
+                keys = [row.key for row in sent if row.topic in compacted]
+                await self._outbox.drop_superseded(session, list(compacted), keys)
         if len(sent) < len(rows):
             raise Unavailable("kafka", "did not take every event")
         return len(sent)
@@ -135,6 +136,15 @@ class Relay:
             log.warning("another Kafka cluster: all that is kept is published again")
         self._met = time.monotonic()
 
+    async def _count(self, shards: Sequence[int]) -> None:
+        """A long queue is not counted at every round."""
+        if not shards:
+            WAITING.set(0)
+        elif time.monotonic() - self._counted > COUNT_SECONDS:
+            async with self._database.transaction() as session:
+                WAITING.set((await self._outbox.backlog(session))[0])
+            self._counted = time.monotonic()
+
     async def _prune(self) -> None:
         """Drops what the broker itself has dropped by now."""
         if time.monotonic() - self._pruned < PRUNE_SECONDS:
@@ -156,8 +166,3 @@ def _waves(rows: Iterable[Any]) -> list[list[Any]]:
         seen[row.topic, row.key] += 1
         waves[place].append(row)
     return [waves[place] for place in sorted(waves)]
-
-
-async def _claim(session: AsyncSession, schema: str, shard: int) -> bool:
-    claim = text("SELECT pg_try_advisory_xact_lock(:kind, hashtext(:schema || '/' || :shard))")
-    return bool(await session.scalar(claim, {"kind": LOCK_CLASS, "schema": schema, "shard": str(shard)}))

@@ -17,10 +17,10 @@ from services.runtime.reference import Reference
 from services.tracking import corrections
 from services.tracking.casefile import CaseFile, Entry, Tenure
 from services.tracking.evidence import Limits
-from services.tracking.models import Delivery, Notice, Ownership, Person, outbox
+from services.tracking.models import Delivery, Person, outbox
 from services.tracking.store import casebook as store
 from services.tracking.store import notices, numbering
-from services.tracking.store.casebook import FactRow
+from services.tracking.store.casebook import FactRow, NoticeRow, OwnershipRow
 from services.tracking.store.facts import MERGE
 from services.tracking.store.numbering import Sending
 
@@ -42,9 +42,9 @@ class Held:
     older: list[Person]
     entries: list[Entry]
     stages: list[tuple[datetime, int]]
-    standing: list[Ownership]
+    standing: list[OwnershipRow]
     reviews: dict[str, Doubt]
-    notices: list[Notice]
+    notices: list[NoticeRow]
     due: datetime | None
 
     def __post_init__(self) -> None:
@@ -74,7 +74,7 @@ class Held:
     def file(self, reference: Reference, limits: Limits) -> CaseFile:
         return CaseFile(self.flag, tuple(self.entries), reference, limits, self.merges)
 
-    def owned(self, at: datetime) -> Ownership | None:
+    def owned(self, at: datetime) -> OwnershipRow | None:
         return next((row for row in reversed(self.standing) if row.effective_time <= at), None)
 
     def set_ownership(self, tenures: Sequence[Tenure], now: datetime) -> list[pb.OwnershipCorrection]:
@@ -87,6 +87,8 @@ class Held:
             kept.get(start) or _owned(self.nominal_id, start, ownership, self.recorded)
             for start, ownership in told.items()
         ]
+        if len({row.owner for row in (*self.standing_before, *self.standing)}) < 2:
+            return []
         before, after = ([row.to_period() for row in one] for one in (self.standing_before, self.standing))
         return list(corrections.between(before, after, self.recorded))
 
@@ -96,8 +98,8 @@ class Held:
         self.reviews = merges | dict(doubts)
 
 
-def _owned(nominal_id: str, start: datetime, ownership: pb.Ownership, recorded: datetime) -> Ownership:
-    return Ownership(
+def _owned(nominal_id: str, start: datetime, ownership: pb.Ownership, recorded: datetime) -> OwnershipRow:
+    return OwnershipRow(
         nominal_id=nominal_id,
         effective_time=start,
         owner=ownership.owner,
@@ -108,7 +110,7 @@ def _owned(nominal_id: str, start: datetime, ownership: pb.Ownership, recorded: 
     )
 
 
-def _stands(row: Ownership, told: dict[datetime, pb.Ownership]) -> bool:
+def _stands(row: OwnershipRow, told: dict[datetime, pb.Ownership]) -> bool:
     ownership = told.get(row.effective_time)
     return ownership is not None and (
         row.ownership == ownership.SerializeToString() or row.to_proto() == ownership
@@ -132,7 +134,7 @@ class Casebook:
         ids = [person.nominal_id for person in found]
         everybody = [*ids, *(older.nominal_id for one in families.values() for older in one)]
         entries = await store.entries(session, everybody)
-        told: dict[str, list[Notice]] = {}
+        told: dict[str, list[NoticeRow]] = {}
         for notice in await store.notices(session, everybody):
             told.setdefault(notice.nominal_id, []).append(notice)
         stages = await store.stages(session, ids)

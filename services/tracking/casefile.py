@@ -80,13 +80,18 @@ class Tenure:
 
 @dataclass(frozen=True)
 class Standing:
-    """A decision, and the evidence that the next one starts from."""
+    """A decision, and what it was decided on."""
 
     at: datetime
-    evidence: Evidence
+    decided_on: Evidence
     decision: Decision
     # When the next one is made.
     following: datetime | None
+
+    @property
+    def evidence(self) -> Evidence:
+        """What the next one starts from."""
+        return ownership.follow(self.decided_on, self.decision)
 
 
 @dataclass(frozen=True)
@@ -135,12 +140,11 @@ class CaseFile:
         former: Former | None = None
         at = self.begins
         while at is not None and at <= until:
-            evidence = replace(self.evidence(at), existing=existing, former=former)
+            evidence = self.evidence(at, existing, former)
             decision = ownership.decide(evidence, at, self.limits)
-            followed = ownership.follow(evidence, decision)
+            existing, former = ownership.successor(existing, former, decision)
             following = self._next(at, decision)
-            yield Standing(at, followed, decision, following)
-            existing, former = followed.existing, followed.former
+            yield Standing(at, evidence, decision, following)
             at = following
 
     @property
@@ -165,11 +169,13 @@ class CaseFile:
         owned = (tenure.decision.ownership for tenure in reversed(self.tenures(at)[0]))
         return next((one for one in owned if one.owner), pb.Ownership(state=pb.OWNERSHIP_STATE_NONE))
 
-    def evidence(self, at: datetime) -> Evidence:
+    def evidence(
+        self, at: datetime, existing: Existing | None = None, former: Former | None = None
+    ) -> Evidence:
         episode = self._episode(at)
         state = self.state(at)
         return Evidence(
-            areas=self._areas(at),
+            areas=_areas(self.reference, days.day(at)),
             registered=self.spans,
             nominating_ocu=episode.nominating_ocu,
             birth_date=days.latest(self.flag.person.birth_date),
@@ -182,6 +188,8 @@ class CaseFile:
             merges=self.merges,
             forum=self._forum(at),
             dispute=self._dispute(at),
+            existing=existing,
+            former=former,
         )
 
     def state(self, at: datetime) -> State:
@@ -241,7 +249,9 @@ class CaseFile:
         return None
 
     def _episode(self, at: datetime) -> flagging.Episode:
-        begun = [one for one in self.episodes if one.effective_start_time.ToDatetime(UTC) <= at]
+        begun = [
+            episode for episode, (start, _) in zip(self.episodes, self.spans, strict=True) if start <= at
+        ]
         return begun[-1] if begun else flagging.Episode()
 
     def _areas(self, at: datetime) -> Areas:

@@ -2,7 +2,7 @@
 
 from calendar import monthrange
 from datetime import UTC, date, datetime, time, timedelta
-from functools import cache
+from functools import cache, lru_cache
 
 from google.type import date_pb2
 from holidays import country_holidays
@@ -10,18 +10,23 @@ from holidays import country_holidays
 from services.runtime.reference import LONDON
 
 DAY = timedelta(days=1)
+# Whoever works out a history asks of the same few instants over and over.
+REMEMBERED = 20_000
 SATURDAY = 5
 
 
+@lru_cache(REMEMBERED)
 def day(instant: datetime) -> date:
     return instant.astimezone(LONDON).date()
 
 
+@lru_cache(REMEMBERED)
 def midnight(on: date) -> datetime:
     """The instant at which the day begins."""
     return datetime.combine(on, time(), LONDON).astimezone(UTC)
 
 
+@lru_cache(REMEMBERED)
 def shift(on: date, months: int) -> date:
     """The same day of another month, or the last one where that month is shorter."""
     years, month = divmod(on.month - 1 + months, 12)

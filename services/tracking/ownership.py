@@ -56,16 +56,23 @@ def decide(evidence: Evidence, at: datetime, limits: Limits | None = None) -> De
 
 def follow(evidence: Evidence, decision: Decision) -> Evidence:
     """The same evidence once the decision stands: its owner is the existing one of the next."""
-    owned, before = decision.ownership, evidence.existing
+    existing, former = successor(evidence.existing, evidence.former, decision)
+    return replace(evidence, existing=existing, former=former)
+
+
+def successor(
+    before: Existing | None, former: Former | None, decision: Decision
+) -> tuple[Existing | None, Former | None]:
+    """Who owns the case once the decision stands, and who did so lately."""
+    owned = decision.ownership
     if not owned.owner:
-        return replace(evidence, existing=None, former=None)
+        return None, None
+    interim = owned.state == INTERIM
     if before and before.owner == owned.owner:
         waits = owned.state in (DISPUTED, PROPOSED)
-        interim = before.interim if waits else owned.state == INTERIM
-        return replace(evidence, existing=replace(before, interim=interim))
+        return Existing(owned.owner, before.since, before.interim if waits else interim), former
     since = owned.effective_time.ToDatetime(UTC)
-    former = Former(before.owner, since) if before else None
-    return replace(evidence, existing=Existing(owned.owner, since, owned.state == INTERIM), former=former)
+    return Existing(owned.owner, since, interim), Former(before.owner, since) if before else None
 
 
 def history(

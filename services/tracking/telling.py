@@ -21,9 +21,10 @@ from services.tracking.casebook import Casebook, Held
 from services.tracking.casefile import CaseFile
 from services.tracking.changes import Change
 from services.tracking.holding import held_until
-from services.tracking.models import CASEWORK, NOTICES, Delivery, Notice, Person, notice_type
+from services.tracking.models import CASEWORK, NOTICES, Delivery, Person, notice_type
 from services.tracking.notices import BESIDES, Copy, Message, Subject, Told, notices
 from services.tracking.parties import parties
+from services.tracking.store.casebook import NoticeRow
 from services.tracking.store.numbering import Sending
 from services.tracking.watch import Board
 
@@ -78,9 +79,9 @@ class Teller:
         file: CaseFile,
         case: pb.Case,
         change: Change,
-        standing: dict[news.Key, Notice],
+        standing: dict[news.Key, NoticeRow],
         now: datetime,
-    ) -> list[Notice]:
+    ) -> list[NoticeRow]:
         """The notices that were sent."""
         what = {kind: news.text(change, kind) for kind, _ in _keys(change)}
         known = [standing.get(key) for key in _keys(change)]
@@ -96,7 +97,7 @@ class Teller:
             at=now,
         )
         before = await _told_before(book, held, change, standing)
-        until, sent = held_until(change, self._hold, now), list[Notice]()
+        until, sent = held_until(change, self._hold, now), list[NoticeRow]()
         for told in notices(change, subject, own_parties, before):
             row = standing.get((told.type, told.cause))
             said = what[told.type]
@@ -121,23 +122,23 @@ class Teller:
             held_at=file.state(now).prison,
         )
 
-    async def _send(self, book: Casebook, notice: Notice, told: Told, now: datetime) -> None:
+    async def _send(self, book: Casebook, notice: NoticeRow, told: Told, now: datetime) -> None:
         copies = {copy.organisation: copy for copy in told.copies}
         if notice.revision > 1:
             for before in await book.recipients([notice.notice_id]):
                 copies.setdefault(before.organisation, _again(before, told.copies))
         self._deliver(book, notice, [_sending(notice, copy, told.due, now) for copy in copies.values()])
 
-    async def _retract(self, book: Casebook, notice: Notice, now: datetime) -> None:
+    async def _retract(self, book: Casebook, notice: NoticeRow, now: datetime) -> None:
         told = await _end_hold(book, notice, RETRACTED, now)
         self._deliver(book, notice, [_sending(notice, _again(before, ()), None, now) for before in told])
 
-    async def _confirm(self, book: Casebook, notice: Notice, now: datetime) -> None:
+    async def _confirm(self, book: Casebook, notice: NoticeRow, now: datetime) -> None:
         """Whoever has acknowledged what is confirmed is asked for nothing anew."""
         told = await _end_hold(book, notice, CONFIRMED, now)
         self._deliver(book, notice, [_confirming(notice, before, now) for before in told])
 
-    def _deliver(self, book: Casebook, notice: Notice, sendings: Sequence[Sending]) -> None:
+    def _deliver(self, book: Casebook, notice: NoticeRow, sendings: Sequence[Sending]) -> None:
         """A row of the ledger and a record to each organisation."""
         event_id = f"{notice.notice_id}/{notice.revision}"
         for one in sendings:
@@ -149,7 +150,7 @@ class Teller:
 
 
 async def _told_before(
-    book: Casebook, held: Held, change: Change, standing: dict[news.Key, Notice]
+    book: Casebook, held: Held, change: Change, standing: dict[news.Key, NoticeRow]
 ) -> dict[str, str]:
     """Who was told what the change undoes, and in which role."""
     undone = [
@@ -161,14 +162,12 @@ async def _told_before(
     return {one.organisation: one.role for one in told}
 
 
-def _revised(held: Held, told: Told, what: str, until: datetime | None, now: datetime) -> Notice:
+def _revised(held: Held, told: Told, what: str, until: datetime | None, now: datetime) -> NoticeRow:
     """The notice in its next revision; one that was retracted may come to be so after all."""
     notice_id = str(uuid.uuid5(NAMESPACE, f"{held.nominal_id}/{told.type}/{told.cause}"))
     notice = next((row for row in held.notices if row.notice_id == notice_id), None)
     if notice is None:
-        notice = Notice(
-            notice_id=notice_id, nominal_id=held.nominal_id, type=told.type, cause=told.cause, revision=0
-        )
+        notice = NoticeRow(notice_id, held.nominal_id, told.type, told.cause)
         held.notices.append(notice)
     notice.told, notice.recorded_time, notice.hold_time = what, now, until
     notice.state = CONFIRMED if until is None else PROVISIONAL
@@ -177,7 +176,7 @@ def _revised(held: Held, told: Told, what: str, until: datetime | None, now: dat
 
 
 async def _end_hold(
-    book: Casebook, notice: Notice, state: NoticeState, now: datetime
+    book: Casebook, notice: NoticeRow, state: NoticeState, now: datetime
 ) -> Sequence[Delivery | Sending]:
     """Whoever was told of it, each with the latest that they were."""
     notice.state, notice.recorded_time, notice.hold_time = state, now, None
@@ -185,13 +184,13 @@ async def _end_hold(
     return await book.recipients([notice.notice_id])
 
 
-def _confirming(notice: Notice, before: Delivery | Sending, now: datetime) -> Sending:
+def _confirming(notice: NoticeRow, before: Delivery | Sending, now: datetime) -> Sending:
     sending = _sending(notice, _again(before, ()), before.due_time, now, silent=True)
     return sending._replace(acknowledged_time=before.acknowledged_time, register_date=before.register_date)
 
 
 def _sending(
-    notice: Notice, copy: Copy, due: datetime | None, now: datetime, *, silent: bool = False
+    notice: NoticeRow, copy: Copy, due: datetime | None, now: datetime, *, silent: bool = False
 ) -> Sending:
     message = _stamped(copy.message, notice, now)
     message.silent = silent
@@ -223,7 +222,7 @@ def _topic(copy: Copy) -> str:
     return f"{CASEWORK if provider else NOTICES}{copy.organisation}.v1"
 
 
-def _stamped(message: Message, notice: Notice, now: datetime) -> Message:
+def _stamped(message: Message, notice: NoticeRow, now: datetime) -> Message:
     message.notice_id, message.revision = notice.notice_id, notice.revision
     message.recorded_time.FromDatetime(now)
     # The states are the same numbers in both contracts.

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -9,10 +10,11 @@ from sqlalchemy import TextClause, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ppo.person.v1 import person_pb2
+from ppo.tracking.v1 import tracking_pb2 as pb
 from services.runtime.database import copy_rows
 from services.tracking.casefile import KINDS, Entry
 from services.tracking.corrections import Period
-from services.tracking.models import SCHEMA, Notice, Ownership, Person
+from services.tracking.models import SCHEMA, Ownership, Person
 
 _KINDS = {kind.DESCRIPTOR.full_name: kind for kind in KINDS}
 _NUMBER = person_pb2.IDENTIFIER_KIND_PRISON_NUMBER
@@ -29,6 +31,41 @@ class FactRow(NamedTuple):
     withdrawn_time: datetime | None
 
 
+@dataclass(slots=True)
+class NoticeRow:
+    """A Notice, without what makes a mapped row slow to make and to change."""
+
+    notice_id: str
+    nominal_id: str
+    type: int
+    cause: str
+    told: str = ""
+    revision: int = 0
+    state: int = 0
+    recorded_time: datetime | None = None
+    hold_time: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OwnershipRow:
+    """An Ownership; its id is None until it is written."""
+
+    nominal_id: str
+    effective_time: datetime
+    owner: str
+    rule: str
+    state: int
+    recorded_time: datetime
+    ownership: bytes
+    ownership_id: int | None = None
+
+    def to_proto(self) -> pb.Ownership:
+        return pb.Ownership.FromString(self.ownership)
+
+    def to_period(self) -> Period:
+        return Period(self.effective_time, self.to_proto(), self.recorded_time)
+
+
 def _of(columns: str, table: str, by: str = "nominal_id", rest: str = "") -> TextClause:
     # One array in the place of many parameters: the same statement for however many.
     return text(f"SELECT {columns} FROM {SCHEMA}.{table} WHERE {by} = ANY (CAST(:ids AS text[])) {rest}")
@@ -36,8 +73,10 @@ def _of(columns: str, table: str, by: str = "nominal_id", rest: str = "") -> Tex
 
 _PERSON = 'nominal_id, flag, flag_version, merged_into, case_reference, case_version, "case"'
 _FACT = ", ".join(FactRow._fields)
-_NOTICE = ", ".join(column.name for column in Notice.__table__.columns)
-_OWNERSHIP = ", ".join(column.name for column in Ownership.__table__.columns)
+NOTICED = tuple(NoticeRow.__dataclass_fields__)
+OWNED = tuple(OwnershipRow.__dataclass_fields__)
+_NOTICE = ", ".join(NOTICED)
+_OWNERSHIP = ", ".join(OWNED)
 
 _PERSONS = _of(_PERSON, "person")
 _MERGED = _of(_PERSON, "person", "merged_into")
@@ -100,10 +139,10 @@ async def stages(
     return found
 
 
-async def standing(session: AsyncSession, nominal_ids: Collection[str]) -> dict[str, list[Ownership]]:
-    found: dict[str, list[Ownership]] = defaultdict(list)
+async def standing(session: AsyncSession, nominal_ids: Collection[str]) -> dict[str, list[OwnershipRow]]:
+    found: dict[str, list[OwnershipRow]] = defaultdict(list)
     for row in await session.execute(_STANDING, {"ids": list(nominal_ids)}):
-        found[row.nominal_id].append(Ownership(**row._mapping))
+        found[row.nominal_id].append(OwnershipRow(*row))
     return found
 
 
@@ -121,9 +160,9 @@ async def reviews(session: AsyncSession, nominal_ids: Collection[str]) -> dict[s
     return found
 
 
-async def notices(session: AsyncSession, nominal_ids: Collection[str]) -> list[Notice]:
+async def notices(session: AsyncSession, nominal_ids: Collection[str]) -> list[NoticeRow]:
     rows = await session.execute(_NOTICES, {"ids": list(nominal_ids)})
-    return [Notice(**row._mapping) for row in rows]
+    return [NoticeRow(*row) for row in rows]
 
 
 async def due_times(session: AsyncSession, kind: str, keys: Collection[str]) -> dict[str, datetime]:
@@ -151,7 +190,7 @@ async def set_stages(
     await _copy(session, "stage", ("nominal_id", "effective_time", "position"), rows)
 
 
-async def supersede(session: AsyncSession, gone: Sequence[tuple[int, datetime]]) -> None:
+async def supersede(session: AsyncSession, gone: Sequence[tuple[int | None, datetime]]) -> None:
     """Of (row, since when it does not stand any more)."""
     if gone:
         statement = text(
@@ -163,14 +202,9 @@ async def supersede(session: AsyncSession, gone: Sequence[tuple[int, datetime]])
         await session.execute(statement, {"ids": list(ids), "times": list(times)})
 
 
-OWNED = (
-    *("nominal_id", "effective_time", "owner", "rule"),
-    *("state", "recorded_time", "ownership"),
-)
-
-
-async def add_owners(session: AsyncSession, rows: Sequence[Ownership]) -> None:
-    await _copy(session, "ownership", OWNED, ([getattr(row, name) for name in OWNED] for row in rows))
+async def add_owners(session: AsyncSession, rows: Sequence[OwnershipRow]) -> None:
+    columns = OWNED[:-1]
+    await _copy(session, "ownership", columns, ([getattr(row, name) for name in columns] for row in rows))
 
 
 async def drop_reviews(session: AsyncSession, reviews: Sequence[tuple[str, str]]) -> None:
@@ -206,14 +240,11 @@ async def set_cases(session: AsyncSession, changed: Sequence[Person]) -> None:
         await session.execute(statement, values)
 
 
-NOTICED = tuple(column.name for column in Notice.__table__.columns)
-
-
-async def add_notices(session: AsyncSession, rows: Sequence[Notice]) -> None:
+async def add_notices(session: AsyncSession, rows: Sequence[NoticeRow]) -> None:
     await _copy(session, "notice", NOTICED, ([getattr(row, name) for name in NOTICED] for row in rows))
 
 
-async def change_notices(session: AsyncSession, rows: Sequence[Notice]) -> None:
+async def change_notices(session: AsyncSession, rows: Sequence[NoticeRow]) -> None:
     """What a notice tells, its revision and its state."""
     if rows:
         statement = text(

@@ -53,7 +53,8 @@ def deliver(session: AsyncSession, sendings: Iterable[Sending]) -> None:
         info[_WAITING] = []
         event.listen(own, "before_commit", _write)
         event.listen(own, "after_soft_rollback", _forget)
-    info[_WAITING] += [(own.get_nested_transaction(), sending) for sending in sendings]
+    nested = own.get_nested_transaction()
+    info[_WAITING] += [(nested, sending) for sending in sendings]
 
 
 def waiting(session: AsyncSession, notice_ids: Collection[str]) -> list[Sending]:

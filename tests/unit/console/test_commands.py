@@ -33,6 +33,7 @@ COMMANDS = [
     *(f"notices {name}" for name in ("watch", "ack", "trace")),
     *(f"return {name}" for name in ("close", "show", "submit", "export")),
     "bench import",
+    "bench relay",
     "bench screen-accuracy",
     *(f"register {name}" for name in ("nominate", "decide", "plan-exit", "cancel-exit", "remove", "annul")),
 ]
