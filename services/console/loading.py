@@ -18,7 +18,7 @@ from services.runtime import channel
 BATCH = 1_000
 BYTES = 1 << 20
 # On their way at once: enough that the service never waits for us.
-AHEAD = 10
+AHEAD = 16
 # A service that is started again is found again; one that stays away is not waited for.
 PATIENCE_SECONDS = 60.0
 AGAIN_SECONDS = 1.0

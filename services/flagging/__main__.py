@@ -74,6 +74,7 @@ class Clients:
         self.cluster = Cluster(kafka, mock)
         self.producer = Producer(kafka, mock)
         self.checker = Checker()
+        self.checker.start()
         self.heard = Subscription(kafka, mock, group=GROUP, instance=config.instance, topics=topics)
 
     async def close(self) -> None:

@@ -115,8 +115,9 @@ class Flagging(FlaggingServiceServicer):
     async def LoadNominals(
         self, requests: AsyncIterator[pb.LoadNominalsRequest], _: Context
     ) -> AsyncIterator[pb.LoadNominalsResponse]:
-        async for response in Loading(self._database, self._clock, self._checker).run(requests):
-            yield response
+        with self._people.giving_way():
+            async for response in Loading(self._database, self._clock, self._checker).run(requests):
+                yield response
 
     async def GetNominal(self, request: pb.GetNominalRequest, _: Context) -> pb.GetNominalResponse:
         async with self._database.transaction() as session:

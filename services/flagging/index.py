@@ -1,12 +1,14 @@
-"""The nominal index in memory, by name and date of birth: at most a second behind the one in the database."""
+"""The nominal index in memory, by name and date of birth: a second behind the one in the database.
+
+After an import of many it is as far behind as it takes to read them, at some 70,000 a second.
+"""
 
 import asyncio
 import math
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 
 from prometheus_client import Gauge
-from sqlalchemy import Row
 
 from ppo.person.v1 import person_pb2
 from services.flagging.store import nominals as store
@@ -21,6 +23,8 @@ LAG_SECONDS = 1.0
 # A check that comes meanwhile waits for so many to come off the wire, or for so many to be read.
 READ_AT_ONCE = 1_000
 TAKEN_AT_ONCE = 50
+# Between two such pieces while an import runs, of which these would take a third: a tenth is left to them.
+PAUSE_SECONDS = 0.01
 # Who is less likely than one in a thousand to be the person, before anything else is known, is not shown.
 UNLIKELY_BITS = 10
 # With more people than this who fit as well as the best a list helps nobody.
@@ -32,7 +36,8 @@ class People:
     """Everybody in the index, found by name and date of birth."""
 
     def __init__(self, database: Database) -> None:
-        self._database = database
+        self._line = database.line()
+        self._imports = 0
         self._index = matching.Index()
         self._epoch = ""
         self._version = 0
@@ -46,15 +51,12 @@ class People:
 
     async def catch_up(self) -> None:
         """Until it holds what was committed when this began."""
-        async with self._database.transaction() as session:
-            epoch, version = await store.version(session)
+        epoch, version = await store.version(self._line)
         if epoch != self._epoch or version < self._version:
             # Another database, such as a restored backup: nothing held is true of it.
             self._index, self._epoch, self._version, self._whole = matching.Index(), epoch, 0, False
         while self._version < version:
-            async with self._database.transaction() as session:
-                rows = await store.changed(session, self._version, READ_AT_ONCE)
-            await self._take(rows)
+            await self._take(await store.changed(self._line, self._version, READ_AT_ONCE))
         self._whole = True
         NOMINALS.set(len(self._index))
 
@@ -79,7 +81,16 @@ class People:
         advice = "a whole date of birth" if given.name.given_name else "a given name"
         raise Invalid("person", f"fits more than {MOST_ALIKE} people: add {advice}, or give an identifier")
 
-    async def _take(self, rows: Sequence[Row[str, int, bytes]]) -> None:
+    @contextmanager
+    def giving_way(self) -> Iterator[None]:
+        """While rows come in, which are to be committed first."""
+        self._imports += 1
+        try:
+            yield
+        finally:
+            self._imports -= 1
+
+    async def _take(self, rows: Sequence[tuple[str, int, bytes]]) -> None:
         for start in range(0, len(rows), TAKEN_AT_ONCE):
             for nominal_id, version, body in rows[start : start + TAKEN_AT_ONCE]:
                 person = person_pb2.Person.FromString(body)
@@ -87,4 +98,4 @@ class People:
                 del person.identifiers[:]
                 self._index.put(nominal_id, person)
                 self._version = version
-            await asyncio.sleep(0)
+            await asyncio.sleep(PAUSE_SECONDS if self._imports else 0)

@@ -1,6 +1,6 @@
 """How a person is filed in the nominal index: canonical and complete."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 
 from ppo.person.v1 import person_pb2
@@ -41,11 +41,25 @@ def number(kind: person_pb2.IdentifierKind.ValueType, text: str, field: str) -> 
 
 def canonical(person: person_pb2.Person, field: str = "person") -> person_pb2.Person:
     """With identifiers canonical, each once, and the raw text where it differs; a copy where any was not."""
+    given = [(one.kind, one.value, one.raw) for one in person.identifiers]
     typed: dict[Key, str] = {}
-    for place, given in enumerate(person.identifiers):
-        typed.setdefault(identifier(given, f"{field}.identifiers[{place}]"), given.value)
-    if [(one.kind, one.value, one.raw) for one in person.identifiers] == [(*key, "") for key in typed]:
+    for place, (kind, text, _) in enumerate(given):
+        typed.setdefault(_number(kind, text, f"{field}.identifiers", place), text)
+    if given == [(*key, "") for key in typed]:
         return person
+    return _refiled(person, typed)
+
+
+def _number(kind: person_pb2.IdentifierKind.ValueType, text: str, field: str, place: int) -> Key:
+    if not kind:
+        raise Invalid(f"{field}[{place}].kind", "is required")
+    try:
+        return int(kind), identifiers.canonical(kind, text)
+    except Malformed as error:
+        raise Invalid(f"{field}[{place}].value", str(error)) from None
+
+
+def _refiled(person: person_pb2.Person, typed: Mapping[Key, str]) -> person_pb2.Person:
     copy = person_pb2.Person()
     copy.CopyFrom(person)
     del copy.identifiers[:]
@@ -62,9 +76,12 @@ def filed(person: person_pb2.Person, today: date) -> person_pb2.Person:
             raise Invalid(f"{field}.family_name", "is required; a one-word name stands here")
     if person.ethnicity_code and person.ethnicity_code not in ETHNICITIES:
         raise Invalid("person.ethnicity_code", "is not a self-defined ethnicity code")
-    fields.refuse_unborn(person.birth_date, today, "person.birth_date")
-    for place, given in enumerate(person.identifiers):
-        if given.kind == NOMINAL_ID:
+    born = person.birth_date
+    if born.day and not born.month:
+        raise Invalid("person.birth_date", "has a day without its month")
+    fields.refuse_unborn(born, today, "person.birth_date")
+    for place, one in enumerate(person.identifiers):
+        if one.kind == NOMINAL_ID:
             raise Invalid(f"person.identifiers[{place}].kind", "a nominal id is given by this index")
     return canonical(person)
 

@@ -20,19 +20,19 @@ YEAR = "year"
 SERIAL = "serial"
 CHECK_LETTER = "check letter"
 
-_LETTER = f"(?P<letter>[{CHECK_LETTERS}])"
-_PNC = re.compile(rf"(?P<year>\d{{2}}|\d{{4}})/(?P<serial>\d{{1,7}}){_LETTER}", re.ASCII)
+_LETTER = f"([{CHECK_LETTERS}])"
+_PNC = re.compile(rf"(\d{{2}}|\d{{4}})/(\d{{1,7}}){_LETTER}", re.ASCII)
 # Without its slash only the whole form has one reading: 0173319Z is 01/73319Z as well as 0173/319Z.
-_PNC_WHOLE = re.compile(rf"(?P<year>\d{{4}})(?P<serial>\d{{7}}){_LETTER}", re.ASCII)
-_CRO = re.compile(rf"(?P<serial>\d{{1,6}})/(?P<year>\d{{2}}){_LETTER}", re.ASCII)
-_CRO_WHOLE = re.compile(rf"(?P<serial>\d{{6}})(?P<year>\d{{2}}){_LETTER}", re.ASCII)
+_PNC_WHOLE = re.compile(rf"(\d{{4}})(\d{{7}}){_LETTER}", re.ASCII)
+_CRO = re.compile(rf"(\d{{1,6}})/(\d{{2}}){_LETTER}", re.ASCII)
+_CRO_WHOLE = re.compile(rf"(\d{{6}})(\d{{2}}){_LETTER}", re.ASCII)
 # The serial of an SF number has no fixed width and is counted as it stands: no zeros before it, and always
 # the slash, for a digit typed in its place would make another number that passes.
-_CRO_SF = re.compile(rf"SF(?P<year>\d{{2}})/(?P<serial>[1-9]\d{{0,5}}){_LETTER}", re.ASCII)
+_CRO_SF = re.compile(rf"SF(\d{{2}})/([1-9]\d{{0,5}}){_LETTER}", re.ASCII)
 # What stands before the sequence says who made the arrest: police force, unit and system.
-_ASN_HEAD = r"(?P<year>\d{2})/(?P<force>[A-Z0-9]{2})(?P<unit>[A-Z0-9]{2})/(?P<system>[A-Z0-9]{2})/"
-_ASN = re.compile(rf"{_ASN_HEAD}(?P<serial>\d{{1,11}}){_LETTER}", re.ASCII)
-_ASN_WHOLE = re.compile(rf"{_ASN_HEAD.replace('/', '')}(?P<serial>\d{{11}}){_LETTER}", re.ASCII)
+_ASN_HEAD = r"(\d{2})/([A-Z0-9]{2})([A-Z0-9]{2})/([A-Z0-9]{2})/"
+_ASN = re.compile(rf"{_ASN_HEAD}(\d{{1,11}}){_LETTER}", re.ASCII)
+_ASN_WHOLE = re.compile(rf"{_ASN_HEAD.replace('/', '')}(\d{{11}}){_LETTER}", re.ASCII)
 _PRISON = re.compile(r"[A-Z]\d{4}[A-Z]{2}", re.ASCII)
 _NOMINAL = re.compile(r"[0-9A-F]{8}(-[0-9A-F]{4}){3}-[0-9A-F]{12}")
 
@@ -54,9 +54,10 @@ def kind_name(kind: Kind) -> str:
 
 def canonical(kind: Kind, raw: str) -> str:
     """The canonical text, or Malformed."""
-    if kind not in _READERS:
+    reader = _READERS.get(kind)
+    if reader is None:
         raise Malformed(kind_name(kind), "kind")
-    return _READERS[kind](_typed(kind, raw))
+    return reader(_typed(kind, raw))
 
 
 def display(kind: Kind, value: str) -> str:
@@ -125,35 +126,35 @@ def _full_year(year: int) -> int:
 
 
 def _pnc_id(text: str) -> str:
-    parts = _parts("pnc_id", text, _PNC, _PNC_WHOLE)
-    year, serial = parts["year"], f"{parts['serial']:0>7}"
-    if len(year) == 4 and _full_year(int(year)) != int(year):
+    year, serial, letter = _parts("pnc_id", text, _PNC, _PNC_WHOLE)
+    full_year = _full_year(int(year))
+    if len(year) == 4 and full_year != int(year):
         raise Malformed("pnc_id", YEAR)
-    _verify("pnc_id", serial, year[-2:] + serial, parts["letter"])
-    return f"{_full_year(int(year))}/{serial}{parts['letter']}"
+    serial = serial.zfill(7)
+    _verify("pnc_id", serial, year[-2:] + serial, letter)
+    return f"{full_year}/{serial}{letter}"
 
 
 def _cro_number(text: str) -> str:
     if text.startswith("SF"):
         return _cro_sf(text)
-    parts = _parts("cro_number", text, _CRO, _CRO_WHOLE)
-    serial = f"{parts['serial']:0>6}"
-    _verify("cro_number", serial, parts["year"] + serial, parts["letter"])
-    return f"{serial}/{parts['year']}{parts['letter']}"
+    serial, year, letter = _parts("cro_number", text, _CRO, _CRO_WHOLE)
+    serial = serial.zfill(6)
+    _verify("cro_number", serial, year + serial, letter)
+    return f"{serial}/{year}{letter}"
 
 
 def _cro_sf(text: str) -> str:
-    parts = _parts("cro_number", text, _CRO_SF)
-    _verify("cro_number", parts["serial"], parts["year"] + parts["serial"], parts["letter"])
-    return f"SF{parts['year']}/{parts['serial']}{parts['letter']}"
+    year, serial, letter = _parts("cro_number", text, _CRO_SF)
+    _verify("cro_number", serial, year + serial, letter)
+    return f"SF{year}/{serial}{letter}"
 
 
 def _asn(text: str) -> str:
-    parts = _parts("asn", text, _ASN, _ASN_WHOLE)
-    year, force, unit, system = (parts[name] for name in ("year", "force", "unit", "system"))
-    serial = f"{parts['serial']:0>11}"
-    _verify("asn", serial, _asn_digits(year, force, system, serial), parts["letter"])
-    return f"{year}/{force}{unit}/{system}/{serial}{parts['letter']}"
+    year, force, unit, system, serial, letter = _parts("asn", text, _ASN, _ASN_WHOLE)
+    serial = serial.zfill(11)
+    _verify("asn", serial, _asn_digits(year, force, system, serial), letter)
+    return f"{year}/{force}{unit}/{system}/{serial}{letter}"
 
 
 def _asn_digits(year: str, force: str, system: str, serial: str) -> str:
@@ -173,15 +174,15 @@ def _nominal_id(text: str) -> str:
     return text.lower()
 
 
-def _parts(kind: str, text: str, *forms: re.Pattern[str]) -> dict[str, str]:
+def _parts(kind: str, text: str, *forms: re.Pattern[str]) -> tuple[str, ...]:
     for form in forms:
         if found := form.fullmatch(text):
-            return found.groupdict()
+            return found.groups()
     raise Malformed(kind, FORM)
 
 
 def _verify(kind: str, serial: str, digits: str, letter: str) -> None:
-    if int(serial) == 0:
+    if not serial.strip("0"):
         raise Malformed(kind, SERIAL)
     if _check_letter(digits) != letter:
         raise Malformed(kind, CHECK_LETTER)

@@ -1,7 +1,7 @@
 """Who may be meant by a name and a date of birth: an index in memory, and Fellegi-Sunter bits."""
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import NamedTuple
 
@@ -85,13 +85,13 @@ class People:
         # What each name is worth that was asked about, until somebody comes or goes.
         self.fields: dict[tuple[int, str], Field] = {}
 
-    def count(self, row: NDArray[np.int32], step: int) -> None:
+    def count(self, row: Sequence[int], step: int) -> None:
         self.fields.clear()
         # Main names only: an alias is no second person.
         if row[ALIASES] or not row[FAMILY]:
             return
-        self.vocabulary.count(Coded(int(row[GIVEN]), int(row[FAMILY])), step)
-        self.births.count(int(row[DATE]), step)
+        self.vocabulary.count(Coded(row[GIVEN], row[FAMILY]), step)
+        self.births.count(row[DATE], step)
         self.size += step
 
 
@@ -241,16 +241,18 @@ class Index:
 
     def put(self, nominal_id: str, person: person_pb2.Person) -> None:
         self.drop(nominal_id)
-        self._places[nominal_id] = place = self._rows.add(self._coded(self._number(nominal_id), read(person)))
-        self._people.count(self._rows.table[place], 1)
-        self._hold(nominal_id, {identifiers.key(each) for each in person.identifiers})
+        rows = self._coded(self._number(nominal_id), read(person))
+        self._places[nominal_id] = self._rows.add(rows)
+        self._people.count(rows[0], 1)
+        if person.identifiers:
+            self._hold(nominal_id, {identifiers.key(each) for each in person.identifiers})
 
     def drop(self, nominal_id: str) -> None:
         place = self._places.pop(nominal_id, None)
         if place is None:
             return
         first = self._rows.table[place]
-        self._people.count(first, -1)
+        self._people.count(first.tolist(), -1)
         self._free.append(int(first[PERSON]))
         self._rows.drop(place)
         for each in self._numbers.pop(nominal_id, ()):
@@ -369,8 +371,7 @@ class Index:
         return len(self._ids) - 1
 
     def _hold(self, nominal_id: str, keys: set[tuple[int, str]]) -> None:
-        if keys:
-            self._numbers[nominal_id] = keys
+        self._numbers[nominal_id] = keys
         for each in keys:
             self._holders[each].add(nominal_id)
 

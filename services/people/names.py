@@ -34,7 +34,6 @@ def wording(name: pb.Name) -> Wording:
     return Wording(given, family) if family else Wording("", given)
 
 
-# Names repeat: an import of many people asks again and again.
 @lru_cache(1 << 14)
 def normal(text: str) -> str:
     """Words of lower-case letters and digits, one space apart, accents off, in any script."""
@@ -81,6 +80,8 @@ def _nicknames() -> NickNamer:
     return NickNamer()
 
 
+# Names repeat: an index of many people asks again and again.
+@lru_cache(1 << 14)
 def _stated(text: str) -> str:
     words = normal(text)
     return "" if words in _NO_NAMES else words

@@ -37,18 +37,22 @@ class Reading(NamedTuple):
 def read(person: person_pb2.Person) -> Reading:
     date = person.birth_date
     born = likeness.date_code((date.year, date.month, date.day))
-    return Reading(tuple(_forms(person)), born, 0 if person.sex == _NO_SEX else person.sex)
+    return Reading(_forms(person), born, 0 if person.sex == _NO_SEX else person.sex)
 
 
 def swapped(form: Form) -> Form:
     return form._replace(wording=Wording(form.wording.family, form.wording.given), swapped=True)
 
 
-def _forms(person: person_pb2.Person) -> Iterator[Form]:
+def _forms(person: person_pb2.Person) -> tuple[Form, ...]:
     main = names.wording(person.name)
+    forms = tuple(_written(Form(main))) if main.family else ()
+    # Most have none, and an index reads a million.
+    return (*forms, *_other_forms(person, main)) if person.aliases else forms
+
+
+def _other_forms(person: person_pb2.Person, main: Wording) -> Iterator[Form]:
     aliases = {wording for each in person.aliases if (wording := names.wording(each)).family} - {main}
-    if main.family:
-        yield from _written(Form(main))
     # Sorted, for a tie must not hang on the order of a set.
     for wording in sorted(aliases):
         yield from _written(Form(wording, len(aliases)))

@@ -3,7 +3,7 @@
 import asyncio
 import re
 import select as sockets
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import datetime
 from typing import Annotated, Any, TypeAlias, TypeVar
@@ -26,9 +26,6 @@ ONE_PLAN = "-c plan_cache_mode=force_generic_plan"
 # The driver's own errors, where `copy` speaks to it past SQLAlchemy.
 _PASSING = (psycopg.OperationalError, psycopg.InterfaceError)
 _LASTING = (psycopg.IntegrityError, psycopg.DataError)
-
-# What the text form of COPY would take for the end of a cell or a row.
-_CELL = str.maketrans({"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r"})
 
 T = TypeVar("T")
 Connection: TypeAlias = "psycopg.AsyncConnection[tuple[Any, ...]]"
@@ -204,17 +201,12 @@ async def try_lock(session: AsyncSession, key: str) -> bool:
     return bool(await session.scalar(claim, {"key": key}))
 
 
-def cell(value: str) -> str:
-    """As a row of COPY has it."""
-    return value.translate(_CELL)
-
-
-async def copy(session: AsyncSession, table: str, columns: str, rows: Iterable[str]) -> None:
-    """Adds rows, each as the text form of COPY has it without its end: the quickest way in there is."""
+async def copy(session: AsyncSession, table: str, columns: str, lines: str) -> None:
+    """Adds rows, each a line as the text form of COPY has it: the quickest way in there is."""
     connection = await (await session.connection()).get_raw_connection()
     driver: Any = connection.driver_connection
     async with driver.cursor() as cursor, cursor.copy(f"COPY {table} ({columns}) FROM STDIN") as stream:
-        await stream.write("".join(f"{row}\n" for row in rows))
+        await stream.write(lines)
 
 
 async def copy_rows(

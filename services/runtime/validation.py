@@ -1,13 +1,16 @@
 """The rules that every request obeys, read off its contract: what is required, and what no field may hold."""
 
 from calendar import isleap
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache, partial
+from operator import attrgetter, methodcaller, truth
 from typing import Any, NamedTuple
 
 from google.api import field_behavior_pb2
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
+from google.type.date_pb2 import Date
 
 from services.runtime.errors import Invalid
 
@@ -19,7 +22,13 @@ MOST_ITEMS = 1_000
 # By month; the first where the month is not known.
 _DAYS = (31, 31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 
+# The last second of the year 9999.
+_LAST_SECOND = 253_402_300_799
+
 Check = Callable[[Any, str], None]
+Fits = Callable[[Any], bool]
+# Fields, and whether a value of each surely obeys its rules.
+Sure = tuple[tuple[Callable[[Any], Any], Fits], ...]
 
 
 class Rules(NamedTuple):
@@ -31,6 +40,60 @@ class Rules(NamedTuple):
 
 def check(message: Message, path: str = "") -> None:
     """Raises Invalid with the path of a field that breaks a rule."""
+    body = message.SerializeToString()
+    # In so few bytes no text is too long and no list too many; where none is zero, no text has a NUL.
+    short = len(body) < MOST_ITEMS and 0 not in body
+    if not (short and _fits(_sure(message.DESCRIPTOR), message)):
+        _check_whole(message, path)
+
+
+def _fits(sure: Sure, message: Message) -> bool:
+    for value, fits in sure:  # noqa: SIM110 - a generator takes half as long again
+        if not fits(value(message)):
+            return False
+    return True
+
+
+@cache
+def _sure(descriptor: Descriptor) -> Sure:
+    """What is left to ask of a short message; one that does not fit is asked everything."""
+    return tuple(_asked(descriptor))
+
+
+def _asked(descriptor: Descriptor) -> Iterator[tuple[Callable[[Any], Any], Fits]]:
+    for field in descriptor.fields:
+        value = attrgetter(field.name)
+        if _required(field):
+            yield methodcaller("HasField", field.name) if field.has_presence else value, truth
+        fits = _fits_one(field)
+        if fits is not None:
+            yield value, partial(_all_fit, fits) if field.is_repeated else fits
+
+
+def _fits_one(field: FieldDescriptor) -> Fits | None:
+    if field.enum_type:
+        return frozenset(field.enum_type.values_by_number).__contains__
+    if not field.message_type:
+        return None
+    known = _FITTING.get(field.message_type.full_name)
+    inner = _sure(field.message_type)
+    return known or (partial(_fits, inner) if inner else None)
+
+
+def _all_fit(fits: Fits, values: Any) -> bool:
+    return all(map(fits, values))
+
+
+def _date_fits(date: Date) -> bool:
+    shortest = 28 if date.month == 2 else 30
+    return 0 <= date.year <= 9999 and 0 <= date.month <= 12 and 0 <= date.day <= shortest
+
+
+def _time_fits(time: Timestamp) -> bool:
+    return 0 <= time.seconds <= _LAST_SECOND and 0 <= time.nanos <= 999_999_999
+
+
+def _check_whole(message: Message, path: str) -> None:
     required, checks = _rules(message.DESCRIPTOR)
     given = message.ListFields()
     if required:
@@ -119,4 +182,9 @@ def _check_time(time: Any, where: str) -> None:
 _MESSAGES: dict[str, Check] = {
     "google.type.Date": _check_date,
     "google.protobuf.Timestamp": _check_time,
+}
+
+_FITTING: dict[str, Fits] = {
+    "google.type.Date": _date_fits,
+    "google.protobuf.Timestamp": _time_fits,
 }

@@ -1,8 +1,8 @@
 """An import of nominals in batches: each is one transaction, and says how far the import has come."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from typing import TypeVar
+from collections.abc import AsyncIterator
+from typing import NamedTuple, TypeVar
 
 from ppo.flagging.v1 import flagging_pb2 as pb
 from services.flagging import fields
@@ -24,6 +24,14 @@ TOGETHER = 4
 TOLD = 1_000
 
 
+class Checked(NamedTuple):
+    """Messages that are checked and not written yet."""
+
+    messages: int
+    last_line: int
+    batch: Batch
+
+
 class Loading:
     """One stream. It goes on where the import of the same request_id broke off."""
 
@@ -43,9 +51,11 @@ class Loading:
         begun = await self._begin()
         self._last_line = begun.last_line
         yield begun
-        async for batches in _together(self._batches(requests), TOGETHER):
-            settled = await self._settle(batches)
-            for _ in batches:
+        groups = _together(self._messages(requests), TOGETHER)
+        # One is checked while another is written.
+        async for [checked] in _together(self._checked(groups), 1):
+            settled = await self._settle(checked)
+            for _ in range(checked.messages):
                 yield settled
         async for told in self._told():
             yield told
@@ -63,14 +73,23 @@ class Loading:
                 await store.begin(session, self._source, self._request_id, self._clock.system())
             ).to_proto()
 
-    async def _batches(self, requests: AsyncIterator[pb.LoadNominalsRequest]) -> AsyncIterator[Batch]:
+    async def _messages(
+        self, requests: AsyncIterator[pb.LoadNominalsRequest]
+    ) -> AsyncIterator[pb.LoadNominalsRequest]:
         last_line = self._last_line
         async for request in requests:
-            self._check(request, last_line)
+            self._refuse(request, last_line)
             last_line = request.last_line
-            yield await self._checker.check(request, self._clock.now().date())
+            yield request
 
-    def _check(self, request: pb.LoadNominalsRequest, last_line: int) -> None:
+    async def _checked(self, groups: AsyncIterator[list[pb.LoadNominalsRequest]]) -> AsyncIterator[Checked]:
+        last_line = self._last_line
+        async for group in groups:
+            batch = await self._checker.check(group, last_line, self._clock.now().date())
+            last_line = group[-1].last_line
+            yield Checked(len(group), last_line, batch)
+
+    def _refuse(self, request: pb.LoadNominalsRequest, last_line: int) -> None:
         if request.request_id != self._request_id:
             raise Invalid("request_id", "is the same on every message of an import")
         if request.source != self._source:
@@ -80,27 +99,22 @@ class Loading:
                 raise Invalid(field, f"has more than {validation.MOST_ITEMS} items")
         if request.last_line <= last_line:
             raise Invalid("last_line", "is not behind the last line of the batch before")
-        lines = [one.line for given in (request.rows, request.unreadable) for one in given]
-        if lines and not last_line < min(lines) <= max(lines) <= request.last_line:
-            raise Invalid("last_line", "does not lie at the last line of the batch, or lines are told again")
 
-    async def _settle(self, batches: Sequence[Batch]) -> pb.LoadNominalsResponse:
-        rows = [row for batch in batches for row in batch.rows]
-        last_line = batches[-1].last_line
+    async def _settle(self, checked: Checked) -> pb.LoadNominalsResponse:
         async with self._database.transaction() as session:
             progress = await store.progress(session, self._source)
             if progress is None or not self._is_ours(progress):
                 raise Conflict("another import of this source has begun, or this one has ended")
-            taken = await take(session, self._source, rows, self._clock.now())
-            refused = [*(one for batch in batches for one in batch.refused), *taken.refused]
-            await store.refuse(session, self._source, [(line, it.field, it.rule) for line, it in refused])
-            progress.last_line = last_line
+            taken = await take(session, self._source, checked.batch, self._clock.now())
+            refused = [*checked.batch.refused, *((line, it.field, it.rule) for line, it in taken.refused)]
+            await store.refuse(session, self._source, refused)
+            progress.last_line = checked.last_line
             progress.created += taken.created
             progress.updated += taken.updated
             progress.unchanged += taken.unchanged
             progress.refused += len(refused)
             progress.recorded_time = self._clock.system()
-        self._last_line = last_line
+        self._last_line = checked.last_line
         for result in ("created", "updated", "unchanged"):
             ROWS.labels("nominals", result).inc(getattr(taken, result))
         ROWS.labels("nominals", "refused").inc(len(refused))

@@ -1,5 +1,6 @@
 """Nominals from a police system: a batch of rows to a transaction."""
 
+import json
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import NamedTuple
@@ -9,8 +10,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from ppo.flagging.v1 import flagging_pb2 as pb
 from ppo.person.v1 import person_pb2
-from services.flagging import changes, nominals
-from services.flagging.imports.checking import Row, checked
+from services.flagging import changes, copying, nominals
+from services.flagging.imports import checking
+from services.flagging.imports.checking import Batch, Row
 from services.flagging.imports.report import Report, rows
 from services.flagging.nominals import Key
 from services.flagging.store import nominals as store
@@ -61,23 +63,32 @@ class NominalImport:
         return self._report.to_proto()
 
     def _row(self, request: pb.ImportNominalsRequest) -> Row:
-        return checked(request, self._clock.now().date())
+        return checking.checked(request, self._clock.now().date())
 
-    async def _take(self, source: str, batch: Sequence[Row]) -> None:
+    async def _take(self, source: str, rows: Sequence[Row]) -> None:
         async with self._database.transaction() as session:
-            taken = await take(session, source, batch, self._clock.now())
+            taken = await take(session, source, checking.batch(source, rows), self._clock.now())
         for line, refusal in taken.refused:
             self._report.refuse(line, refusal)
         self._report.count(created=taken.created, updated=taken.updated, unchanged=taken.unchanged)
 
 
-async def take(session: AsyncSession, source: str, batch: Sequence[Row], now: datetime) -> Taken:
+async def take(session: AsyncSession, source: str, batch: Batch, now: datetime) -> Taken:
     # One batch at a time in the whole index: who holds an identifier stays true until it is written.
     await lock(session, "nominals")
+    if await _all_new(session, source, batch):
+        await store.create(session, batch.nominals, batch.identifiers, now)
+        return Taken(created=batch.size)
     taken = Taken()
-    for part in _parts(batch):
+    for part in _parts(batch.rows):
         taken = taken.and_then(await _take(session, source, part, now))
     return taken
+
+
+async def _all_new(session: AsyncSession, source: str, batch: Batch) -> bool:
+    if not batch.distinct or await store.known(session, source, batch.references):
+        return False
+    return not await store.held(session, batch.kinds, batch.values)
 
 
 def _parts(batch: Sequence[Row]) -> Iterator[list[Row]]:
@@ -92,7 +103,7 @@ def _parts(batch: Sequence[Row]) -> Iterator[list[Row]]:
 
 
 async def _take(session: AsyncSession, source: str, batch: Sequence[Row], now: datetime) -> Taken:
-    known = await store.known(session, source, [row.reference for row in batch])
+    known = await store.known(session, source, json.dumps([row.reference for row in batch]))
     batch = await _complete(session, batch, known)
     news = [row for row in batch if known.get(row.reference, ("", b""))[1] != row.person]
     filed, refused = _settle(news, known, await store.holders(session, _keys(news)))
@@ -102,10 +113,17 @@ async def _take(session: AsyncSession, source: str, batch: Sequence[Row], now: d
     if changed:
         await store.put(session, source, changed, now)
     if created:
-        await store.create(session, source, created, now)
+        await _create(session, source, created, now)
     await changes.republish(session, [row.nominal_id for row in changed], now)
     told = [(row.line, refusal) for row, refusal in refused]
     return Taken(len(created), len(changed), len(batch) - len(news), told)
+
+
+async def _create(session: AsyncSession, source: str, rows: Sequence[Filed], now: datetime) -> None:
+    system = copying.cell(source)
+    lines = [copying.nominal(row.nominal_id, system, row.reference, row.person) for row in rows]
+    held = "".join([copying.identifiers(row.nominal_id, row.keys) for row in rows])
+    await store.create(session, lines, held, now)
 
 
 async def _complete(

@@ -1,19 +1,18 @@
 """Queries on the nominal index."""
 
-import json
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import Row, delete, select, text, update
+from sqlalchemy import delete, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ppo.person.v1 import person_pb2
-from services.flagging import nominals
-from services.flagging.models import Nominal, NominalIdentifier, NominalIndex, Register
+from services.flagging import copying, nominals
+from services.flagging.models import Nominal, NominalIdentifier, NominalIndex
 from services.flagging.nominals import NOMINAL_ID, Key
-from services.runtime.database import cell, copy
+from services.runtime.database import Line, copy
 
 COLUMNS = "nominal_id, source, source_reference, person, version, recorded_time"
 # Statements over columns, not over rows: one plan whatever their number, and nothing to compile.
@@ -44,9 +43,11 @@ COMPLETE = text("""
          AS filed (nominal_id, person, version)
     WHERE nominal.nominal_id = filed.nominal_id
 """)
-CHANGED = text("""
-    SELECT nominal_id::text, version, person FROM nominal WHERE version > :held ORDER BY version LIMIT :limit
-""")
+VERSION = "SELECT epoch::text, nominal_index.version FROM register JOIN nominal_index USING (single)"
+CHANGED = """
+    SELECT nominal_id::text, version, person FROM nominal
+    WHERE version > %(held)s ORDER BY version LIMIT %(limit)s
+"""
 HOLDERS = text("""
     SELECT kind, value, nominal_id::text FROM nominal_identifier
     JOIN unnest(CAST(string_to_array(:kinds, ' ') AS smallint[]), string_to_array(:values, ' '))
@@ -87,12 +88,9 @@ class Filed(NamedTuple):
     learnt: Collection[Key] = ()
 
 
-async def known(
-    session: AsyncSession, source: str, references: Collection[str]
-) -> dict[str, tuple[str, bytes]]:
-    """Nominal id and person by the source's reference; locked, in the order in which everybody locks."""
-    asked = {"source": source, "asked": json.dumps(list(references))}
-    rows = await session.execute(KNOWN, asked)
+async def known(session: AsyncSession, source: str, references: str) -> dict[str, tuple[str, bytes]]:
+    """Nominal id and person by reference, of those in a JSON list; locked, in the order in which all lock."""
+    rows = await session.execute(KNOWN, {"source": source, "asked": references})
     return {reference: (nominal_id, person) for reference, nominal_id, person in rows}
 
 
@@ -111,8 +109,13 @@ async def persons(session: AsyncSession, nominal_ids: Collection[str]) -> dict[s
 async def holders(session: AsyncSession, keys: Collection[Key]) -> dict[Key, str]:
     """The nominal that each identifier belongs to; nominal ids are no identifiers here."""
     # No canonical identifier holds a space.
-    asked = {"kinds": " ".join(str(kind) for kind, _ in keys), "values": " ".join(value for _, value in keys)}
-    rows = await session.execute(HOLDERS, asked)
+    kinds, values = " ".join(str(kind) for kind, _ in keys), " ".join(value for _, value in keys)
+    return await held(session, kinds, values)
+
+
+async def held(session: AsyncSession, kinds: str, values: str) -> dict[Key, str]:
+    """As `holders`; each kind and each value with a space between."""
+    rows = await session.execute(HOLDERS, {"kinds": kinds, "values": values})
     return {(kind, value): nominal_id for kind, value, nominal_id in rows}
 
 
@@ -143,20 +146,13 @@ async def learn(session: AsyncSession, numbers: Mapping[Key, str], now: datetime
     await session.execute(COMPLETE, filed)
 
 
-async def create(session: AsyncSession, source: str, rows: Sequence[Filed], now: datetime) -> None:
-    """Persons whom the index does not have. Whoever writes here holds the lock on all of it."""
-    system, recorded = cell(source), now.isoformat()
-    versions = await raise_version(session, len(rows))
-    lines = (_line(row, system, version, recorded) for row, version in zip(rows, versions, strict=True))
-    await copy(session, "nominal", COLUMNS, lines)
-    held = (f"{kind}\t{value}\t{row.nominal_id}" for row in rows for kind, value in row.keys)
-    await copy(session, "nominal_identifier", "kind, value, nominal_id", held)
-
-
-def _line(row: Filed, source: str, version: int, recorded: str) -> str:
-    return (
-        f"{row.nominal_id}\t{source}\t{cell(row.reference)}\t\\\\x{row.person.hex()}\t{version}\t{recorded}"
-    )
+async def create(
+    session: AsyncSession, nominals: Sequence[str], identifiers: str, recorded: datetime
+) -> None:
+    """Persons whom the index does not have, in lines. Whoever writes here holds the lock on all of it."""
+    versions = await raise_version(session, len(nominals))
+    await copy(session, "nominal", COLUMNS, copying.whole(nominals, versions, recorded.isoformat()))
+    await copy(session, "nominal_identifier", "kind, value, nominal_id", identifiers)
 
 
 async def raise_version(session: AsyncSession, steps: int) -> range:
@@ -230,15 +226,13 @@ async def by_ids(session: AsyncSession, nominal_ids: Collection[str]) -> dict[st
     return {row.nominal_id: row for row in rows}
 
 
-async def version(session: AsyncSession) -> tuple[str, int]:
+async def version(line: Line) -> tuple[str, int]:
     """The register's epoch, and the index's version."""
-    both = select(Register.epoch, NominalIndex.version).join_from(
-        Register, NominalIndex, Register.single == NominalIndex.single
-    )
-    epoch, last = (await session.execute(both)).one()
+    [(epoch, last)] = await line.read(VERSION, {})
     return epoch, last
 
 
-async def changed(session: AsyncSession, held: int, limit: int) -> Sequence[Row[str, int, bytes]]:
+async def changed(line: Line, held: int, limit: int) -> list[tuple[str, int, bytes]]:
     """Nominal id, version and person of whoever changed above the version `held`, the first change first."""
-    return (await session.execute(CHANGED, {"held": held, "limit": limit})).all()
+    rows = await line.read(CHANGED, {"held": held, "limit": limit})
+    return [(nominal_id, version, person) for nominal_id, version, person in rows]
