@@ -103,7 +103,8 @@ class NominalIdentifier(Base):
 
     kind: Mapped[small] = mapped_column(primary_key=True, comment="ppo.person.v1.IdentifierKind")
     value: Mapped[str] = mapped_column(Text, primary_key=True, comment="Canonical")
-    nominal_id: Mapped[key] = mapped_column(ForeignKey(Nominal.nominal_id), index=True)
+    # Of a nominal that there is, as a trigger asks of all that a statement adds.
+    nominal_id: Mapped[key] = mapped_column(index=True)
     learnt: Mapped[bool] = mapped_column(
         server_default=text("false"),
         comment="A prison number that a merge brought: an import of the person's row leaves it",

@@ -41,13 +41,16 @@ def number(kind: person_pb2.IdentifierKind.ValueType, text: str, field: str) -> 
 
 def canonical(person: person_pb2.Person, field: str = "person") -> person_pb2.Person:
     """With identifiers canonical, each once, and the raw text where it differs; a copy where any was not."""
+    return _canonical(person, field)[0]
+
+
+def _canonical(person: person_pb2.Person, field: str) -> tuple[person_pb2.Person, list[Key]]:
     given = [(one.kind, one.value, one.raw) for one in person.identifiers]
     typed: dict[Key, str] = {}
     for place, (kind, text, _) in enumerate(given):
         typed.setdefault(_number(kind, text, f"{field}.identifiers", place), text)
-    if given == [(*key, "") for key in typed]:
-        return person
-    return _refiled(person, typed)
+    keys = list(typed)
+    return (person if given == [(*key, "") for key in keys] else _refiled(person, typed)), keys
 
 
 def _number(kind: person_pb2.IdentifierKind.ValueType, text: str, field: str, place: int) -> Key:
@@ -69,8 +72,8 @@ def _refiled(person: person_pb2.Person, typed: Mapping[Key, str]) -> person_pb2.
     return copy
 
 
-def filed(person: person_pb2.Person, today: date) -> person_pb2.Person:
-    """The person as the index keeps it."""
+def filed(person: person_pb2.Person, today: date) -> tuple[person_pb2.Person, list[Key]]:
+    """The person as the index keeps it, with the keys."""
     for field, name in _names(person):
         if not name.family_name.strip():
             raise Invalid(f"{field}.family_name", "is required; a one-word name stands here")
@@ -80,10 +83,11 @@ def filed(person: person_pb2.Person, today: date) -> person_pb2.Person:
     if born.day and not born.month:
         raise Invalid("person.birth_date", "has a day without its month")
     fields.refuse_unborn(born, today, "person.birth_date")
-    for place, one in enumerate(person.identifiers):
-        if one.kind == NOMINAL_ID:
+    copy, held = _canonical(person, "person")
+    for place, (kind, _) in enumerate(held):
+        if kind == NOMINAL_ID:
             raise Invalid(f"person.identifiers[{place}].kind", "a nominal id is given by this index")
-    return canonical(person)
+    return copy, held
 
 
 def keys(person: person_pb2.Person) -> list[Key]:

@@ -10,7 +10,6 @@ from google.api import field_behavior_pb2
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
-from google.type.date_pb2 import Date
 
 from services.runtime.errors import Invalid
 
@@ -84,9 +83,9 @@ def _all_fit(fits: Fits, values: Any) -> bool:
     return all(map(fits, values))
 
 
-def _date_fits(date: Date) -> bool:
+def _date_fits(date: Any) -> bool:
     shortest = 28 if date.month == 2 else 30
-    return 0 <= date.year <= 9999 and 0 <= date.month <= 12 and 0 <= date.day <= shortest
+    return bool(0 <= date.year <= 9999 and 0 <= date.month <= 12 and 0 <= date.day <= shortest)
 
 
 def _time_fits(time: Timestamp) -> bool:

@@ -87,13 +87,8 @@ class Checker:
 
 def checked(given: pb.NominalRow | pb.ImportNominalsRequest, today: date) -> Row:
     """Raises Invalid."""
-    person = nominals.filed(given.person, today)
-    return Row(
-        given.line,
-        given.source_reference,
-        person.SerializeToString(deterministic=True),
-        nominals.keys(person),
-    )
+    person, keys = nominals.filed(given.person, today)
+    return Row(given.line, given.source_reference, person.SerializeToString(deterministic=True), keys)
 
 
 def batch(source: str, rows: Sequence[Row], refused: Sequence[Refused] = ()) -> Batch:

@@ -14,7 +14,7 @@ import grpc
 import psycopg
 import pytest
 import pytest_asyncio
-from psycopg.errors import UniqueViolation
+from psycopg.errors import ForeignKeyViolation, RaiseException, UniqueViolation
 from sqlalchemy import text
 
 from ppo.flagging.v1.flagging_pb2_grpc import FlaggingServiceStub
@@ -132,3 +132,32 @@ async def test_the_database_takes_a_live_registration_beside_ended_ones(
             connection.execute(INSERT, [nominal_id, state])
         with pytest.raises(UniqueViolation):
             connection.execute("UPDATE registration SET state = 1 WHERE state = 4")
+
+
+NOBODY = "00000000-0000-4000-8000-000000000000"
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "INSERT INTO nominal_identifier (kind, value, nominal_id) VALUES (3, 'A1234BC', %s)",
+        "UPDATE nominal_identifier SET nominal_id = %s",
+    ],
+)
+async def test_an_identifier_is_of_a_nominal_however_it_is_written(
+    own: servers.Database, service: Service, statement: Any
+) -> None:
+    await service.load(person(identifiers=[pnc_id(1)]))
+
+    with psycopg.connect(own.url(SCHEMA)) as connection, pytest.raises(ForeignKeyViolation):
+        connection.execute(statement, [NOBODY])
+
+
+@pytest.mark.parametrize("statement", ["DELETE FROM nominal", f"UPDATE nominal SET nominal_id = '{NOBODY}'"])
+async def test_a_nominal_stays_whoever_writes(
+    own: servers.Database, service: Service, statement: Any
+) -> None:
+    await service.load(person())
+
+    with psycopg.connect(own.url(SCHEMA)) as connection, pytest.raises(RaiseException):
+        connection.execute(statement)

@@ -1,6 +1,7 @@
 """How a person is filed, and what is refused, by field and rule."""
 
 from datetime import date
+from uuid import UUID
 
 import pytest
 
@@ -16,15 +17,16 @@ PNC = person_pb2.IDENTIFIER_KIND_PNC_ID
 def test_identifiers_are_filed_in_canonical_form_each_once() -> None:
     typed = [person_pb2.Identifier(kind=PNC, value=value) for value in ("01/171310w", "2001/0171310W")]
 
-    filed = nominals.filed(person(identifiers=typed), TODAY)
+    filed, keys = nominals.filed(person(identifiers=typed), TODAY)
 
     assert [one.value for one in filed.identifiers] == ["2001/0171310W"]
+    assert keys == [(PNC, "2001/0171310W")]
 
 
 def test_an_identifier_keeps_the_text_it_came_as_where_that_differs() -> None:
     typed = [person_pb2.Identifier(kind=PNC, value="01/171310w"), pnc_id(3)]
 
-    filed = nominals.filed(person(identifiers=typed), TODAY)
+    filed, _ = nominals.filed(person(identifiers=typed), TODAY)
 
     assert [one.raw for one in filed.identifiers] == ["01/171310w", ""]
 
@@ -44,7 +46,12 @@ def test_the_row_itself_is_left_as_it_came() -> None:
         (person(aliases=[name("Jim", " ")]), "person.aliases[0].family_name", "is required"),
         (person(ethnicity_code="W7"), "person.ethnicity_code", "is not a self-defined ethnicity code"),
         (person(born="2005-01-01"), "person.birth_date", "is in the future"),
-        (person(identifiers=[nominal_id("x")]), "person.identifiers[0].kind", "is given by this index"),
+        (person(born="1979-00-04"), "person.birth_date", "has a day without its month"),
+        (
+            person(identifiers=[nominal_id(str(UUID(int=1)))]),
+            "person.identifiers[0].kind",
+            "is given by this index",
+        ),
         (
             person(identifiers=[pnc_id(1), person_pb2.Identifier(kind=PNC, value="01/171310A")]),
             "person.identifiers[1].value",
@@ -65,7 +72,7 @@ def test_a_row_that_breaks_a_rule_is_refused_by_field(
 
 @pytest.mark.parametrize("code", ["", "W1", "M9", "A4", "B9", "O2", "NS"])
 def test_an_ethnicity_code_or_none_is_filed(code: str) -> None:
-    assert nominals.filed(person(ethnicity_code=code), TODAY).ethnicity_code == code
+    assert nominals.filed(person(ethnicity_code=code), TODAY)[0].ethnicity_code == code
 
 
 @pytest.mark.parametrize("asked", [person("", ""), person("", "unknown")])

@@ -5,6 +5,8 @@ from typing import Any, cast
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 from google.type.date_pb2 import Date
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ppo.custody.v1 import custody_pb2 as custody
 from ppo.flagging.v1 import flagging_pb2 as flagging
@@ -99,3 +101,32 @@ def test_a_text_has_a_limit_and_a_long_name_is_within_it() -> None:
     check(booking(person=person.Person(name=person.Name(family_name="x" * 300))))
 
     assert refused(booking(suite_id="x" * 2_001)) == "suite_id"
+
+
+texts = st.text(max_size=3) | st.sampled_from(["\0", "x" * 2_001])
+dates = st.builds(Date, year=st.integers(-1, 10_000), month=st.integers(-1, 13), day=st.integers(-1, 32))
+persons = st.builds(
+    person.Person,
+    name=st.builds(person.Name, given_name=texts, family_name=texts),
+    birth_date=dates,
+    sex=st.integers(0, 9),
+    identifiers=st.lists(st.builds(person.Identifier, kind=st.integers(0, 9), value=texts), max_size=2),
+)
+
+
+@given(persons, texts)
+def test_a_short_message_is_refused_for_what_a_long_one_is(given: person.Person, reference: str) -> None:
+    short = flagging.NominalRow(source_reference=reference, line=1, person=given)
+    # As many names as make the same row too long for the short way.
+    long = flagging.NominalRow(source_reference=reference, line=1, person=given)
+    long.person.aliases.extend([person.Name(family_name="x" * 999)] * 2)
+
+    assert said(short) == said(long)
+
+
+def said(request: flagging.NominalRow) -> str:
+    try:
+        check(request)
+    except Invalid as refusal:
+        return str(refusal)
+    return ""
