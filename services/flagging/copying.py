@@ -1,21 +1,11 @@
 """Nominals as COPY takes them in, a row to a line."""
 
-import os
 from collections.abc import Iterable
 
 from services.flagging.nominals import Key
 
 # What the text form of COPY would take for the end of a cell or a row.
 _CELL = str.maketrans({"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r"})
-
-
-def new_ids(count: int) -> list[str]:
-    """Random UUIDs of version 4, the chance of all of them drawn at once."""
-    drawn = os.urandom(16 * count).hex()
-    return [
-        f"{drawn[at : at + 12]}4{drawn[at + 13 : at + 16]}a{drawn[at + 17 : at + 32]}"
-        for at in range(0, 32 * count, 32)
-    ]
 
 
 def cell(value: str) -> str:

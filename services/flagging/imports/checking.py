@@ -94,7 +94,7 @@ def checked(given: pb.NominalRow | pb.ImportNominalsRequest, today: date) -> Row
 def batch(source: str, rows: Sequence[Row], refused: Sequence[Refused] = ()) -> Batch:
     references = [row.reference for row in rows]
     keys = [key for row in rows for key in row.keys]
-    filed, system = list(zip(copying.new_ids(len(rows)), rows, strict=True)), copying.cell(source)
+    filed, system = list(zip(_new_ids(len(rows)), rows, strict=True)), copying.cell(source)
     return Batch(
         size=len(rows),
         refused=refused,
@@ -107,6 +107,15 @@ def batch(source: str, rows: Sequence[Row], refused: Sequence[Refused] = ()) -> 
         identifiers="".join([copying.identifiers(one, row.keys) for one, row in filed]),
         packed=marshal.dumps([tuple(row) for row in rows]),
     )
+
+
+def _new_ids(count: int) -> list[str]:
+    """Random UUIDs of version 4, the chance of all of them drawn at once."""
+    drawn = os.urandom(16 * count).hex()
+    return [
+        f"{drawn[at : at + 12]}4{drawn[at + 13 : at + 16]}a{drawn[at + 17 : at + 32]}"
+        for at in range(0, 32 * count, 32)
+    ]
 
 
 def _pool() -> ProcessPoolExecutor:
