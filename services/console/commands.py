@@ -20,6 +20,7 @@ from services.console import (
     prisoners,
     reconcile,
     register,
+    residence,
     returns,
     stack,
     status,
@@ -47,6 +48,8 @@ _release = _group("When a prisoner is to be let out.")
 _housing = _group("Whether somebody in custody has a home.")
 _owner = _group("Whose case a PPO is.")
 _areas = _group("Which postcodes lie in which OCU.")
+_residence = _group("Where a PPO lives.")
+_managers = _group("Who manages a PPO's case.")
 _dispute = _group("Whose case a PPO is, where two OCUs disagree.")
 _notices = _group("What each organisation is told.")
 _return = _group("An area's month, counted, checked and sent.")
@@ -69,6 +72,8 @@ app.add_typer(_journey, name="journey")
 app.add_typer(_release, name="release")
 app.add_typer(_housing, name="housing")
 app.add_typer(_owner, name="owner")
+app.add_typer(_residence, name="residence")
+app.add_typer(_managers, name="managers")
 app.add_typer(_dispute, name="dispute")
 app.add_typer(_areas, name="areas")
 app.add_typer(_notices, name="notices")
@@ -110,6 +115,8 @@ _release.command()(prisoners.plan)
 _release.command()(prisoners.cancel)
 _housing.command()(prisoners.tenancy)
 _owner.command()(owners.explain)
+_residence.command("set")(residence.live)
+_managers.command()(residence.assign)
 _dispute.command("raise")(disputes.contest)
 _dispute.command()(disputes.decide)
 _dispute.command("list")(disputes.listed)

@@ -132,6 +132,12 @@ class Reference:
         """Those in force, in the order of the file."""
         return list(self._on(table, at).values())
 
+    def turns(self, *tables: str) -> list[date]:
+        """The days on which a row of these begins, or is in force no longer."""
+        rows = [row for table in tables for row in self._tables[table].rows]
+        ends = {row.effective_to for row in rows if row.effective_to}
+        return sorted({row.effective_from for row in rows} | ends)
+
     def history(self, table: str, row_id: str) -> list[Row]:
         """Its rows, one after the other in time."""
         return self._tables[table].of(row_id)

@@ -37,6 +37,7 @@ from services.tracking.inbox import ARRESTS, FLAGS, MOVEMENTS, Inbox
 from services.tracking.loading import Loading
 from services.tracking.models import SCHEMA, due, inbox, outbox
 from services.tracking.months import Months
+from services.tracking.reforming import REFORM, Reforming
 from services.tracking.settle import CASES, SETTLE, Settler
 from services.tracking.take import LAPSE, Taking
 from services.tracking.telling import Teller
@@ -116,7 +117,13 @@ class Parts:
         )
         self.casework = Casework(database, clock)
         self.gauges = Gauges(database, clock, reference)
-        acts = {SETTLE: self._settle, AREAS: self._settle, LAPSE: self._taking.lapse}
+        self.reforming = Reforming(database, clock, reference)
+        acts = {
+            SETTLE: self._settle,
+            AREAS: self._settle,
+            LAPSE: self._taking.lapse,
+            REFORM: self.reforming.decide,
+        }
         self.runner = Runner(database, due, clock, acts)
         self._relay = Relay(database, outbox, clients.producer, clients.cluster, self._topics, clock)
         told = Inbox(self._taking, config.hmpps)
@@ -161,6 +168,7 @@ async def serve(config: Settings) -> None:
         lambda: asyncio.to_thread(migrations.refuse_behind, config.postgres, SCHEMA, MIGRATIONS),
         OperationalError,
     )
+    await process.patiently(parts.reforming.plan, Unavailable)
     probes = {
         "postgres": clients.database.probe,
         "kafka": clients.cluster.probe,

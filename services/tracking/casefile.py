@@ -382,7 +382,14 @@ class CaseFile:
 
     def _next(self, at: datetime, decision: Decision) -> datetime | None:
         recorded = next((change for change in self._changes if change > at), None)
-        return min((one for one in (recorded, decision.next_time) if one is not None), default=None)
+        reform = next((turn for turn in reforms(self.reference) if turn > at), None)
+        return min((one for one in (recorded, decision.next_time, reform) if one is not None), default=None)
+
+
+@lru_cache(maxsize=16)
+def reforms(reference: Reference) -> tuple[datetime, ...]:
+    """When an OCU, or the area of a youth offending team, begins or ends."""
+    return tuple(days.midnight(on) for on in reference.turns("ocus", "youth_offending_teams"))
 
 
 @lru_cache(maxsize=4096)

@@ -1,5 +1,6 @@
 """Loads the areas: a trial says whose cases would change hands, a load has those cases decided again."""
 
+import asyncio
 import hashlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -56,7 +57,7 @@ class Loading:
 
     async def run(self, stream: AsyncIterator[pb.LoadAreasRequest]) -> pb.LoadAreasResponse:
         head, rows, digest = await _read(stream)
-        known, now = areas.starts(self._canonical(rows)), self._clock.now()
+        known, now = await asyncio.to_thread(self._starts, rows), self._clock.now()
         if head.validate_only:
             async with self._database.snapshot() as session:
                 return await self._trial(session, known, now)
@@ -109,7 +110,7 @@ class Loading:
             await due.put(session, AREAS, await persons.living(session, nominal_id), now)
         return told
 
-    def _canonical(self, rows: list[pb.AreaRow]) -> list[Row]:
+    def _starts(self, rows: list[pb.AreaRow]) -> Starts:
         try:
             read = areas.canonical(map(_row, rows))
         except RowError as error:
@@ -118,7 +119,7 @@ class Loading:
         for place, row in enumerate(read):
             if row.area not in known:
                 raise Invalid(f"rows[{place}].area", "is no OCU, and no area outside, that is known")
-        return read
+        return areas.starts(read)
 
 
 async def _read(

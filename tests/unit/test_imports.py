@@ -56,8 +56,8 @@ SERVICES = {
     "tracking": Service(
         calls={"returns"},
         workers={
-            *("addresses", "casebook", "casework", "gauges", "loading", "months", "reporting"),
-            *("settle", "take", "telling", "watch"),
+            *("addresses", "casebook", "casework", "gauges", "loading", "months"),
+            *("reforming", "reporting", "settle", "take", "telling", "watch"),
         },
     ),
     "returns": Service(calls=set(), workers={"closing", "deadlines", "workbook"}),

@@ -2,10 +2,10 @@
 
 import secrets
 from collections.abc import Collection, Sequence
-from datetime import UTC
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import Select, select, text
+from sqlalchemy import Select, or_, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -206,3 +206,10 @@ async def living_holders(session: AsyncSession, numbers: Collection[str]) -> dic
         number: await living(session, nominal_id) if nominal_id in merged else nominal_id
         for number, nominal_id in held.items()
     }
+
+
+async def live(session: AsyncSession, now: datetime) -> Sequence[str]:
+    """Everybody who is on the register, as the nominal that lives on."""
+    open_then = (Episode.start_time <= now, or_(Episode.end_time.is_(None), Episode.end_time > now))
+    rows = select(Episode.nominal_id).join(Person, Person.nominal_id == Episode.nominal_id)
+    return (await session.scalars(rows.where(*open_then, Person.merged_into.is_(None)).distinct())).all()

@@ -10,10 +10,18 @@ import grpc
 import psycopg
 import pytest
 from google.type.date_pb2 import Date
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from deploy.embedded import clock
 from ppo.tracking.v1 import tracking_pb2 as pb
 from services.runtime import channel
+from services.runtime.clock import Clock
+from services.runtime.database import Database
+from services.runtime.reference import Reference
+from services.tracking.addresses import AREAS
+from services.tracking.models import SCHEMA, due
+from services.tracking.reforming import REFORM, Reforming
 from tests.integration.tracking.running import NOW, REGISTERED, SECONDS, Ppo, World, hmpps, stamp
 from tests.processes import Processes
 
@@ -246,3 +254,30 @@ def stored(world: World, ppo: Ppo) -> tuple[str, str, int]:
         [(content,)] = connection.execute(asked, (ppo.nominal_id, "%SetResidenceRequest")).fetchall()
     told = pb.SetResidenceRequest.FromString(content)
     return told.postcode, told.ocu, told.area_version
+
+
+async def test_on_the_day_of_a_reform_every_live_case_is_to_be_decided_again(
+    world: World, tmp_path: Path
+) -> None:
+    ppo, gone = await world.known(Ppo()), await world.known(Ppo(end=NOW - timedelta(days=1)))
+    tables = '[columns.ocus]\nname = "text"\n[columns.youth_offending_teams]\nocus = "texts"\n'
+    end = '[[ocus]]\nid = "E3"\nfrom = 2004-04-01\nto = 2005-04-01\nname = "E3"\n'
+    (tmp_path / "ocus.toml").write_text(tables + end)
+    database = Database(world.processes.database.url(SCHEMA), SCHEMA)
+    reforming = Reforming(database, Clock(clock.file(world.processes.directory)), Reference.load(tmp_path))
+    try:
+        await reforming.plan()
+        async with database.transaction() as session:
+            planned = await waiting(session, REFORM)
+            await reforming.decide(session, "")
+            concerned = await waiting(session, AREAS)
+    finally:
+        await database.close()
+
+    assert planned == {"reform 2005-03-31T23:00:00+00:00"}
+    assert ppo.nominal_id in concerned
+    assert gone.nominal_id not in concerned
+
+
+async def waiting(session: AsyncSession, kind: str) -> set[str]:
+    return set(await session.scalars(select(due.table.c.key).where(due.table.c.kind == kind)))

@@ -299,6 +299,21 @@ class Tracking(tracking_pb2_grpc.TrackingServiceServicer):
         self.versions: list[tracking.AreaVersion] = []
         self.refusal: Refusal | None = None
 
+    async def SetResidence(
+        self, request: tracking.SetResidenceRequest, context: object
+    ) -> tracking.SetResidenceResponse:
+        self._ask(request)
+        return tracking.SetResidenceResponse(case=tracking.Case(ownership=self.ownership))
+
+    async def AssignManagers(
+        self, request: tracking.AssignManagersRequest, context: object
+    ) -> tracking.AssignManagersResponse:
+        self._ask(request)
+        case = tracking.Case(
+            police_manager=request.police, probation_manager=request.probation, lead=tracking.LEAD_POLICE
+        )
+        return tracking.AssignManagersResponse(case=case)
+
     async def LoadAreas(
         self, requests: AsyncIterator[tracking.LoadAreasRequest], context: object
     ) -> tracking.LoadAreasResponse:

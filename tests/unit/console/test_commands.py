@@ -26,6 +26,7 @@ COMMANDS = [
     *("movements send", "journey show", "owner explain", "release plan", "release cancel"),
     *(f"nominals {name}" for name in ("merge", "unmerge")),
     "housing tenancy",
+    *("residence set", "managers assign"),
     *(f"areas {name}" for name in ("check", "preview", "load", "find", "versions")),
     *(f"dispute {name}" for name in ("raise", "decide", "list")),
     "register reconcile",
