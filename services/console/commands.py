@@ -12,12 +12,14 @@ from services.console import (
     demo,
     desk,
     disputes,
+    filing,
     movements,
     nominals,
     notices,
     owners,
     prison,
     prisoners,
+    progress,
     reconcile,
     register,
     residence,
@@ -111,6 +113,7 @@ _prison.command("roll")(prison.show_roll)
 _prison.command("matches")(prison.show_matches)
 _prison.command()(prison.resolve)
 _journey.command()(cases.show)
+_journey.command()(progress.record)
 _release.command()(prisoners.plan)
 _release.command()(prisoners.cancel)
 _housing.command()(prisoners.tenancy)
@@ -133,6 +136,14 @@ _return.command()(returns.close)
 _return.command()(returns.show)
 _return.command()(returns.submit)
 _return.command()(returns.export)
+_return.command("list")(filing.listing)
+_return.command()(filing.series)
+_return.command()(filing.movements)
+_return.command()(filing.add)
+_return.command()(filing.check)
+_return.command()(filing.query)
+_return.command()(filing.answer)
+_return.command()(filing.accept)
 
 _bench.command("import")(bench_imports.bench)
 _bench.command("screen-accuracy")(bench_screening.bench)

@@ -1,7 +1,7 @@
 """`ppo return`: a month is closed, looked at, sent and taken along as a workbook."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -18,7 +18,12 @@ from services.console.stop import Stop
 ROLE = "returns_officer"
 # Every person of the area is counted, and every count is sent on.
 CLOSE_SECONDS = 120.0
-EXPORT_SECONDS = 30.0
+EXPORT_SECONDS = 60.0
+FORMATS = {
+    ".csv": pb.EXPORT_FORMAT_CSV,
+    ".json": pb.EXPORT_FORMAT_JSON,
+    ".html": pb.EXPORT_FORMAT_REPORT,
+}
 
 Area = Annotated[str, typer.Argument(help="Such as birmingham.")]
 Month = Annotated[str, typer.Argument(help="Such as 2004-12.")]
@@ -28,6 +33,12 @@ Revision = Annotated[int, typer.Option(min=0, help="The latest when not given.")
 def close(
     area: Area,
     month: Month,
+    reason: Annotated[
+        str, typer.Option(help="What has become known since; needed once the month was submitted.")
+    ] = "",
+    explanation: Annotated[
+        str, typer.Option(help="Of what does not follow from the month before, where that is refused.")
+    ] = "",
     request_id: session.RequestId = "",
     json: output.AsJson = False,
     data: session.Data = session.DATA,
@@ -36,10 +47,15 @@ def close(
 
     ```
     ppo return close birmingham 2004-12
+    ppo return close birmingham 2004-12 --reason "a removal was told late"
     ```
     """
     request = tracking.CloseMonthRequest(
-        request_id=session.request_id(request_id), area=area, month=details.month(month)
+        request_id=session.request_id(request_id),
+        area=area,
+        month=details.month(month),
+        reason=reason,
+        explanation=explanation,
     )
     response = asyncio.run(closed(session.Session(data, ROLE, area), request))
     if json:
@@ -49,8 +65,18 @@ def close(
             f"{area}, {words(request.month)}: closed as revision {response.revision}, "
             f"from {response.counts_sent:,} counts, and it balances"
         )
+        if response.revision > 1:
+            output.show(_corrects(response))
         output.say(f"next: ppo return show {area} {month}")
     return 0
+
+
+def _corrects(response: tracking.CloseMonthResponse) -> str:
+    cells = "1 cell is" if response.cells_changed == 1 else f"{response.cells_changed:,} cells are"
+    told = f"{cells} other than in revision {response.revision - 1}"
+    if not response.corrects_revision:
+        return told
+    return f"{told}; revision {response.corrects_revision} was submitted and stands until this one is"
 
 
 async def closed(
@@ -80,7 +106,7 @@ def submit(
     if json:
         output.emit(response)
     else:
-        output.show(output.facts(_facts(response.monthly_return)))
+        output.show(output.facts(facts(response.monthly_return)))
     return 0
 
 
@@ -112,7 +138,7 @@ def show(
         for one in (response, *measures):
             output.emit(one)
         return 0
-    output.show(output.facts(_facts(response.monthly_return)))
+    output.show(output.facts([*facts(response.monthly_return), *_told(response)]))
     output.show()
     output.show(headlines(measures, published.figures(area, asked.month)))
     return 0
@@ -140,20 +166,36 @@ def export(
         Path, typer.Argument(help="Where to, such as december.xlsx; what stands there is replaced.")
     ],
     revision: Revision = 0,
+    publish: Annotated[bool, typer.Option(help="As it may be published: without small counts.")] = False,
     data: session.Data = session.DATA,
 ) -> int:
-    """Writes a return as a workbook that any spreadsheet opens.
+    """Writes a return as a workbook, as CSV, as JSON or as a page, by the ending of the file's name.
+
+    A region and england-and-wales have a page, CSV and JSON, of what their areas submitted.
 
     ```
     ppo return export birmingham 2004-12 december.xlsx
-    ppo return export birmingham 2004-12 first.xlsx --revision 1
+    ppo return export birmingham 2004-12 first.csv --revision 1
+    ppo return export birmingham 2004-12 december.html --publish
+    ppo return export england-and-wales 2004-12 nation.html
     ```
     """
-    request = pb.ExportReturnRequest(area=area, month=details.month(month), revision=revision)
+    request = pb.ExportReturnRequest(
+        area=area,
+        month=details.month(month),
+        revision=revision,
+        format=_format(file),
+        published=publish,
+    )
     content = asyncio.run(_export(session.Session(data, ROLE, area), request))
     write(file, content)
     output.show(f"{file}: {len(content):,} bytes")
     return 0
+
+
+def _format(file: Path) -> pb.ExportFormat.ValueType:
+    """A name with no ending that is known is a workbook's."""
+    return FORMATS.get(file.suffix.lower(), pb.EXPORT_FORMAT_WORKBOOK)
 
 
 async def _export(officer: session.Session, request: pb.ExportReturnRequest) -> bytes:
@@ -179,24 +221,39 @@ def words(month: Date) -> str:
     return f"{details.MONTHS[month.month - 1]} {month.year}"
 
 
-def _facts(one: pb.Return) -> list[tuple[str, str]]:
-    facts = [
+def _told(response: pb.GetReturnResponse) -> Iterator[tuple[str, str]]:
+    """Questions and answers, and what others have counted."""
+    for step in response.steps:
+        if step.text and step.state != pb.RETURN_STATE_DRAFT:
+            yield output.word(pb.ReturnState, step.state).capitalize(), step.text
+    for source in dict.fromkeys(one.source for one in response.additions):
+        measures = dict.fromkeys(one.count.measure for one in response.additions if one.source == source)
+        yield "Added", f"{', '.join(measures)} from {source}"
+
+
+def facts(one: pb.Return) -> list[tuple[str, str]]:
+    told = [
         ("Return", f"{one.heading.area}, {words(one.heading.month)}, revision {one.revision}"),
         ("State", output.word(pb.ReturnState, one.state)),
         ("Closed at", output.moment(one.heading.cut_off_time)),
         ("Due", output.day(one.due_date)),
     ]
+    if one.heading.reason:
+        told.append(("Closed again", one.heading.reason))
+    if one.residual:
+        told.append(("Residual", f"{one.residual} of M0: {one.heading.explanation}"))
     if one.HasField("submitted_time"):
-        facts.append(("Submitted", output.moment(one.submitted_time)))
-    return facts
+        told.append(("Submitted", output.moment(one.submitted_time)))
+    return told
 
 
 def headlines(measures: Iterable[pb.StreamHeadlineMeasuresResponse], figures: published.Figures) -> Table:
-    made = output.table("", "Measure", "", "Count", "of", "%", "Published")
+    made = output.table("", "Measure", "", "Count", "of", "%", "Before", "Published")
     for one in measures:
         share = (f"{one.base:,}", f"{one.per_cent}") if one.base else ("", "")
         figure = figures.get((one.measure, one.category), "")
-        made.add_row(one.measure, one.title, one.category, f"{one.value:,}", *share, figure)
-    for column in made.columns[3:6]:
+        before = f"{one.value_before:,}" if one.HasField("value_before") else ""
+        made.add_row(one.measure, one.title, one.category, f"{one.value:,}", *share, before, figure)
+    for column in made.columns[3:7]:
         column.justify = "right"
     return made

@@ -1,31 +1,51 @@
 """The service's RPCs, one short method each."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import date
-from uuid import UUID
+from datetime import date, datetime
+from typing import TypeVar
 
-from google.type.date_pb2 import Date
+from google.protobuf.message import Message
 from prometheus_client import Counter
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ppo.returns.v1 import returns_pb2 as pb
 from ppo.returns.v1.returns_pb2_grpc import ReturnsServiceServicer
-from services.returns import closing, life, measures, months, store, workbook
+from services.returns import (
+    closing,
+    definitions,
+    document,
+    draft,
+    measures,
+    months,
+    picture,
+    report,
+    store,
+    tabular,
+    workbook,
+)
 from services.returns.areas import Areas
-from services.returns.definitions import Cell
+from services.returns.document import Document
 from services.returns.models import Revision, requests
+from services.returns.picture import Picture
 from services.returns.stream import counted
-from services.runtime import identity
 from services.runtime.clock import Clock
 from services.runtime.database import Database
-from services.runtime.errors import Illegal, Invalid, NotFound
+from services.runtime.errors import Illegal, Invalid
 from services.runtime.rpc import Context
 
 REFUSED = Counter("ppo_returns_refused", "Steps of a return that its rules do not allow.", ["rule"])
 
 PART_BYTES = 64 * 1024
+EXPORTS: Mapping[int, Callable[[Document], bytes]] = {
+    pb.EXPORT_FORMAT_WORKBOOK: workbook.build,
+    pb.EXPORT_FORMAT_CSV: tabular.as_csv,
+    pb.EXPORT_FORMAT_JSON: tabular.as_json,
+    pb.EXPORT_FORMAT_REPORT: report.page,
+}
+
+Reply = TypeVar("Reply", bound=Message)
 
 
 class Returns(ReturnsServiceServicer):
@@ -49,25 +69,62 @@ class Returns(ReturnsServiceServicer):
         with _refusals():
             return await requests.once(self._database, counting.opening, reply, act, now, rest=counting.body)
 
+    async def AddFigures(self, request: pb.AddFiguresRequest, _: Context) -> pb.AddFiguresResponse:
+        reply = pb.AddFiguresResponse
+        return await self._step(request, reply, lambda session, now: draft.add(session, request, now))
+
+    async def CheckDraft(self, request: pb.CheckDraftRequest, _: Context) -> pb.CheckDraftResponse:
+        return await self._step(
+            request,
+            pb.CheckDraftResponse,
+            lambda session, now: draft.check(session, request, self._areas, now),
+        )
+
     async def SubmitReturn(self, request: pb.SubmitReturnRequest, _: Context) -> pb.SubmitReturnResponse:
-        return_id = _own_id(request.return_id)
-        now = self._clock.now()
+        reply = pb.SubmitReturnResponse
+        return await self._step(request, reply, lambda session, now: draft.submit(session, request, now))
 
-        async def act(session: AsyncSession) -> pb.SubmitReturnResponse:
-            row = await store.claimed(session, return_id)
-            if row is None:
-                raise NotFound("there is no such return")
-            row.state = life.submit(row.state, request.revision, row.revision)
-            row.submitted_time, row.submitted_by = now, identity.current().subject
-            return pb.SubmitReturnResponse(monthly_return=row.to_proto())
+    async def QueryReturn(self, request: pb.QueryReturnRequest, _: Context) -> pb.QueryReturnResponse:
+        question = draft.said("question", request.question)
+        return await self._step(
+            request,
+            pb.QueryReturnResponse,
+            lambda session, now: draft.take(session, "query", request, now, question),
+        )
 
-        with _refusals():
-            return await requests.once(self._database, request, pb.SubmitReturnResponse, act, now)
+    async def AnswerQuery(self, request: pb.AnswerQueryRequest, _: Context) -> pb.AnswerQueryResponse:
+        answer = draft.said("answer", request.answer)
+        return await self._step(
+            request,
+            pb.AnswerQueryResponse,
+            lambda session, now: draft.take(session, "answer", request, now, answer),
+        )
+
+    async def AcceptReturn(self, request: pb.AcceptReturnRequest, _: Context) -> pb.AcceptReturnResponse:
+        return await self._step(
+            request,
+            pb.AcceptReturnResponse,
+            lambda session, now: draft.take(session, "accept", request, now),
+        )
 
     async def GetReturn(self, request: pb.GetReturnRequest, _: Context) -> pb.GetReturnResponse:
-        row, counts = await self._read(request.area, request.month, request.revision)
-        cells = [pb.Count(**cell._asdict(), value=value) for cell, value in counts.items()]
-        return pb.GetReturnResponse(monthly_return=row.to_proto(), counts=cells)
+        month = months.month(request.month, "month")
+        self._areas.area(request.area, month, "area")
+        async with self._database.snapshot() as session:
+            found = await document.of(session, self._areas, request.area, month, request.revision)
+        version = found.version
+        assert version is not None, "an area's document has one"
+        changes = [
+            pb.CellChange(count=definitions.count(cell, version.counts.get(cell, 0)), before=before)
+            for cell, before in version.changes.items()
+        ]
+        return pb.GetReturnResponse(
+            monthly_return=version.monthly_return,
+            counts=[definitions.count(cell, value) for cell, value in found.picture.counts.items()],
+            additions=found.additions,
+            steps=version.steps,
+            changes=changes,
+        )
 
     async def ListReturns(self, request: pb.ListReturnsRequest, _: Context) -> pb.ListReturnsResponse:
         async with self._database.transaction() as session:
@@ -81,32 +138,61 @@ class Returns(ReturnsServiceServicer):
         last = months.month(request.last_month, "last_month")
         if last < first:
             raise Invalid("last_month", "is before first_month")
+        # One month after the other: a series of the nation is never held as a whole.
         async with self._database.snapshot() as session:
-            rows = await store.series(session, request.area, first, last)
-            series = [(row, await store.counts(session, row)) for row in rows]
-        for row, counts in series:
-            area = self._areas.area(request.area, row.of.month, "area")
-            for headline in measures.headlines(counts, area.planned):
-                yield _headline(row.of.month, headline)
+            async for this, before in picture.series(session, self._areas, request.area, first, last):
+                for told in _headlines(this, before):
+                    yield told
 
     async def ExportReturn(
         self, request: pb.ExportReturnRequest, _: Context
     ) -> AsyncIterator[pb.ExportReturnResponse]:
-        row, counts = await self._read(request.area, request.month, request.revision)
-        area = self._areas.area(row.of.area, row.of.month, "area")
-        content = await asyncio.to_thread(workbook.build, row.to_proto(), area, counts)
+        month = months.month(request.month, "month")
+        make = EXPORTS.get(request.format or pb.EXPORT_FORMAT_WORKBOOK)
+        if make is None:
+            raise Invalid("format", "is not one that this service writes")
+        if make is workbook.build:
+            self._areas.area(request.area, month, "area")
+        async with self._database.snapshot() as session:
+            found = await document.of(
+                session,
+                self._areas,
+                request.area,
+                month,
+                request.revision,
+                published=request.published,
+            )
+        content = await asyncio.to_thread(make, found)
         for place in range(0, len(content), PART_BYTES):
             yield pb.ExportReturnResponse(part=content[place : place + PART_BYTES])
 
-    async def _read(self, area: str, month: Date, revision: int) -> tuple[Revision, dict[Cell, int]]:
-        async with self._database.snapshot() as session:
-            row = await store.of(session, area, months.month(month, "month"), revision)
-            if row is None:
-                raise NotFound("there is no such return")
-            return row, await store.counts(session, row)
+    async def _step(
+        self,
+        request: draft.Named,
+        reply: Callable[..., Reply],
+        act: Callable[[AsyncSession, datetime], Awaitable[Revision]],
+    ) -> Reply:
+        now = self._clock.now()
+
+        async def step(session: AsyncSession) -> Reply:
+            row = await act(session, now)
+            return reply(monthly_return=row.to_proto())
+
+        with _refusals():
+            return await requests.once(self._database, request, type(reply()), step, now)
 
 
-def _headline(month: date, headline: measures.Headline) -> pb.StreamHeadlineMeasuresResponse:
+def _headlines(this: Picture, before: Picture | None) -> Iterator[pb.StreamHeadlineMeasuresResponse]:
+    coverage = this.coverage
+    told = {(one.measure, one.category): one.value for one in before.headlines} if before else {}
+    for one in this.headlines:
+        yield _headline(this.month, one, told.get((one.measure, one.category)), coverage)
+        coverage = None
+
+
+def _headline(
+    month: date, headline: measures.Headline, before: int | None, coverage: pb.Coverage | None
+) -> pb.StreamHeadlineMeasuresResponse:
     return pb.StreamHeadlineMeasuresResponse(
         month=months.to_date(month),
         measure=headline.measure,
@@ -115,14 +201,9 @@ def _headline(month: date, headline: measures.Headline) -> pb.StreamHeadlineMeas
         value=headline.value,
         base=headline.base,
         per_cent=headline.per_cent,
+        value_before=before,
+        coverage=coverage,
     )
-
-
-def _own_id(given: str) -> str:
-    try:
-        return str(UUID(given))
-    except ValueError:
-        raise Invalid("return_id", "is not an id of a return") from None
 
 
 @contextmanager

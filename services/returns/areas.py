@@ -6,9 +6,10 @@ from typing import NamedTuple
 from services.returns import due
 from services.returns.months import last_instant
 from services.runtime.errors import Invalid
-from services.runtime.reference import Reference
+from services.runtime.reference import Reference, Row
 
-NEEDS = ("areas", "ocus", "return_calendar")
+NEEDS = ("areas", "ocus", "return_calendar", "return_tools")
+NATION = "england-and-wales"
 
 
 class Area(NamedTuple):
@@ -19,6 +20,25 @@ class Area(NamedTuple):
     ocus: tuple[str, ...]
     # PPOs in each OCU, a guide; 0 where there is none.
     planned: int
+    region: str = ""
+
+    @property
+    def size(self) -> int:
+        """PPOs planned in all its OCUs."""
+        return self.planned * len(self.ocus)
+
+
+class Scope(NamedTuple):
+    """What a picture is of: an area, or all areas of a region or of the nation."""
+
+    name: str
+    areas: tuple[Area, ...]
+    # One area by itself, whose own latest revision it is.
+    single: bool
+
+    @property
+    def ids(self) -> list[str]:
+        return [area.id for area in self.areas]
 
 
 class Areas:
@@ -29,7 +49,28 @@ class Areas:
         row = self._reference.row("areas", area, at=last_instant(month))
         if row is None:
             raise Invalid(field, "is not an area of the reference data in that month")
-        return Area(row.id, row.text("name"), row.texts("ocus"), row.number("planned"))
+        return _area(row)
+
+    def scope(self, name: str, month: date, field: str) -> Scope:
+        rows = self._reference.rows("areas", at=last_instant(month))
+        if name == NATION:
+            return Scope("England and Wales", tuple(map(_area, rows)), single=False)
+        within = tuple(_area(row) for row in rows if name == row.text("region"))
+        if within:
+            return Scope(within[0].region.replace("-", " ").title(), within, single=False)
+        area = self.area(name, month, field)
+        return Scope(area.name, (area,), single=True)
+
+    def known(self, name: str, month: date) -> bool:
+        rows = self._reference.rows("areas", at=last_instant(month))
+        return any(name in (NATION, row.id, row.text("region")) for row in rows)
+
+    def tool(self, month: date) -> str:
+        """The version of the data collection tool that a month is returned by."""
+        found = self._reference.rows("return_tools", at=last_instant(month))
+        if not found:
+            raise Invalid("heading.month", "is one for which the reference data have no return tool")
+        return found[-1].id
 
     def ids(self, at: datetime) -> list[str]:
         return [row.id for row in self._reference.rows("areas", at=at)]
@@ -37,3 +78,7 @@ class Areas:
     def due_date(self, month: date) -> date:
         named = self._reference.row("return_calendar", f"{month:%Y-%m}", at=last_instant(month))
         return due.due(month, named.day("due") if named else None)
+
+
+def _area(row: Row) -> Area:
+    return Area(row.id, row.text("name"), row.texts("ocus"), row.number("planned"), row.text("region"))

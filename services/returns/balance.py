@@ -41,16 +41,33 @@ class Check(NamedTuple):
 
 
 def imbalances(
-    counts: Sequence[tuple[Cell, int]], brought_forward: int | None, ocus: Collection[str]
+    counts: Sequence[tuple[Cell, int]],
+    brought_forward: int | None,
+    ocus: Collection[str],
+    explained: int = 0,
 ) -> list[Check]:
     """Every check that fails; none for counts that balance."""
-    return [check for check in checks(counts, brought_forward, ocus) if not check.holds]
+    return [check for check in checks(counts, brought_forward, ocus, explained) if not check.holds]
+
+
+def residual(values: Counts, brought_forward: int | None) -> int:
+    """What of M0 does not follow from the month before and what is told of this one."""
+    if brought_forward is None:
+        return 0
+    told = _total(values, ADDED) - _total(values, REMOVED) + _total(values, MOVED) + _total(values, MERGED)
+    return _total(values, "M0") - brought_forward - told
 
 
 def checks(
-    counts: Sequence[tuple[Cell, int]], brought_forward: int | None, ocus: Collection[str]
+    counts: Sequence[tuple[Cell, int]],
+    brought_forward: int | None,
+    ocus: Collection[str],
+    explained: int = 0,
 ) -> list[Check]:
-    """`brought_forward` is M0 of the month before; without it the movements are held against M1 alone."""
+    """`brought_forward` is M0 of the month before; without it the movements are held against M1 alone.
+
+    `explained` is the residual that somebody has explained.
+    """
     values = dict(counts)
     return [
         *_impossible(counts),
@@ -59,7 +76,7 @@ def checks(
         *_ocus(values, ocus),
         *_stages(values),
         *_bounds(values),
-        *_movements(values, brought_forward),
+        *_movements(values, brought_forward, explained),
     ]
 
 
@@ -117,11 +134,13 @@ def _bounds(values: Counts) -> Iterator[Check]:
         ("M9", "M8", "PPOs positive are among PPOs tested (M8)"),
         ("M0", "M1", "who is on the list at the end was on it in the month (M1)"),
         (NEW_PERSONS, ADDED, "new persons are among those added (ADDED)"),
+        ("M20", "M1", "those with their ethnicity recorded are among all (M1)"),
+        ("M17", "M1", "those with a drug need are among all (M1)"),
     ):
         yield Check(smaller, rule, _total(values, larger), _total(values, smaller), at_most=True)
 
 
-def _movements(values: Counts, brought_forward: int | None) -> Iterator[Check]:
+def _movements(values: Counts, brought_forward: int | None, explained: int) -> Iterator[Check]:
     added, removed, moved, merged, new, end = (
         _total(values, measure) for measure in (ADDED, REMOVED, MOVED, MERGED, NEW_PERSONS, "M0")
     )
@@ -131,7 +150,8 @@ def _movements(values: Counts, brought_forward: int | None) -> Iterator[Check]:
     if brought_forward is None:
         return
     common = f"{brought_forward} of the month before + {moved} of MOVED + {merged} of MERGED"
-    start = brought_forward + moved + merged
+    start = brought_forward + moved + merged + explained
+    common += f" + {explained} explained" if explained else ""
     yield Check("M0", f"{common} + {added} of ADDED - {removed} of REMOVED", start + added - removed, end)
     yield Check("M1", f"{common} + {new} of NEW_PERSONS", start + new, _total(values, "M1"))
 

@@ -11,13 +11,13 @@ from ppo.returns.v1 import returns_pb2 as pb
 from services.returns import balance, months, store
 from services.returns.areas import Area, Areas
 from services.returns.balance import Check
-from services.returns.definitions import Cell
+from services.returns.definitions import Cell, Counts
 from services.returns.models import MonthlyReturn, Revision
 from services.runtime import identity
 from services.runtime.database import lock
 from services.runtime.errors import Illegal, Invalid
 
-LONGEST_VERSION = 100
+LONGEST = 1_000
 # All of them would not fit into the trailers of an answer.
 MOST_NAMED = 10
 
@@ -30,6 +30,9 @@ class Month(NamedTuple):
     due_date: date
     cut_off: datetime
     tool_version: str
+    # Why it is closed again, and what explains a residual; empty where nobody said.
+    reason: str
+    explanation: str
 
 
 def month(heading: pb.Heading, areas: Areas) -> Month:
@@ -38,12 +41,18 @@ def month(heading: pb.Heading, areas: Areas) -> Month:
     cut_off = heading.cut_off_time.ToDatetime(tzinfo=UTC)
     if cut_off < months.end(closed):
         raise Invalid("heading.cut_off_time", "is before the month has ended")
+    tool = areas.tool(closed)
+    if heading.tool_version != tool:
+        raise Invalid("heading.tool_version", f"is not that of the month, which is {tool}")
+    for field in ("reason", "explanation"):
+        _refuse_unprintable(f"heading.{field}", getattr(heading, field))
+    return Month(area, closed, areas.due_date(closed), cut_off, tool, heading.reason, heading.explanation)
+
+
+def _refuse_unprintable(field: str, text: str) -> None:
     # It stands in workbooks, whose format has no place for control characters.
-    if not heading.tool_version.isprintable() or len(heading.tool_version) > LONGEST_VERSION:
-        raise Invalid(
-            "heading.tool_version", f"is not at most {LONGEST_VERSION} characters that can be printed"
-        )
-    return Month(area, closed, areas.due_date(closed), cut_off, heading.tool_version)
+    if not text.isprintable() or len(text) > LONGEST:
+        raise Invalid(field, f"is not at most {LONGEST} characters that can be printed")
 
 
 async def close(
@@ -53,16 +62,53 @@ async def close(
     # One at a time in an area: the month before stays as it was while this one is held against it.
     await lock(session, f"returns of {month.area.id}")
     before = await store.total(session, month.area.id, months.preceding(month.month), "M0")
-    if failed := balance.imbalances(counts, before, month.area.ocus):
-        raise Illegal("DOES_NOT_BALANCE", _told(failed))
+    residual = balance.residual(dict(counts), before)
+    _refuse_imbalance(month, counts, before, residual)
     latest = await store.of(session, month.area.id, month.month)
     if latest is not None and month.cut_off < latest.cut_off_time:
         raise Illegal("CLOSED_LATER", f"revision {latest.revision} was closed later than this")
     row = _next(month, latest)
-    row.brought_forward = before
+    row.corrects_revision = await _corrected(session, month, latest)
+    row.brought_forward, row.residual = before, residual
     row.recorded_time, row.recorded_by = now, identity.current().subject
+    if latest is not None:
+        row.cells_changed = len(changes(dict(counts), await store.counts(session, latest)))
     await store.add(session, row, counts)
+    await store.step(session, row, "")
     return row
+
+
+def changes(counts: Counts, before: Counts) -> dict[Cell, int]:
+    """The cells that are other than before, each as it was; what is not given is none."""
+    return {
+        cell: before.get(cell, 0)
+        for cell in sorted(counts.keys() | before.keys())
+        if counts.get(cell, 0) != before.get(cell, 0)
+    }
+
+
+def _refuse_imbalance(
+    month: Month, counts: Sequence[tuple[Cell, int]], before: int | None, residual: int
+) -> None:
+    explained = residual if month.explanation else 0
+    failed = balance.imbalances(counts, before, month.area.ocus, explained)
+    if not failed:
+        return
+    advice = f"; {residual} of M0 do not follow: correct the month before, or explain it" if residual else ""
+    raise Illegal("DOES_NOT_BALANCE", told(failed) + advice)
+
+
+async def _corrected(session: AsyncSession, month: Month, latest: Revision | None) -> int:
+    """The submitted revision that the next one corrects, which needs a reason; 0 where there is none."""
+    sent = await store.sent(session, latest.return_id) if latest else None
+    if sent is None:
+        return 0
+    if not month.reason:
+        raise Illegal(
+            "REASON_MISSING",
+            f"revision {sent.revision} was submitted: a correction says with reason what has become known",
+        )
+    return sent.revision
 
 
 def _next(month: Month, latest: Revision | None) -> Revision:
@@ -74,6 +120,8 @@ def _next(month: Month, latest: Revision | None) -> Revision:
         state=pb.RETURN_STATE_CHECKED,
         cut_off_time=month.cut_off,
         tool_version=month.tool_version,
+        reason=month.reason,
+        explanation=month.explanation,
         of=of,
     )
 
@@ -88,6 +136,6 @@ def _first(month: Month) -> MonthlyReturn:
     )
 
 
-def _told(failed: Sequence[Check]) -> str:
+def told(failed: Sequence[Check]) -> str:
     more = [f"and {len(failed) - MOST_NAMED} more"] if len(failed) > MOST_NAMED else []
     return "; ".join([*map(str, failed[:MOST_NAMED]), *more])

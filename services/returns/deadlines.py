@@ -7,6 +7,7 @@ from datetime import date
 import structlog
 from prometheus_client import Gauge
 
+from ppo.returns.v1 import returns_pb2 as pb
 from services.returns import due, life, months, store
 from services.returns.areas import Areas
 from services.returns.models import Revision
@@ -17,6 +18,10 @@ from services.runtime.errors import Unavailable
 STATE = Gauge("ppo_return_state", "1 for the state of the return that an area sends next.", ["area", "state"])
 DAYS = Gauge(
     "ppo_return_days_to_due", "In how many days that return is due; below zero once it is overdue.", ["area"]
+)
+
+WARNED = Gauge(
+    "ppo_return_warned", "1 from the third working day on, until the return that is due is sent.", ["area"]
 )
 
 EVERY_SECONDS = 10
@@ -52,8 +57,14 @@ class Deadlines:
         current = life.name(states[month]) if month in states else NOT_RECORDED
         for state in (NOT_RECORDED, *map(life.name, due.UNSENT)):
             STATE.labels(area, state).set(state == current)
+        WARNED.labels(area).set(today >= due.warned(month))
         DAYS.labels(area).set((self._areas.due_date(month) - today).days)
 
 
 def _states(area: str, rows: Iterable[Revision]) -> dict[date, int]:
-    return {row.of.month: row.state for row in rows if row.of.area == area}
+    """What is sent stands until its correction is: that has no deadline."""
+    return {
+        row.of.month: pb.RETURN_STATE_SUBMITTED if row.corrects_revision else row.state
+        for row in rows
+        if row.of.area == area
+    }

@@ -1,8 +1,11 @@
 """What a return counts: every measure with its title and definition, and the parts of every breakdown."""
 
+import re
 from collections.abc import Mapping
+from enum import StrEnum
 from typing import NamedTuple
 
+from ppo.returns.v1 import returns_pb2 as pb
 from services.runtime.errors import Invalid
 
 TOTAL = "total"
@@ -29,9 +32,18 @@ class Cell(NamedTuple):
 Counts = Mapping[Cell, int]
 
 
+class Kind(StrEnum):
+    # How many there are at an instant.
+    STOCK = "stock"
+    # How many there were in the month.
+    FLOW = "flow"
+
+
 class Measure(NamedTuple):
     title: str
     definition: str
+    unit: str = "persons"
+    kind: Kind = Kind.FLOW
 
 
 ADDED, REMOVED, MOVED, MERGED, NEW_PERSONS = BALANCE = (
@@ -41,11 +53,15 @@ ADDED, REMOVED, MOVED, MERGED, NEW_PERSONS = BALANCE = (
     "MERGED",
     "NEW_PERSONS",
 )
+FOLLOW_UPS, RE_ENGAGED = "FOLLOW_UPS", "RE_ENGAGED"
+CONVICTIONS, OFFENCES, LIBERTY_DAYS = "CONVICTIONS", "OFFENCES", "LIBERTY_DAYS"
 # May be below zero.
 SIGNED = frozenset({MOVED, MERGED})
 
 MEASURES: Mapping[str, Measure] = {
-    "M0": Measure("PPOs at the end of the month", "Persons on the list at the month's last instant."),
+    "M0": Measure(
+        "PPOs at the end of the month", "Persons on the list at the month's last instant.", kind=Kind.STOCK
+    ),
     ADDED: Measure("Persons added", "Persons who came onto the list in the month, each time they did."),
     REMOVED: Measure("Persons removed", "Persons who left the list in the month, each time they did."),
     MOVED: Measure("Moved between areas", "PPOs who moved into the area, less those who moved out of it."),
@@ -67,33 +83,87 @@ MEASURES: Mapping[str, Measure] = {
         "Share of M1: the 16+1 codes as White and non-White. Not stated was asked and not answered; not "
         "recorded was not asked. Shares of those recorded leave out the latter alone.",
     ),
-    "M5": Measure("Removed in the month", "Registrations ended."),
-    "M6": Measure("Added in the month", "Registrations opened."),
+    "M5": Measure("Removed in the month", "Registrations ended.", "registrations"),
+    "M6": Measure("Added in the month", "Registrations opened.", "registrations"),
     "M7": Measure(
-        "DIP drug tests in the area", "Detentions with a DIP drug test, of anybody, by the suite's OCU."
+        "DIP drug tests in the area",
+        "Detentions with a DIP drug test, of anybody, by the suite's OCU: those of PPOs in the month of the "
+        "test, others in the month of the disposal; each once, also where it was found later whose it was.",
+        "detentions",
     ),
-    "M8": Measure("PPOs among those tested", "Share of M7, of all tests, not of all PPOs."),
-    "M9": Measure("PPOs who tested positive", "Share of M8, for a Class A drug."),
-    "M10": Measure("In custody", "Share of M1: on remand or serving a sentence."),
-    "M11": Measure("Going through the criminal justice system", "Share of M1: arrested, charged or on bail."),
-    "M12": Measure("Under active supervision", "Share of M1: in the community on licence or an order."),
-    "M13": Measure("At liberty", "Share of M1: with proactive police targeting."),
-    "M14": Measure("Other or not known", "Share of M1: what none of M10 to M13 is."),
+    "M8": Measure("PPOs among those tested", "Share of M7, of all tests, not of all PPOs.", "detentions"),
+    "M9": Measure("PPOs who tested positive", "Share of M8, for a Class A drug.", "detentions"),
+    "M10": Measure("In custody", "Share of M1: on remand or serving a sentence.", kind=Kind.STOCK),
+    "M11": Measure(
+        "Going through the criminal justice system",
+        "Share of M1: arrested, charged or on bail.",
+        kind=Kind.STOCK,
+    ),
+    "M12": Measure(
+        "Under active supervision", "Share of M1: in the community on licence or an order.", kind=Kind.STOCK
+    ),
+    "M13": Measure("At liberty", "Share of M1: with proactive police targeting.", kind=Kind.STOCK),
+    "M14": Measure("Other or not known", "Share of M1: what none of M10 to M13 is.", kind=Kind.STOCK),
     "M15": Measure(
         "Size against the plan", "M1 against the number planned for each OCU, which is a guide and no limit."
     ),
-    "M16": Measure("Days from offence to sentence", "From the day of the offence to that of the sentence."),
-    "M17": Measure("Drug need and treatment", "In treatment, of those with a need identified."),
-    "M18": Measure("Attendance", "Attended, of what was due."),
-    "M19": Measure("Delivery in time", "Notices delivered within their limits."),
+    "M16": Measure(
+        "Days from offence to sentence",
+        "Sentences in the month of persons of M1, by the days from the offence: their median and mean.",
+        "sentences",
+    ),
+    "M17": Measure(
+        "Drug need and treatment",
+        "Persons of M1 with a drug need identified, and those of them who are in treatment.",
+        kind=Kind.STOCK,
+    ),
+    "M18": Measure(
+        "Attendance", "Appointments of persons of M1 that were due in the month, and kept.", "appointments"
+    ),
+    FOLLOW_UPS: Measure("Follow-ups", "Absences of persons of M1 that were followed up.", "follow-ups"),
+    RE_ENGAGED: Measure("Re-engaged", "Persons of M1, each time they came again after an absence.", "times"),
+    "M19": Measure(
+        "Delivery in time",
+        "Notices about persons of M1 that were to be acknowledged in the month, and those that were in "
+        "time: each once for each organisation, retracted ones not.",
+        "notices",
+    ),
     "M20": Measure("Ethnicity recorded", "Share of M1: all but those not recorded."),
-    "M21": Measure("Convictions before and after", "17 months before and after entry."),
-    "M22": Measure("Offending before and after", "For each PPO and day at liberty, 12 months."),
-    "M23": Measure("Days from offence to sentence before and after", "12 months."),
-    "M24": Measure("Prevent and Deter cases", "Young people in the area's scheme."),
+    "M21": Measure(
+        "Convictions before and after",
+        "Persons of M1, by whether 17 months have passed since they first came onto the list; for those for "
+        "whom they ended in this month the convictions of the 17 months before and after.",
+    ),
+    CONVICTIONS: Measure("Convictions", "Of those followed up, 17 months before and after.", "sentences"),
+    "M22": Measure(
+        "Offending before and after",
+        "As M21 over 12 months: the offences of those followed up, for each PPO and for each day at liberty.",
+    ),
+    OFFENCES: Measure("Offences", "Of those followed up, 12 months before and after.", "offences"),
+    LIBERTY_DAYS: Measure(
+        "Days at liberty", "Of those followed up, 12 months before and after: not in prison.", "days"
+    ),
+    "M23": Measure(
+        "Days from offence to sentence before and after",
+        "Sentences of those followed up, 12 months before and after, by the days from the offence.",
+        "sentences",
+    ),
+    "M24": Measure(
+        "Prevent and Deter cases",
+        "Young people in the area's scheme at any instant of the month, by youth offending team.",
+    ),
 }
+# By which the suite counts nothing yet where nothing is recorded: an area may give its own figures.
+LOCAL = ("M16", "M17", "M18", FOLLOW_UPS, RE_ENGAGED, "M19", CONVICTIONS, OFFENCES, LIBERTY_DAYS, "M23")
 
-# None: the OCUs of the area, which reference data names.
+LIMITS = (
+    "drug worker within 7 days",
+    "reception within 1 working day",
+    "housing within 48 hours",
+    "release told 3 months before",
+)
+
+# None: named by reference data, or as somebody wrote it.
 BREAKDOWNS: Mapping[str, tuple[str, ...] | None] = {
     "ocu": None,
     "sex": ("male", "female", "not specified"),
@@ -105,7 +175,22 @@ BREAKDOWNS: Mapping[str, tuple[str, ...] | None] = {
     "reason": ("no longer a threat", "moved away", "long custody", "deceased"),
     "position": ("custody remand", "custody sentenced", "in cjs", "supervised", "at liberty targeted"),
     "drug_class": ("heroin", "cocaine", "heroin and cocaine"),
+    "treatment": ("in treatment", "not in treatment"),
+    "attendance": ("attended", "acceptable absence", "unacceptable absence"),
+    "limit": tuple(f"{limit}, {outcome}" for limit in LIMITS for outcome in ("in time", "late")),
+    "follow_up": ("followed up", "followed up before", "not yet followed up"),
+    "window": ("before", "after"),
+    "team": None,
+    "agency": None,
+    "court": None,
+    "days": None,
+    "window_days": None,
 }
+# Nobody else has the same.
+OF_AN_AREA = ("ocu", "team", "agency", "court")
+# Days between two dates, which are not many thousands.
+DAYS = {"days": re.compile(r"\d{1,5}"), "window_days": re.compile(r"(before|after) \d{1,5}")}
+LONGEST_NAME = 100
 
 # Which positions each stage of the return is made of.
 STAGES: Mapping[str, tuple[str, ...]] = {
@@ -136,15 +221,34 @@ def cell(measure: str, breakdown: str, category: str) -> Cell:
     parts = BREAKDOWNS.get(breakdown)
     if category and parts is not None and category not in parts + ANYWHERE:
         raise Invalid("count.category", f"{category!r} is no part of the breakdown by {breakdown}")
+    _refuse_unnamed(breakdown, category)
     return Cell(measure, breakdown, category)
 
 
+def _refuse_unnamed(breakdown: str, category: str) -> None:
+    pattern = DAYS.get(breakdown)
+    if pattern and not pattern.fullmatch(category):
+        raise Invalid("count.category", f"{category!r} is no number of days")
+    if len(category) > LONGEST_NAME or not category.isprintable():
+        raise Invalid("count.category", f"is not at most {LONGEST_NAME} characters that can be printed")
+
+
+def count(cell: Cell, value: int) -> pb.Count:
+    return pb.Count(**cell._asdict(), value=value)
+
+
 def parts(counts: Counts, measure: str, breakdown: str) -> dict[str, int]:
-    """In the order of the definition; OCUs in that of their ids."""
+    """In the order of the definition; OCUs in that of their ids, days as numbers."""
     order = {part: place for place, part in enumerate(BREAKDOWNS[breakdown] or ())}
     last = {part: place for place, part in enumerate(ANYWHERE)}
     found = {cell.category: value for cell, value in counts.items() if cell[:2] == (measure, breakdown)}
     return {
         part: found[part]
-        for part in sorted(found, key=lambda part: (last.get(part, -1), order.get(part, -1), part))
+        for part in sorted(
+            found, key=lambda part: (last.get(part, -1), order.get(part, -1), _number(part), part)
+        )
     }
+
+
+def _number(part: str) -> int:
+    return int(part) if part.isdigit() else -1

@@ -1,14 +1,16 @@
 """The headline measures of a month: what the counts hold, each with what it is a share of."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from services.returns.definitions import MEASURES, NOT_RECORDED, Cell, Counts, parts
+from services.returns.definitions import LIMITS, MEASURES, NOT_RECORDED, Cell, Counts, parts
 
 WHITE = "White"
 NON_WHITE = "non-White"
 NOT_STATED = "not stated"
 RECORDED = " of those recorded"
+# Made of the parts of M1.
+DERIVED = ("M2", "M3", "M4", "M15", "M20")
 # No base, no share.
 NO_SHARE = -1
 
@@ -31,23 +33,31 @@ class Headline(NamedTuple):
 
 
 def headlines(counts: Counts, planned: int) -> list[Headline]:
-    """In the order of the measures; `planned` is how many PPOs an OCU was to have, 0 where nothing was."""
+    """In the order of the measures; `planned` is how many PPOs there were to be, 0 where nobody said."""
     order = {measure: place for place, measure in enumerate(MEASURES)}
+    given = {cell.measure for cell in counts}
     found = [
         *_people(counts),
         *_ethnicity(parts(counts, "M1", "ethnicity"), _total(counts, "M1")),
         *_changes(counts),
         *_tests(counts),
         *_stages(counts),
-        *_sizes(parts(counts, "M1", "ocu"), planned),
-        *_others(counts),
+        *_sizes(_total(counts, "M1"), parts(counts, "M1", "ocu"), planned),
+        *_sentences(counts),
+        *_work(counts),
+        *_before_after(counts),
+        *_young(counts),
     ]
     # Sorting is stable: within a measure the order above stays.
-    return sorted(found, key=lambda headline: order[headline.measure])
+    return sorted(
+        (one for one in found if one.measure in given or one.measure in DERIVED),
+        key=lambda headline: order[headline.measure],
+    )
 
 
 def _people(counts: Counts) -> Iterator[Headline]:
     people = _total(counts, "M1")
+    yield Headline("M0", "", _total(counts, "M0"))
     yield Headline("M1", "", people)
     yield from _shares(counts, "M2", Cell("M1", "sex"), people)
     yield from _shares(counts, "M3", Cell("M1", "age_band"), people)
@@ -93,16 +103,75 @@ def _stages(counts: Counts) -> Iterator[Headline]:
         yield from _shares(counts, stage, Cell(stage, "position"), people)
 
 
-def _sizes(ocus: dict[str, int], planned: int) -> Iterator[Headline]:
-    yield Headline("M15", "", sum(ocus.values()), planned * len(ocus))
-    yield from (Headline("M15", ocu, value, planned) for ocu, value in ocus.items())
+def _sizes(people: int, ocus: dict[str, int], planned: int) -> Iterator[Headline]:
+    yield Headline("M15", "", people, planned)
+    each = planned // len(ocus) if ocus else 0
+    yield from (Headline("M15", ocu, value, each) for ocu, value in ocus.items())
 
 
-def _others(counts: Counts) -> Iterator[Headline]:
-    """As they came: what they are shares of is not among the counts."""
-    for cell in sorted(counts):
-        if cell.measure in ("M16", "M17", "M18", "M19", "M21", "M22", "M23", "M24"):
-            yield Headline(cell.measure, cell.category, counts[cell])
+def _sentences(counts: Counts) -> Iterator[Headline]:
+    yield from _spread("M16", "", _total(counts, "M16"), parts(counts, "M16", "days"))
+    yield from _shares(counts, "M16", Cell("M16", "ocu"), _total(counts, "M16"))
+    for window in ("before", "after"):
+        days = {
+            part.removeprefix(f"{window} "): value
+            for part, value in parts(counts, "M23", "window_days").items()
+            if part.startswith(window)
+        }
+        yield from _spread("M23", window, sum(days.values()), days)
+
+
+def _spread(measure: str, which: str, sentences: int, days: Mapping[str, int]) -> Iterator[Headline]:
+    """How many, and the median and mean of their days, half up."""
+    yield Headline(measure, which, sentences)
+    told = f"{which}, " if which else ""
+    ordered = sorted((int(day), times) for day, times in days.items() if times)
+    if ordered:
+        many, whole = sum(times for _, times in ordered), sum(day * times for day, times in ordered)
+        yield Headline(measure, f"{told}median days", _median(ordered, many))
+        yield Headline(measure, f"{told}mean days", (2 * whole + many) // (2 * many))
+
+
+def _median(ordered: Sequence[tuple[int, int]], many: int) -> int:
+    """Half up where it lies between two days."""
+    days = [day for day, times in ordered for _ in range(times)]
+    return (days[(many - 1) // 2] + days[many // 2] + 1) // 2
+
+
+def _work(counts: Counts) -> Iterator[Headline]:
+    need, due = _total(counts, "M17"), _total(counts, "M18")
+    yield Headline("M17", "need identified", need, _total(counts, "M1"))
+    yield from _shares(counts, "M17", Cell("M17", "treatment"), need)
+    yield Headline("M18", "due", due)
+    yield from _shares(counts, "M18", Cell("M18", "attendance"), due)
+    yield from (Headline(one, "", _total(counts, one)) for one in ("FOLLOW_UPS", "RE_ENGAGED"))
+    limits = parts(counts, "M19", "limit")
+    yield Headline("M19", "", _total(counts, "M19"))
+    for limit in LIMITS:
+        told = sum(limits.get(f"{limit}, {outcome}", 0) for outcome in ("in time", "late"))
+        if told:
+            yield Headline("M19", f"{limit}, in time", limits.get(f"{limit}, in time", 0), told)
+
+
+def _before_after(counts: Counts) -> Iterator[Headline]:
+    for measure, of in (("M21", "CONVICTIONS"), ("M22", "OFFENCES")):
+        people = _total(counts, measure)
+        yield from _shares(counts, measure, Cell(measure, "follow_up"), people)
+        followed = counts.get(Cell(measure, "follow_up", "followed up"), 0)
+        for window in ("before", "after"):
+            value = counts.get(Cell(of, "window", window), 0)
+            if followed:
+                yield Headline(measure, f"{of.lower()} {window}, for each PPO", value, followed)
+    for window in ("before", "after"):
+        days = counts.get(Cell("LIBERTY_DAYS", "window", window), 0)
+        if days:
+            offences = counts.get(Cell("OFFENCES", "window", window), 0)
+            yield Headline("M22", f"offences {window}, for each day at liberty", offences, days)
+
+
+def _young(counts: Counts) -> Iterator[Headline]:
+    yield Headline("M24", "", _total(counts, "M24"))
+    yield from _shares(counts, "M24", Cell("M24", "team"), _total(counts, "M24"))
 
 
 def _shares(counts: Counts, measure: str, of: Cell, base: int) -> Iterator[Headline]:

@@ -15,6 +15,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     Uuid,
+    text,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
@@ -64,7 +65,9 @@ class Revision(Base):
     """One closing of a month. The counts of each stay as they were sent."""
 
     __tablename__ = "revision"
-    __table_args__ = (CheckConstraint("(submitted_time IS NULL) = (state = 1)", name="sent_once_checked"),)
+    __table_args__ = (
+        CheckConstraint("(submitted_time IS NULL) = (state IN (1, 6))", name="sent_once_checked"),
+    )
 
     return_id: Mapped[key] = mapped_column(ForeignKey(MonthlyReturn.return_id), primary_key=True)
     revision: Mapped[int] = mapped_column(primary_key=True, autoincrement=False, comment="From 1")
@@ -78,6 +81,17 @@ class Revision(Base):
     recorded_by: Mapped[words]
     submitted_time: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     submitted_by: Mapped[words] = mapped_column(default="")
+    reason: Mapped[words] = mapped_column(server_default=text("''"), comment="Why it was closed again")
+    explanation: Mapped[words] = mapped_column(server_default=text("''"), comment="Of the residual")
+    residual: Mapped[int] = mapped_column(
+        server_default=text("0"), comment="What of M0 does not follow from the month before"
+    )
+    corrects_revision: Mapped[int] = mapped_column(
+        server_default=text("0"), comment="The submitted one that this corrects; 0 for none"
+    )
+    cells_changed: Mapped[int] = mapped_column(
+        server_default=text("0"), comment="How many cells are other than in the revision before"
+    )
 
     of: Mapped[MonthlyReturn] = relationship(lazy="raise")
 
@@ -87,6 +101,8 @@ class Revision(Base):
             month=months.to_date(self.of.month),
             cut_off_time=months.stamp(self.cut_off_time),
             tool_version=self.tool_version,
+            reason=self.reason,
+            explanation=self.explanation,
         )
         return pb.Return(
             return_id=self.return_id,
@@ -97,6 +113,9 @@ class Revision(Base):
             recorded_time=months.stamp(self.recorded_time),
             submitted_time=months.stamp(self.submitted_time),
             brought_forward=self.brought_forward,
+            residual=self.residual,
+            corrects_revision=self.corrects_revision,
+            cells_changed=self.cells_changed,
         )
 
 
@@ -121,7 +140,55 @@ class Count(Base):
     def cell(self) -> definitions.Cell:
         return definitions.Cell(self.measure, self.breakdown, self.category)
 
-    def to_proto(self) -> pb.Count:
-        return pb.Count(
-            measure=self.measure, breakdown=self.breakdown, category=self.category, value=self.value
+
+class Step(Base):
+    """What became of a revision. Rows are only ever added; the database sees to that."""
+
+    __tablename__ = "step"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["return_id", "revision"], [f"{SCHEMA}.revision.return_id", f"{SCHEMA}.revision.revision"]
+        ),
+    )
+
+    return_id: Mapped[key] = mapped_column(primary_key=True)
+    revision: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    place: Mapped[int] = mapped_column(primary_key=True, autoincrement=False, comment="From 1")
+    state: Mapped[small] = mapped_column(comment="ppo.returns.v1.ReturnState that it came into")
+    recorded_time: Mapped[instant]
+    recorded_by: Mapped[words]
+    words: Mapped[str] = mapped_column(Text, comment="The question or the answer")
+
+    def to_proto(self) -> pb.Step:
+        return pb.Step(
+            state=pb.ReturnState.ValueType(self.state),
+            recorded_time=months.stamp(self.recorded_time),
+            recorded_by=self.recorded_by,
+            text=self.words,
         )
+
+
+class Addition(Base):
+    """A figure that the area has from elsewhere, with its source."""
+
+    __tablename__ = "addition"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["return_id", "revision"], [f"{SCHEMA}.revision.return_id", f"{SCHEMA}.revision.revision"]
+        ),
+    )
+
+    return_id: Mapped[key] = mapped_column(primary_key=True)
+    revision: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    measure: Mapped[words] = mapped_column(primary_key=True)
+    breakdown: Mapped[words] = mapped_column(primary_key=True)
+    category: Mapped[words] = mapped_column(primary_key=True, comment="Empty with the total")
+    value: Mapped[int] = mapped_column(Integer)
+    source: Mapped[words]
+
+    @property
+    def cell(self) -> definitions.Cell:
+        return definitions.Cell(self.measure, self.breakdown, self.category)
+
+    def to_proto(self) -> pb.Addition:
+        return pb.Addition(count=definitions.count(self.cell, self.value), source=self.source)

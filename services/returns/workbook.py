@@ -1,6 +1,6 @@
 """A return as a workbook that any spreadsheet opens: the same bytes whenever it is made."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from io import BytesIO
 from string import ascii_uppercase
@@ -13,9 +13,9 @@ from openpyxl.worksheet.worksheet import Worksheet
 from openpyxl.writer.excel import ExcelWriter
 
 from ppo.returns.v1 import returns_pb2 as pb
-from services.returns import balance, life, measures, months
-from services.returns.areas import Area
-from services.returns.definitions import BREAKDOWNS, MEASURES, Cell, Counts, parts
+from services.returns import life, months
+from services.returns.definitions import BREAKDOWNS, MEASURES, Cell, parts
+from services.returns.document import HIDDEN, Document, Line
 from services.runtime.reference import LONDON
 
 Value = str | int | None
@@ -28,76 +28,134 @@ FIRST_RETURN = (
 )
 
 
-def build(monthly_return: pb.Return, area: Area, counts: Counts) -> bytes:
-    recorded = monthly_return.recorded_time.ToDatetime()
+Rows = Iterable[Sequence[Value]]
+
+
+def build(document: Document) -> bytes:
     workbook = Workbook()
     workbook.remove(workbook.worksheets[0])
-    _fill(workbook.create_sheet("form"), ["Monthly return of PPOs", ""], _form(monthly_return, area, counts))
-    _fill(
-        workbook.create_sheet("measures"),
-        ["measure", "title", "category", "count", "of", "per cent"],
-        _measures(counts, area),
-    )
-    _fill(
-        workbook.create_sheet("breakdowns"),
-        ["measure", "title", "breakdown", "category", "count"],
-        _breakdowns(counts),
-    )
-    _fill(
-        workbook.create_sheet("checks"),
-        ["cell", "rule", "expected", "found", "result"],
-        _checks(monthly_return, area, counts),
-    )
-    _fill(
-        workbook.create_sheet("notes on definitions"),
-        ["measure", "title", "definition"],
-        ([measure, *one] for measure, one in MEASURES.items()),
-    )
+    for name, head, rows in _sheets(document):
+        _fill(workbook.create_sheet(name), head, rows)
     workbook.properties.creator = "ppo"
+    recorded = _of(document).recorded_time.ToDatetime()
     workbook.properties.created = workbook.properties.modified = recorded
     return _packed(workbook)
 
 
-def _form(monthly_return: pb.Return, area: Area, counts: Counts) -> Iterable[Sequence[Value]]:
-    heading = monthly_return.heading
-    yield "Area", area.name
-    yield "Month", f"{months.month(heading.month, 'month'):%B %Y}"
-    yield "Revision", monthly_return.revision
-    yield "State", life.name(monthly_return.state)
-    yield "Due", str(months.to_day(monthly_return.due_date))
-    yield "Closed", _london(heading.cut_off_time)
-    yield "Recorded", _london(monthly_return.recorded_time)
-    sent = monthly_return.HasField("submitted_time")
-    yield "Submitted", _london(monthly_return.submitted_time) if sent else "not yet"
+def _sheets(document: Document) -> Iterator[tuple[str, Sequence[str], Rows]]:
+    title = "Monthly return of PPOs" + (", as published" if document.published else "")
+    yield "form", [title, ""], _form(document)
+    columns = ["measure", "title", "category", "count", "of", "per cent", "month before"]
+    yield "measures", columns, _measures(document)
+    if not document.published:
+        counted = ["measure", "title", "breakdown", "category", "count", "source"]
+        yield "breakdowns", counted, _breakdowns(document)
+        yield "checks", ["cell", "rule", "expected", "found", "result"], _checks(document)
+        columns = ["revision", "when", "state or cell", "before", "after", "by", "words"]
+        yield "revisions", columns, _revisions(document)
+    columns = ["measure", "title", "definition", "unit", "stock or flow"]
+    yield "notes on definitions", columns, _notes()
+
+
+def _form(document: Document) -> Rows:
+    told = _of(document)
+    heading = told.heading
+    yield "Area", document.name
+    yield "Month", f"{document.month:%B %Y}"
+    yield "Revision", told.revision
+    yield "Due", str(months.to_day(told.due_date))
     yield "Tool version", heading.tool_version
-    before = _brought_forward(monthly_return)
-    yield "Brought forward (M0 of the month before)", FIRST_RETURN if before is None else before
+    if document.published:
+        yield "Not shown", f"{HIDDEN}: counts of 1 to 4, and what would give them away"
+    else:
+        yield from _life(told)
     yield None, None
+    if document.published:
+        yield from _published(document)
+        return
     for measure, one in MEASURES.items():
-        if Cell(measure) in counts:
-            yield f"{measure}  {one.title}", counts[Cell(measure)]
+        if Cell(measure) in document.picture.counts:
+            yield f"{measure}  {one.title}", document.picture.counts[Cell(measure)]
 
 
-def _measures(counts: Counts, area: Area) -> Iterable[Sequence[Value]]:
-    for one in measures.headlines(counts, area.planned):
-        share = (one.base, one.per_cent) if one.base else (None, None)
-        yield one.measure, one.title, one.category, one.value, *share
+def _life(told: pb.Return) -> Rows:
+    heading = told.heading
+    yield "State", life.name(told.state)
+    yield "Closed", _london(heading.cut_off_time)
+    yield "Recorded", _london(told.recorded_time)
+    sent = told.HasField("submitted_time")
+    yield "Submitted", _london(told.submitted_time) if sent else "not yet"
+    if told.corrects_revision:
+        yield "Corrects revision", told.corrects_revision
+    if heading.reason:
+        yield "Why it was closed again", heading.reason
+    before = _brought_forward(told)
+    yield "Brought forward (M0 of the month before)", FIRST_RETURN if before is None else before
+    if told.residual:
+        yield "Does not follow from the month before", told.residual
+        yield "Explained by", heading.explanation
 
 
-def _breakdowns(counts: Counts) -> Iterable[Sequence[Value]]:
+def _published(document: Document) -> Rows:
+    for line in document.lines:
+        if not line.headline.category:
+            yield f"{line.headline.measure}  {line.headline.title}", _shown(line)
+
+
+def _measures(document: Document) -> Rows:
+    for line in document.lines:
+        one = line.headline
+        yield one.measure, one.title, one.category, _shown(line), line.base, line.per_cent, line.before
+
+
+def _shown(line: Line) -> Value:
+    return HIDDEN if line.value is None else line.value
+
+
+def _breakdowns(document: Document) -> Rows:
+    sources = {_cell(one.count): one.source for one in document.additions}
     for measure, one in MEASURES.items():
         for breakdown in BREAKDOWNS:
-            for part, value in parts(counts, measure, breakdown).items():
-                yield measure, one.title, breakdown, part, value
+            for part, value in parts(document.picture.counts, measure, breakdown).items():
+                source = sources.get(Cell(measure, breakdown, part), "counted")
+                yield measure, one.title, breakdown, part, value, source
+        if total := sources.get(Cell(measure)):
+            yield measure, one.title, "total", None, document.picture.counts[Cell(measure)], total
 
 
-def _checks(monthly_return: pb.Return, area: Area, counts: Counts) -> Iterable[Sequence[Value]]:
-    before = _brought_forward(monthly_return)
-    for check in balance.checks(list(counts.items()), before, area.ocus):
+def _cell(count: pb.Count) -> Cell:
+    return Cell(count.measure, count.breakdown, count.category)
+
+
+def _checks(document: Document) -> Rows:
+    for check in document.checks:
         expected = f"at most {check.expected}" if check.at_most else check.expected
         yield check.cell, check.rule, expected, check.found, "holds" if check.holds else "does not hold"
-    if before is None:
+    if _brought_forward(_of(document)) is None:
         yield "M0", FIRST_RETURN, None, None, "not checked"
+
+
+def _revisions(document: Document) -> Rows:
+    """Every revision up to this one: what became of it, and what changed against the one before."""
+    for version in document.versions:
+        number, reason = version.monthly_return.revision, version.monthly_return.heading.reason
+        if reason:
+            yield number, None, "why", None, None, None, reason
+        for step in version.steps:
+            state = life.name(step.state)
+            yield number, _london(step.recorded_time), state, None, None, step.recorded_by, step.text
+        for cell, before in version.changes.items():
+            yield number, None, str(cell), before, version.counts.get(cell, 0), None, None
+
+
+def _notes() -> Rows:
+    for measure, one in MEASURES.items():
+        yield measure, one.title, one.definition, one.unit, str(one.kind)
+
+
+def _of(document: Document) -> pb.Return:
+    assert document.version is not None, "a workbook is of one area's return"
+    return document.version.monthly_return
 
 
 def _brought_forward(monthly_return: pb.Return) -> int | None:

@@ -55,6 +55,7 @@ POLICE = ("areas", "ocus", "suites", "youth_offending_teams", "probation_offices
 CONTACTS = ("duty_contacts", "control_rooms", "police_leads", "probation_leads")
 WORKERS = ("arrest_referral_teams", "carat_teams", "trigger_offences")
 PROVIDERS = ("housing_providers", "training_providers", "referral_desks")
+RETURNS = ("return_tools",)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,7 +157,7 @@ async def serve(config: Settings) -> None:
     telemetry.start_logs("tracking")
     clock = Clock(config.clock)
     reference = Reference.load(
-        config.reference, (*PRISONS, *POLICE, *PLACES, *FORUMS, *CONTACTS, *WORKERS, *PROVIDERS)
+        config.reference, (*PRISONS, *POLICE, *PLACES, *FORUMS, *CONTACTS, *WORKERS, *PROVIDERS, *RETURNS)
     )
     reasons.check(reference, clock.now())
     forums.check(reference)

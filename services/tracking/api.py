@@ -19,7 +19,7 @@ from services.runtime.database import Database, lock
 from services.runtime.errors import Denied, Illegal, Invalid, NotFound
 from services.runtime.reference import Reference
 from services.runtime.rpc import Context
-from services.tracking import addresses, caseload, contacts, days, disputes, journey, serving
+from services.tracking import addresses, caseload, contacts, days, disputes, journey, progress, serving
 from services.tracking.casefile import CaseFile, Entry
 from services.tracking.explaining import explained
 from services.tracking.loading import Loading
@@ -28,7 +28,7 @@ from services.tracking.months import Months
 from services.tracking.notices import OWNER
 from services.tracking.reporting import Report
 from services.tracking.settle import Settler
-from services.tracking.store import areas, casebook, facts, figures, notices, persons
+from services.tracking.store import areas, casebook, facts, figures, months, notices, persons
 from services.tracking.suppositions import suppose
 from services.tracking.take import Taking
 from services.tracking.watch import Board
@@ -310,6 +310,26 @@ class Tracking(TrackingServiceServicer):
 
     async def CloseMonth(self, request: pb.CloseMonthRequest, context: Context) -> pb.CloseMonthResponse:
         return await self._months.close(request, context.time_remaining())
+
+    async def ListMonthMovements(
+        self, request: pb.ListMonthMovementsRequest, _: Context
+    ) -> AsyncIterator[pb.ListMonthMovementsResponse]:
+        for movement in await self._months.movements(request):
+            yield movement
+
+    async def RecordProgress(
+        self, request: pb.RecordProgressRequest, _: Context
+    ) -> pb.RecordProgressResponse:
+        now = self._clock.now()
+        row = progress.row(request, identity.current(), now)
+
+        async def act(session: AsyncSession) -> pb.RecordProgressResponse:
+            if await persons.person(session, row.nominal_id) is None:
+                raise NotFound("nobody on the register has this nominal id")
+            await months.record_progress(session, row)
+            return pb.RecordProgressResponse(progress_id=row.progress_id)
+
+        return await requests.once(self._database, request, pb.RecordProgressResponse, act, now)
 
     # ---- what the methods share
 

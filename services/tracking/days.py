@@ -42,6 +42,11 @@ def birthday(born: date, age: int) -> date:
         return date(born.year + age, 3, 1)
 
 
+def earliest(born: date_pb2.Date) -> date | None:
+    """The earliest day that a partial date of birth may mean."""
+    return date(born.year, born.month or 1, born.day or 1) if born.year else None
+
+
 def latest(born: date_pb2.Date) -> date | None:
     """The latest day that a partial date of birth may mean: nobody is taken for an adult too early."""
     if not born.year:

@@ -6,6 +6,7 @@ from typing import Annotated
 from google.protobuf.timestamp_pb2 import Timestamp
 from google.type.date_pb2 import Date as CalendarDate
 from sqlalchemy import (
+    ARRAY,
     BigInteger,
     CheckConstraint,
     Date,
@@ -29,7 +30,6 @@ from services.runtime.due import Due
 from services.runtime.outbox import Outbox
 from services.runtime.requests import Requests
 from services.tracking.corrections import Period
-from services.tracking.headcount import Merge, Stretch
 
 SCHEMA = "tracking"
 NOTICES, CASEWORK = "ppo.notices.", "casework."
@@ -81,6 +81,14 @@ class Person(Base):
     case: Mapped[content] = mapped_column(
         default=b"", comment="ppo.tracking.v1.Case as published, without version and time"
     )
+    sex: Mapped[small] = mapped_column(server_default=text("0"), comment="ppo.person.v1.Sex, as in the flag")
+    ethnicity_code: Mapped[words] = mapped_column(
+        server_default=text("''"), comment="As in the flag; empty where it is not recorded"
+    )
+    born_first: Mapped[maybe_day] = mapped_column(
+        comment="The earliest day that the date of birth may mean; none where the year is not known"
+    )
+    born_last: Mapped[maybe_day] = mapped_column(comment="The latest such day")
 
     def to_flag(self) -> flagging.Flag:
         return flagging.Flag.FromString(self.flag)
@@ -100,7 +108,7 @@ class Episode(Base):
     registration_id: Mapped[words] = mapped_column(primary_key=True)
     nominal_id: Mapped[words] = mapped_column(ForeignKey(Person.nominal_id), index=True)
     strand: Mapped[small] = mapped_column(comment="ppo.person.v1.Strand")
-    nominating_ocu: Mapped[words]
+    nominating_ocu: Mapped[words] = mapped_column(index=True)
     start_time: Mapped[instant]
     end_time: Mapped[maybe_instant]
     removal_reason: Mapped[small] = mapped_column(
@@ -114,18 +122,6 @@ class Episode(Base):
     )
     flag_version: Mapped[big] = mapped_column(server_default=text("0"), comment="Of the flag that said so")
 
-    def to_stretch(self) -> Stretch:
-        return Stretch(
-            self.registration_id,
-            self.registered_id or self.nominal_id,
-            self.start_time,
-            self.end_time,
-            self.strand,
-            self.nominating_ocu,
-            self.removal_reason,
-            self.merged,
-        )
-
 
 class NominalMerge(Base):
     """From when until when a nominal lived on in another, as its flag has it."""
@@ -136,9 +132,6 @@ class NominalMerge(Base):
     merged_time: Mapped[instant] = mapped_column(primary_key=True)
     into_id: Mapped[words]
     unmerged_time: Mapped[maybe_instant]
-
-    def to_merge(self) -> Merge:
-        return Merge(self.nominal_id, self.into_id, self.merged_time, self.unmerged_time)
 
 
 class Identifier(Base):
@@ -180,6 +173,35 @@ class Fact(Base):
     withdrawn_time: Mapped[maybe_instant] = mapped_column(comment="When it was found to be wrong")
 
 
+class DrugTest(Base):
+    """A drug test of a PPO, as the fact has it, for the counts of a month."""
+
+    __tablename__ = "drug_test"
+
+    fact_id: Mapped[words] = mapped_column(ForeignKey(Fact.fact_id), primary_key=True)
+    detention_id: Mapped[words] = mapped_column(index=True)
+    suite_id: Mapped[words]
+    tested_time: Mapped[instant] = mapped_column(index=True)
+    result: Mapped[small] = mapped_column(comment="ppo.custody.v1.TestResult")
+    drug: Mapped[small] = mapped_column(comment="ppo.custody.v1.Drug")
+
+
+class Progress(Base):
+    """A step that is counted and moves nobody: an appointment, treatment, a sentence."""
+
+    __tablename__ = "progress"
+    __table_args__ = (Index("progress_person", "nominal_id", "kind", "done_date"),)
+
+    progress_id: Mapped[words] = mapped_column(primary_key=True)
+    nominal_id: Mapped[words] = mapped_column(ForeignKey(Person.nominal_id))
+    kind: Mapped[small] = mapped_column(comment="ppo.tracking.v1.ProgressKind")
+    done_date: Mapped[day] = mapped_column(index=True)
+    offence_date: Mapped[maybe_day] = mapped_column(comment="Of what was sentenced")
+    organisation: Mapped[words] = mapped_column(comment="The agency or the court")
+    recorded_time: Mapped[instant]
+    recorded_by: Mapped[words]
+
+
 class Stage(Base):
     """From when on a person is in a position of the justice process; derived of the facts."""
 
@@ -204,6 +226,7 @@ class Ownership(Base):
         ),
         # OWNERSHIP_STATE_NONE.
         CheckConstraint("(owner = '') = (state = 5)", "owner_known"),
+        Index("ownership_owner", "owner", "nominal_id"),
     )
 
     ownership_id: Mapped[big] = mapped_column(primary_key=True)
@@ -402,6 +425,14 @@ class Closing(Base):
     counts: Mapped[content] = mapped_column(comment="A line each: measure, breakdown, category, value")
     return_id: Mapped[maybe_words] = mapped_column(comment="None until the returns have it")
     revision: Mapped[int | None]
+    reason: Mapped[words] = mapped_column(server_default=text("''"), comment="Why it was closed again")
+    explanation: Mapped[words] = mapped_column(
+        server_default=text("''"), comment="Of what does not follow from the month before"
+    )
+    tool_version: Mapped[words] = mapped_column(server_default=text("'1'"))
+    members: Mapped[list[str]] = mapped_column(
+        ARRAY(Text), server_default=text("'{}'"), comment="Who was on the list at the month's end"
+    )
 
     __table_args__ = (UniqueConstraint("caller", "request_id"),)
 

@@ -1,16 +1,11 @@
 """A month is closed: counted at one instant, kept, and sent to the returns service."""
 
 import uuid
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator
 from datetime import date, datetime, timedelta
-from typing import Any
 
 from google.type.date_pb2 import Date
-from sqlalchemy import Row
-from sqlalchemy.ext.asyncio import AsyncSession
 
-from ppo.custody.v1 import custody_pb2
-from ppo.flagging.v1 import events_pb2 as flagging
 from ppo.returns.v1 import returns_pb2 as returns
 from ppo.returns.v1.returns_pb2_grpc import ReturnsServiceStub
 from ppo.tracking.v1 import tracking_pb2 as pb
@@ -19,17 +14,17 @@ from services.runtime.channel import CallError, Channel
 from services.runtime.clock import Clock
 from services.runtime.database import Database
 from services.runtime.errors import Conflict, Illegal, Invalid, Unavailable
-from services.runtime.reference import Reference
-from services.tracking import counting, days, headcount
-from services.tracking.counting import Area, Cell, DrugTest, Listed, Other
-from services.tracking.headcount import Head
+from services.runtime.reference import Reference, Row
+from services.tracking import counting, days
+from services.tracking.counting import Area, Cell, Month
 from services.tracking.models import Closing
 from services.tracking.store import months as store
 
 YEARS = range(2000, 2100)
 # How long the returns may take, where the caller gives no deadline.
 SECONDS = 10.0
-TAKEN = (custody_pb2.TEST_RESULT_NEGATIVE, custody_pb2.TEST_RESULT_POSITIVE)
+# It stands in workbooks, whose format has no place for control characters.
+LONGEST = 1_000
 
 
 class Months:
@@ -43,61 +38,65 @@ class Months:
     async def close(self, request: pb.CloseMonthRequest, left: float | None) -> pb.CloseMonthResponse:
         """A repeat sends what was counted first, so that the returns can tell that it is one."""
         month = _month(request.month)
+        _refuse_unprintable(request)
         row = await self._counted(request, month)
-        if (row.area, row.month) != (request.area, month):
+        if (row.area, row.month) != (request.area, month.first):
             raise Conflict(f"request_id {request.request_id} was used for another month")
         cells = _read(row.counts)
         sent = await self._send(row, cells, min(left or SECONDS, SECONDS))
         async with self._database.transaction() as session:
             await store.close(session, row.closing_id, sent.return_id, sent.revision)
-        return pb.CloseMonthResponse(return_id=sent.return_id, revision=sent.revision, counts_sent=len(cells))
+        return pb.CloseMonthResponse(
+            return_id=sent.return_id,
+            revision=sent.revision,
+            counts_sent=len(cells),
+            corrects_revision=sent.corrects_revision,
+            cells_changed=sent.cells_changed,
+        )
+
+    async def movements(self, request: pb.ListMonthMovementsRequest) -> list[pb.ListMonthMovementsResponse]:
+        month = _month(request.month)
+        asked = counting.parameters(month, self._area(request.area, month))
+        async with self._database.snapshot() as session:
+            before = await store.sent(session, request.area, days.shift(month.first, -1))
+            return await store.movements(session, asked, before.members if before else None)
 
     async def probe(self) -> None:
         if not await channel.serving(self._connection, 1):
             raise Unavailable("returns")
 
-    async def _counted(self, request: pb.CloseMonthRequest, month: date) -> Closing:
+    async def _counted(self, request: pb.CloseMonthRequest, month: Month) -> Closing:
         caller, now = identity.current().subject, self._clock.now()
         area = self._area(request.area, month)
-        if now < _end(month):
+        if now < month.end:
             raise Illegal("MONTH_NOT_OVER", "a month is closed once it is over")
         async with self._database.snapshot() as session:
             held = await store.closing(session, caller, request.request_id)
             if held is not None:
                 return held
-            cells = await self._count(session, month, area)
-        row = Closing(
-            closing_id=str(uuid.uuid4()),
-            caller=caller,
-            request_id=request.request_id,
-            area=request.area,
-            month=month,
-            cut_off_time=now,
-            counts=_written(cells),
-        )
+            rows = await store.cells(session, counting.parameters(month, area))
+        row = self._closing(request, month, area, rows, now)
+        row.caller = caller
         async with self._database.transaction() as session:
             return await store.open_closing(session, row)
 
-    async def _count(self, session: AsyncSession, month: date, area: Area) -> dict[Cell, int]:
-        start, end = days.midnight(month), _end(month)
-        last = days.shift(month, 1) - timedelta(days=1)
-        heads = headcount.heads(
-            await store.stretches(session, start, end), await store.merges(session), start, end
+    def _closing(
+        self, request: pb.CloseMonthRequest, month: Month, area: Area, rows: list[counting.Row], now: datetime
+    ) -> Closing:
+        members = [name for row in rows if row.measure == counting.MEMBERS for name in row.category.split()]
+        counted = (row for row in rows if row.measure != counting.MEMBERS)
+        return Closing(
+            closing_id=str(uuid.uuid4()),
+            request_id=request.request_id,
+            area=request.area,
+            month=month.first,
+            cut_off_time=now,
+            counts=_written(counting.cells(counted, area)),
+            members=members,
+            reason=request.reason,
+            explanation=request.explanation,
+            tool_version=self._tool(month).id,
         )
-        seen = await store.seen(session, heads)
-        owners = await store.owned(session, [before for head in heads for before in head.before], start)
-        listed = [_listed(head, seen[head.nominal_id], owners) for head in heads if head.nominal_id in seen]
-        others = [
-            DrugTest(self._ocu(one.suite_id, end), False, one.test_result)
-            for one in await store.detentions(session, month, last)
-            if one.test_result in TAKEN
-        ]
-        ppos = [
-            DrugTest(self._ocu(one.suite_id, end), True, one.drug_test.result, one.drug_test.drug)
-            for one in await store.tests(session, start, end)
-            if one.drug_test.result in TAKEN
-        ]
-        return counting.counted(listed, [*others, *ppos], area)
 
     async def _send(self, row: Closing, cells: dict[Cell, int], seconds: float) -> returns.Return:
         try:
@@ -106,53 +105,52 @@ class Months:
             raise _refusal(error) from None
         return answer.monthly_return
 
-    def _area(self, area: str, month: date) -> Area:
-        at = _end(month) - timedelta(microseconds=1)
+    def _area(self, area: str, month: Month) -> Area:
+        at = _last_instant(month)
         row = self._reference.row("areas", area, at=at)
         if row is None:
             raise Invalid("area", "is no area of the reference data in that month")
         ocus = row.texts("ocus")
         teams = self._reference.rows("youth_offending_teams", at=at)
-        return Area(ocus, {*ocus, *(team.id for team in teams if set(team.texts("ocus")) & set(ocus))})
+        suites = {one.id: one.text("ocu") for one in self._reference.rows("suites", at=at)}
+        return Area(
+            ocus,
+            [team.id for team in teams if set(team.texts("ocus")) & set(ocus)],
+            {suite: ocu for suite, ocu in suites.items() if ocu in ocus},
+        )
 
-    def _ocu(self, suite_id: str, end: datetime) -> str:
-        suite = self._reference.row("suites", suite_id, at=end - timedelta(microseconds=1))
-        return suite.text("ocu") if suite else ""
+    def _tool(self, month: Month) -> Row:
+        """By which a month is returned: a new one is put out for some months."""
+        tools = self._reference.rows("return_tools", at=_last_instant(month))
+        if not tools:
+            raise Invalid("month", "is one for which the reference data have no return tool")
+        return tools[-1]
 
 
-def _month(given: Date) -> date:
+def _month(given: Date) -> Month:
     if given.year not in YEARS or not given.month:
         raise Invalid("month", "is no month between 2000 and 2099")
-    return date(given.year, given.month, 1)
+    return Month(date(given.year, given.month, 1))
 
 
-def _end(month: date) -> datetime:
-    return days.midnight(days.shift(month, 1))
+def _last_instant(month: Month) -> datetime:
+    return month.end - timedelta(microseconds=1)
 
 
-def _listed(head: Head, seen: Row[Any], owners: Mapping[str, str]) -> Listed:
-    return Listed(
-        person=flagging.Flag.FromString(seen.flag).person,
-        strand=head.strand,
-        snapshot=head.snapshot,
-        before=bool(head.before),
-        at_end=head.at_end,
-        added=head.added,
-        removals=head.removals,
-        position=seen.position,
-        nominating_ocu=head.nominating_ocu,
-        owner=seen.owner,
-        owner_before=owners[head.before[0].nominal_id] if head.before else "",
-        merged=[Other(one.strand, one.nominating_ocu, owners[one.nominal_id]) for one in head.before[1:]],
-        parted=head.was_on and not head.before,
-    )
+def _refuse_unprintable(request: pb.CloseMonthRequest) -> None:
+    for field in ("reason", "explanation"):
+        text = getattr(request, field)
+        if len(text) > LONGEST or not text.isprintable():
+            raise Invalid(field, f"is not at most {LONGEST} characters that can be printed")
 
 
 async def _requests(row: Closing, cells: dict[Cell, int]) -> AsyncIterator[returns.RecordReturnRequest]:
     heading = returns.Heading(
         area=row.area,
         month=Date(year=row.month.year, month=row.month.month),
-        tool_version=counting.TOOL_VERSION,
+        tool_version=row.tool_version,
+        reason=row.reason,
+        explanation=row.explanation,
     )
     heading.cut_off_time.FromDatetime(row.cut_off_time)
     yield returns.RecordReturnRequest(request_id=row.closing_id, heading=heading)

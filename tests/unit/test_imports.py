@@ -58,9 +58,15 @@ SERVICES = {
         workers={
             *("addresses", "casebook", "casework", "gauges", "loading", "months"),
             *("reforming", "reporting", "settle", "take", "telling", "watch"),
+            "progress",
         },
     ),
-    "returns": Service(calls=set(), workers={"closing", "deadlines", "workbook"}),
+    "returns": Service(
+        calls=set(),
+        workers={
+            *("closing", "deadlines", "document", "draft", "picture", "report", "tabular", "workbook"),
+        },
+    ),
 }
 
 # Pure code that services share: the person's words, the police's and the prisons'.

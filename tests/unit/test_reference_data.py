@@ -37,6 +37,7 @@ TABLES = [
     "published_figures",
     "referral_desks",
     "return_calendar",
+    "return_tools",
     "suites",
     "training_providers",
     "trigger_offences",

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from ppo.custody.v1 import events_pb2 as custody
 from ppo.tracking.v1 import movement_pb2
 from services.tracking.casefile import Entry
-from services.tracking.models import SCHEMA, DetentionCount, Fact, Parked, Review
+from services.tracking.models import SCHEMA, DetentionCount, DrugTest, Fact, Parked, Review
 
 _ARREST = (custody.PpoArrested, custody.PpoDisposed, custody.PpoDrugTested)
 
@@ -28,7 +28,21 @@ async def record(session: AsyncSession, entry: Entry, *, nominal_id: str = "", n
         withdrawn_time=entry.withdrawn,
     )
     new = await session.scalar(row.on_conflict_do_nothing().returning(Fact.fact_id))
+    if new is not None and isinstance(entry.message, custody.PpoDrugTested):
+        await _count_test(session, entry, entry.message)
     return new is not None
+
+
+async def _count_test(session: AsyncSession, entry: Entry, told: custody.PpoDrugTested) -> None:
+    row = insert(DrugTest).values(
+        fact_id=entry.id,
+        detention_id=told.detention_id,
+        suite_id=told.suite_id,
+        tested_time=entry.occurred,
+        result=told.drug_test.result,
+        drug=told.drug_test.drug,
+    )
+    await session.execute(row)
 
 
 async def withdraw(session: AsyncSession, withdrawn: custody.PpoArrestWithdrawn, at: datetime) -> None:

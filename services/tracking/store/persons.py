@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from ppo.flagging.v1 import events_pb2 as flagging
 from ppo.person.v1 import person_pb2, screening_pb2
+from services.tracking import days
 from services.tracking.casefile import span
 from services.tracking.models import SCHEMA, Episode, Identifier, NominalMerge, Person
 from services.tracking.store import casebook
@@ -27,13 +28,17 @@ async def several(session: AsyncSession, nominal_ids: Collection[str]) -> Sequen
 _TAKE = text(
     f"""
     INSERT INTO {SCHEMA}.person AS held
-        (nominal_id, flag, flag_version, merged_into, case_reference, case_version, "case")
+        (nominal_id, flag, flag_version, merged_into, case_reference, sex, ethnicity_code, born_first,
+        born_last, case_version, "case")
     SELECT *, 0, ''::bytea FROM unnest(
         CAST(:ids AS text[]), CAST(:flags AS bytea[]), CAST(:versions AS bigint[]), CAST(:merged AS text[]),
-        CAST(:references AS text[])
+        CAST(:references AS text[]), CAST(:sexes AS smallint[]), CAST(:codes AS text[]),
+        CAST(:born_first AS date[]), CAST(:born_last AS date[])
     )
     ON CONFLICT (nominal_id) DO UPDATE
-        SET flag = excluded.flag, flag_version = excluded.flag_version, merged_into = excluded.merged_into
+        SET flag = excluded.flag, flag_version = excluded.flag_version, merged_into = excluded.merged_into,
+            sex = excluded.sex, ethnicity_code = excluded.ethnicity_code, born_first = excluded.born_first,
+            born_last = excluded.born_last
         WHERE held.flag_version < excluded.flag_version
     RETURNING nominal_id
     """
@@ -50,6 +55,10 @@ async def take(session: AsyncSession, flags: Sequence[flagging.Flag]) -> set[str
         "versions": [flag.version for flag in in_order],
         "merged": [flag.merged_into if flag.state == merged else None for flag in in_order],
         "references": [secrets.token_hex(8) for _ in in_order],
+        "sexes": [flag.person.sex for flag in in_order],
+        "codes": [flag.person.ethnicity_code for flag in in_order],
+        "born_first": [days.earliest(flag.person.birth_date) for flag in in_order],
+        "born_last": [days.latest(flag.person.birth_date) for flag in in_order],
     }
     newer = set(await session.scalars(_TAKE, values))
     taken = [flag for flag in in_order if flag.nominal_id in newer]

@@ -65,10 +65,10 @@ class Service:
     stubs: dict[str, ReturnsServiceStub] = field(default_factory=dict)
 
     @classmethod
-    async def start(cls, url: str, stack: AsyncExitStack) -> "Service":
+    async def start(cls, url: str, stack: AsyncExitStack, reference: Path = BIRMINGHAM) -> "Service":
         database, clock = Database(url, SCHEMA), Still(NOW)
         stack.push_async_callback(database.close)
-        areas = Areas(Reference.load(BIRMINGHAM, needs=NEEDS))
+        areas = Areas(Reference.load(reference, needs=NEEDS))
         server = Server(
             Address("127.0.0.1", 0), Gate(Verifier(PUBLIC), [SERVICE]), [SERVICE], {}, frozenset()
         )
@@ -112,9 +112,44 @@ class Service:
         return [one async for one in office.StreamHeadlineMeasures(request, timeout=SECONDS)]
 
     async def workbook(self, revision: int = 0) -> list[bytes]:
-        request = pb.ExportReturnRequest(area="birmingham", month=DECEMBER, revision=revision)
+        return await self.parts(revision=revision)
+
+    async def parts(self, **asked: Any) -> list[bytes]:
+        request = pb.ExportReturnRequest(**({"area": "birmingham", "month": DECEMBER} | asked))
         officer = await self.stub()
         return [one.part async for one in officer.ExportReturn(request, timeout=SECONDS)]
+
+    async def add(self, one: pb.Return, *additions: pb.Addition) -> pb.Return:
+        request = pb.AddFiguresRequest(
+            request_id=str(uuid4()), return_id=one.return_id, revision=one.revision, additions=additions
+        )
+        return (await (await self.stub()).AddFigures(request, timeout=SECONDS)).monthly_return
+
+    async def check(self, one: pb.Return) -> pb.Return:
+        request = pb.CheckDraftRequest(
+            request_id=str(uuid4()), return_id=one.return_id, revision=one.revision
+        )
+        return (await (await self.stub()).CheckDraft(request, timeout=SECONDS)).monthly_return
+
+    async def query(self, one: pb.Return, question: str) -> pb.Return:
+        request = pb.QueryReturnRequest(
+            request_id=str(uuid4()), return_id=one.return_id, revision=one.revision, question=question
+        )
+        office = await self.stub("home_office")
+        return (await office.QueryReturn(request, timeout=SECONDS)).monthly_return
+
+    async def answer(self, one: pb.Return, answer: str) -> pb.Return:
+        request = pb.AnswerQueryRequest(
+            request_id=str(uuid4()), return_id=one.return_id, revision=one.revision, answer=answer
+        )
+        return (await (await self.stub()).AnswerQuery(request, timeout=SECONDS)).monthly_return
+
+    async def accept(self, one: pb.Return) -> pb.Return:
+        request = pb.AcceptReturnRequest(
+            request_id=str(uuid4()), return_id=one.return_id, revision=one.revision
+        )
+        office = await self.stub("home_office")
+        return (await office.AcceptReturn(request, timeout=SECONDS)).monthly_return
 
 
 def stream(counts: dict[Cell, int], **changes: Any) -> list[pb.RecordReturnRequest]:
@@ -122,7 +157,8 @@ def stream(counts: dict[Cell, int], **changes: Any) -> list[pb.RecordReturnReque
     request_id = changes.pop("request_id", str(uuid4()))
     month = changes.get("month", DECEMBER)
     end = months.end(date(month.year, month.month, 1))
-    heading = {"area": "birmingham", "month": month, "cut_off_time": months.stamp(end), "tool_version": "1"}
+    tool = "2" if month.year > 2004 else "1"
+    heading = {"area": "birmingham", "month": month, "cut_off_time": months.stamp(end), "tool_version": tool}
     return [
         pb.RecordReturnRequest(request_id=request_id, heading=pb.Heading(**(heading | changes))),
         *(pb.RecordReturnRequest(request_id=request_id, count=count) for count in messages(counts)),

@@ -101,7 +101,7 @@ async def test_a_new_closing_is_the_next_revision_and_the_first_is_kept(service:
     first = await service.submit(await service.record())
     other = december() | totals(M7=407) | {Cell("M7", "ocu", "D1"): 45}
 
-    second = await service.record(other, cut_off_time=LATER)
+    second = await service.record(other, cut_off_time=LATER, reason="a test was entered twice")
 
     assert (second.return_id, second.revision) == (first.return_id, 2)
     assert second.state == pb.RETURN_STATE_CHECKED
@@ -140,8 +140,9 @@ async def test_a_repeat_at_the_same_time_is_recorded_once(service: Service) -> N
         ({"month": Date(year=2004)}, "heading.month"),
         ({"month": Date(year=9999, month=12)}, "heading.month"),
         ({"cut_off_time": Timestamp(seconds=int(NOW.timestamp()) - 10 * 86_400)}, "heading.cut_off_time"),
-        ({"tool_version": "1\x08"}, "heading.tool_version"),
-        ({"tool_version": "1" * 101}, "heading.tool_version"),
+        ({"tool_version": "2"}, "heading.tool_version"),
+        ({"reason": "late\x08"}, "heading.reason"),
+        ({"explanation": "1" * 1_001}, "heading.explanation"),
     ],
 )
 async def test_a_heading_that_cannot_be_is_refused(

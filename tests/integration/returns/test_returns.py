@@ -141,3 +141,26 @@ async def test_the_metrics_show_the_return_that_comes_next_and_how_long_it_has(s
     await service.deadlines.step()
     assert metric("ppo_return_state", state="NOT_RECORDED") == 1
     assert metric("ppo_return_days_to_due") == 27
+
+
+async def test_whoever_has_not_sent_a_return_is_reminded_from_the_third_working_day(service: Service) -> None:
+    service.clock.at = NOW.replace(day=5)
+    await service.deadlines.step()
+    assert metric("ppo_return_warned") == 0
+
+    service.clock.at = NOW.replace(day=6)
+    await service.deadlines.step()
+    assert metric("ppo_return_warned") == 1
+
+    await service.submit(await service.record())
+    await service.deadlines.step()
+    assert metric("ppo_return_warned") == 0
+
+
+async def test_a_correction_that_is_prepared_is_not_overdue(service: Service) -> None:
+    await service.submit(await service.record())
+    await service.record(reason="something was told late")
+
+    await service.deadlines.step()
+
+    assert metric("ppo_return_state", state="NOT_RECORDED") == 1

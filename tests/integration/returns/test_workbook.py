@@ -25,13 +25,20 @@ async def test_a_workbook_has_the_form_and_all_that_stands_behind_it(service: Se
 
     workbook = await opened(service)
 
-    assert workbook.sheetnames == ["form", "measures", "breakdowns", "checks", "notes on definitions"]
+    assert workbook.sheetnames == [
+        "form",
+        "measures",
+        "breakdowns",
+        "checks",
+        "revisions",
+        "notes on definitions",
+    ]
     form = {row[0]: row[1] for row in rows(workbook, "form")}
     assert form["Area"] == "Birmingham Community Safety Partnership"
     assert (form["Month"], form["Due"], form["State"]) == ("December 2004", "2005-01-11", "CHECKED")
     assert form["M1  PPOs in the scheme"] == 321
-    assert ("M8", "PPOs among those tested", None, 13, 408, 3) in rows(workbook, "measures")
-    assert ("M1", "PPOs in the scheme", "sex", "male", 315) in rows(workbook, "breakdowns")
+    assert ("M8", "PPOs among those tested", None, 13, 408, 3, None) in rows(workbook, "measures")
+    assert ("M1", "PPOs in the scheme", "sex", "male", 315, "counted") in rows(workbook, "breakdowns")
     assert len(rows(workbook, "breakdowns")) == 1 + len([cell for cell in december() if cell.category])
 
 
@@ -66,11 +73,11 @@ async def test_no_part_of_a_workbook_bears_the_time_of_its_making(service: Servi
 
 
 async def test_what_a_sender_wrote_is_never_a_formula(service: Service) -> None:
-    await service.record(tool_version='=HYPERLINK("x")')
+    await service.record(reason='=HYPERLINK("x")')
 
     sheet = (await opened(service))["form"]
 
-    [cell] = [row[1] for row in sheet.iter_rows() if row[0].value == "Tool version"]
+    [cell] = [row[1] for row in sheet.iter_rows() if row[0].value == "Why it was closed again"]
     assert (cell.value, cell.data_type) == ('=HYPERLINK("x")', "s")
 
 

@@ -436,7 +436,9 @@ class Tracking(tracking_pb2_grpc.TrackingServiceServicer):
         self, request: tracking.CloseMonthRequest, context: object
     ) -> tracking.CloseMonthResponse:
         self._ask(request)
-        return tracking.CloseMonthResponse(return_id="return-1", revision=2, counts_sent=88)
+        return tracking.CloseMonthResponse(
+            return_id="return-1", revision=2, counts_sent=88, corrects_revision=1, cells_changed=3
+        )
 
     def _ask(self, request: Message) -> None:
         self.asked.append(request)

@@ -20,7 +20,10 @@ def test_a_close_asks_for_the_month_and_says_the_revision(ppo: Run, served: Serv
     [asked], [caller] = served.tracking.asked, served.tracking.callers
     assert (asked.request_id, asked.area, asked.month) == ("r-1", "birmingham", DECEMBER)
     assert (caller.role, caller.organisation) == ("returns_officer", "birmingham")
-    assert ran.out == "birmingham, December 2004: closed as revision 2, from 88 counts, and it balances\n"
+    assert ran.out == (
+        "birmingham, December 2004: closed as revision 2, from 88 counts, and it balances\n"
+        "3 cells are other than in revision 1; revision 1 was submitted and stands until this one is\n"
+    )
 
 
 def test_a_month_that_does_not_balance_is_one_line(ppo: Run, served: Served) -> None:

@@ -8,7 +8,7 @@ from tests.unit.returns.builders import december, totals
 
 
 def shown(measure: str, counts: dict[Cell, int] | None = None) -> list[tuple[str, int, int, int]]:
-    found = headlines(december() if counts is None else counts, planned=30)
+    found = headlines(december() if counts is None else counts, planned=270)
     return [(one.category, one.value, one.base, one.per_cent) for one in found if one.measure == measure]
 
 
@@ -79,7 +79,17 @@ def test_a_month_without_tests_has_no_shares_of_them() -> None:
 
 
 def test_measures_stand_in_their_order_and_what_is_not_counted_does_not_stand() -> None:
-    measures = list(dict.fromkeys(one.measure for one in headlines(december() | totals(M24=7), planned=30)))
+    measures = list(dict.fromkeys(one.measure for one in headlines(december() | totals(M24=7), planned=270)))
 
-    assert measures == [f"M{number}" for number in (*range(1, 16), 20, 24)]
+    assert measures == [f"M{number}" for number in (*range(16), 20, 24)]
     assert shown("M24", december() | totals(M24=7)) == [("", 7, 0, -1)]
+
+
+def test_days_have_a_median_and_a_mean() -> None:
+    days = {Cell("M16", "days", str(day)): times for day, times in ((10, 2), (64, 1), (9, 1))}
+
+    assert [(one[0], one[1]) for one in shown("M16", december() | totals(M16=4) | days)] == [
+        ("", 4),
+        ("median days", 10),
+        ("mean days", 23),
+    ]

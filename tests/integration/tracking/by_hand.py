@@ -1,7 +1,7 @@
-"""Who was on the list in a month, each person once, whichever nominals were one person then."""
+"""A month counted by hand: who was on the list, each person once, whichever nominals were one person then."""
 
-from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -74,7 +74,7 @@ def heads(
                 persons[_root(earlier, one.nominal_id)].append(one)
     before: dict[str, list[Before]] = defaultdict(list)
     for nominal_id, theirs in persons.items():
-        last = _last(theirs)
+        last = _last(theirs, start)
         changed = min(_changes(merges, earlier, nominal_id, start, end), default=None)
         became = {_root(later, one.nominal_id) for one in theirs}
         living = _root(later, nominal_id)
@@ -88,7 +88,7 @@ def heads(
 def _head(
     nominal_id: str, stretches: Sequence[Stretch], before: Sequence[Before], start: datetime, end: datetime
 ) -> Head:
-    last = _last(stretches)
+    last = _last(stretches, end)
     until = max((one.end or end for one in stretches), default=end)
     return Head(
         nominal_id=nominal_id,
@@ -125,9 +125,13 @@ def _goes_on_after(one: Stretch, stretches: Iterable[Stretch]) -> bool:
     )
 
 
-def _last(stretches: Iterable[Stretch]) -> Stretch:
-    """That of a merge comes first: the other is the one that stands."""
-    return max(stretches, key=lambda one: (not one.merged, one.start, one.registration_id))
+def _last(stretches: Iterable[Stretch], end: datetime) -> Stretch:
+    """Of those in force last the latest; that of a merge ends because the other one stands."""
+
+    def rank(one: Stretch) -> tuple[datetime, bool, datetime, str]:
+        return min(one.end or end, end), not one.merged, one.start, one.registration_id
+
+    return max(stretches, key=rank)
 
 
 def _living(merges: Iterable[Merge], at: datetime) -> dict[str, str]:
@@ -155,3 +159,41 @@ def _changes(
             for instant in (one.merged, one.unmerged):
                 if instant is not None and start <= instant < end:
                     yield instant
+
+
+Cell = tuple[str, str, str]
+MEASURES = ("M0", "M1", "M5", "M6", "ADDED", "REMOVED", "NEW_PERSONS", "MOVED", "MERGED")
+
+
+def counted(
+    stretches: Sequence[Stretch],
+    merges: Collection[Merge],
+    owner: Callable[[str, datetime], str],
+    ocus: Collection[str],
+    start: datetime,
+    end: datetime,
+) -> dict[Cell, int]:
+    """What the area's return says of its people; `owner`: whose case a nominal's was at an instant."""
+    cells: Counter[Cell] = Counter({(measure, "total", ""): 0 for measure in MEASURES})
+    just_before = start - timedelta(microseconds=1)
+    for head in heads(stretches, merges, start, end):
+        whose = owner(head.nominal_id, head.snapshot) or head.nominating_ocu
+        here = whose in ocus
+        was = [(owner(one.nominal_id, just_before) or one.nominating_ocu) in ocus for one in head.before]
+        parted = head.was_on and not head.before
+        told = {
+            "MERGED": here * parted - sum(was[1:]),
+            "MOVED": here - was[0] if was else 0,
+            "M0": here * head.at_end,
+            "M1": here,
+            "M5": here * len(head.removals),
+            "REMOVED": here * len(head.removals),
+            "M6": here * head.added,
+            "ADDED": here * head.added,
+            "NEW_PERSONS": here * (not (head.before or parted)),
+        }
+        for measure, value in told.items():
+            cells[measure, "total", ""] += value
+        if here:
+            cells["M1", "ocu", whose] += 1
+    return dict(cells)

@@ -1,0 +1,148 @@
+"""What may be published of a month: no count of 1 to 4, and nothing from which one could be worked out."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import NamedTuple, TypeAlias
+
+from services.returns.definitions import NOT_RECORDED
+from services.returns.measures import NON_WHITE, RECORDED, WHITE, Headline
+
+# Measure and category, as in the headlines; `REST` is what is left of a total besides its parts.
+Key: TypeAlias = tuple[str, str]
+Values: TypeAlias = Mapping[Key, int]
+
+SMALL = range(1, 5)
+# So many at least are the hidden parts of a table together: each may be none, small, or more than small.
+ENOUGH = SMALL.stop
+REST = "rest"
+NO_KEYS: frozenset[Key] = frozenset()
+
+PEOPLE, TESTED, DUE, NOTICES = ("M1", ""), ("M7", ""), ("M18", "due"), ("M19", "")
+# Shown by themselves.
+TOTALS: Sequence[Key] = (
+    *(PEOPLE, TESTED, DUE, NOTICES),
+    *((measure, "") for measure in ("M16", "FOLLOW_UPS", "RE_ENGAGED", "M24")),
+)
+STAGES = tuple((f"M{number}", "") for number in range(10, 15))
+TREATED = (("M17", "in treatment"), ("M17", "not in treatment"))
+# Shown only where all of these are, as they could be worked out of it or of what it is a share of.
+SHOWN_WITH: Mapping[Key, tuple[Key, ...]] = {
+    **dict.fromkeys((("M8", ""), ("M9", "")), (("M9", ""), ("M8", REST))),
+    **dict.fromkeys((("M17", "need identified"), *TREATED), TREATED),
+    ("M20", ""): (PEOPLE, ("M4", NOT_RECORDED)),
+    ("M4", WHITE + RECORDED): (("M4", WHITE), ("M4", NOT_RECORDED)),
+    ("M4", NON_WHITE + RECORDED): (("M4", NON_WHITE), ("M4", NOT_RECORDED)),
+    ("M16", "median days"): (("M16", ""),),
+    ("M16", "mean days"): (("M16", ""),),
+    ("M15", ""): (PEOPLE,),
+}
+
+
+class Table(NamedTuple):
+    """A total and parts that sum to it."""
+
+    total: Key
+    parts: Values
+
+
+def tables(headlines: Iterable[Headline]) -> list[Table]:
+    """Every sum among what is published; a table whose total is a part of another stands after that one."""
+    values = _values(headlines)
+    found = [
+        Table(PEOPLE, _of(values, "M2")),
+        Table(PEOPLE, _of(values, "M3")),
+        Table(PEOPLE, {key: value for key, value in _of(values, "M4").items() if RECORDED not in key[1]}),
+        Table(PEOPLE, _of(values, "M15")),
+        Table(PEOPLE, {stage: values.get(stage, 0) for stage in STAGES}),
+        *(Table(stage, _of(values, stage[0])) for stage in STAGES),
+        _with_rest(values, PEOPLE, ("M5", "")),
+        Table(("M5", ""), _of(values, "M5")),
+        _with_rest(values, PEOPLE, ("M6", "")),
+        _with_rest(values, PEOPLE, *TREATED),
+        _with_rest(values, TESTED, ("M9", ""), ("M8", REST)),
+        Table(("M9", ""), _of(values, "M9")),
+        Table(DUE, {key: value for key, value in _of(values, "M18").items() if key != DUE}),
+        Table(NOTICES, _of(values, "M19")),
+        Table(("M24", ""), _of(values, "M24")),
+    ]
+    return [table for table in found if table.parts]
+
+
+def hidden(
+    headlines: Sequence[Headline],
+    *,
+    before: Collection[Key] = NO_KEYS,
+    told: Collection[Key] = NO_KEYS,
+    small: Collection[Key] = NO_KEYS,
+) -> set[Key]:
+    """What must not be shown of a month.
+
+    `before`: what an earlier publication of it did not show; `told`: what one showed as it still is, which
+    hides nothing else; `small`: what is to be hidden besides.
+    """
+    values = _values(headlines)
+    found = {key for key in TOTALS if values.get(key, 0) in SMALL} | set(before) | set(small)
+    for table in tables(headlines):
+        if table.total in found:
+            found |= table.parts.keys()
+        else:
+            found |= _hidden(table.parts, found, told)
+    return (
+        found
+        | {key for key, others in SHOWN_WITH.items() if any(other in found for other in others)}
+        | _bases(headlines, found)
+    )
+
+
+def published(headlines: Sequence[Headline], kept_back: Collection[Key]) -> list[tuple[Headline, bool]]:
+    """What a publication lists, each with whether its value is shown."""
+    known = {key for table in tables(headlines) for key in table.parts} | {*TOTALS, *SHOWN_WITH, ("M5", "")}
+    return [
+        (one, (one.measure, one.category) not in kept_back)
+        for one in headlines
+        if (one.measure, one.category) in known
+    ]
+
+
+def _hidden(parts: Values, already: Collection[Key], told: Collection[Key]) -> set[Key]:
+    """The small ones, and as many others that nobody can say which of them is how many."""
+    found = {key for key, value in parts.items() if value in SMALL or key in already}
+    if not found:
+        return found
+    others = sorted(parts.keys() - found, key=lambda key: (key in told, parts[key] == 0, parts[key], key))
+    for key in others:
+        kept = [part for part in found if part not in told]
+        if len(kept) > 1 and sum(parts[part] for part in kept) >= ENOUGH:
+            break
+        found.add(key)
+    return found
+
+
+def _bases(headlines: Iterable[Headline], found: Collection[Key]) -> set[Key]:
+    """Shares of notices show how many there were, so late ones are hidden with those in time."""
+    return {
+        (one.measure, one.category)
+        for one in headlines
+        if one.measure == "M19" and one.category and ("M19", _late(one.category)) in found
+    }
+
+
+def _values(headlines: Iterable[Headline]) -> dict[Key, int]:
+    values = {(one.measure, one.category): one.value for one in headlines}
+    values["M8", REST] = values.get(("M8", ""), 0) - values.get(("M9", ""), 0)
+    for one in headlines:
+        if one.measure == "M19" and one.category:
+            values["M19", _late(one.category)] = one.base - one.value
+    return values
+
+
+def _late(category: str) -> str:
+    return category.removesuffix("in time") + "late"
+
+
+def _of(values: Values, measure: str) -> dict[Key, int]:
+    return {key: value for key, value in values.items() if key[0] == measure and key[1] not in ("", REST)}
+
+
+def _with_rest(values: Values, total: Key, *parts: Key) -> Table:
+    shown = {part: values.get(part, 0) for part in parts}
+    return Table(total, shown | {(f"{parts[0][0]} {REST}", REST): values.get(total, 0) - sum(shown.values())})

@@ -1,0 +1,264 @@
+"""A month as one page with its charts in it: nothing is fetched, and the same return is the same page."""
+
+from collections.abc import Iterable, Sequence
+from html import escape
+
+from ppo.returns.v1 import returns_pb2 as pb
+from services.returns import charts, life, months
+from services.returns.charts import Bar
+from services.returns.definitions import MEASURES, NOT_RECORDED, Cell, parts
+from services.returns.disclosure import Key
+from services.returns.document import HIDDEN, Document, Line, Version
+from services.returns.measures import NON_WHITE, WHITE
+
+STYLE = """
+body { font-family: sans-serif; color: #1b1b1b; max-width: 960px; margin: 2em auto; padding: 0 1em }
+h1 { font-size: 1.6em; margin-bottom: 0 } h2 { font-size: 1.15em; margin: 2em 0 .5em }
+.under { color: #555; margin-top: .3em } .missing, .warning { background: #fdf1e7; padding: .6em 1em }
+.figures { display: flex; flex-wrap: wrap; gap: 1em; margin: 1.5em 0 }
+.figure { border: 1px solid #d5d5d5; padding: .6em 1em; min-width: 8em }
+.figure b { font-size: 1.7em; display: block }
+table { border-collapse: collapse; width: 100%; font-size: .92em }
+th, td { text-align: left; padding: .3em .6em; border-bottom: 1px solid #e3e3e3; vertical-align: top }
+td.n, th.n { text-align: right; white-space: nowrap } svg { max-width: 100%; height: auto }
+@media print { body { max-width: none } h2 { break-after: avoid } svg, tr { break-inside: avoid } }
+"""
+STAGES = (
+    ("M10", "In custody"),
+    ("M11", "Going through the CJS"),
+    ("M12", "Under supervision"),
+    ("M13", "At liberty, targeted"),
+    ("M14", "Other or not known"),
+)
+AGES = ("under 18", "18-25", "26+", NOT_RECORDED)
+ETHNICITIES = (WHITE, NON_WHITE, "not stated", NOT_RECORDED)
+# Days from offence to sentence, from and to; the last is open.
+SPANS = ((0, 30), (31, 60), (61, 90), (91, 180), (181, 365), (366, None))
+NOT_SHOWN = f"{HIDDEN} not shown"
+# The workbook has all of them.
+MOST_CHANGES = 12
+
+
+def page(document: Document) -> bytes:
+    title = f"PPOs in {document.name}, {document.month:%B %Y}"
+    body = [
+        f"<h1>{escape(title)}</h1>",
+        f'<p class="under">{escape(_under(document))}</p>',
+        *_coverage(document),
+        _figures(document),
+        *_charts(document),
+        "<h2>Headline measures</h2>",
+        _measures(document),
+        *_behind(document),
+        "<h2>Definitions</h2>",
+        _definitions(document),
+    ]
+    head = f'<meta charset="utf-8"><title>{escape(title)}</title><style>{STYLE}</style>'
+    return (
+        f'<!doctype html>\n<html lang="en"><head>{head}</head><body>{"".join(body)}</body></html>\n'.encode()
+    )
+
+
+def _under(document: Document) -> str:
+    told = ["Counts of 1 to 4, and what would give them away, are not shown"] if document.published else []
+    if document.version is not None:
+        revision = document.version.monthly_return
+        state = "" if document.published else f", {life.name(revision.state).lower()}"
+        told.insert(
+            0, f"Revision {revision.revision}{state}; due {months.to_day(revision.due_date):%-d %B %Y}"
+        )
+    return ". ".join([*told, "Each person counts once, at the month's last instant"]) + "."
+
+
+def _coverage(document: Document) -> Iterable[str]:
+    coverage = document.picture.coverage
+    if coverage is None:
+        return
+    given = coverage.areas - len(coverage.missing)
+    yield f"<p>From the returns of {given} of {coverage.areas} areas.</p>"
+    if coverage.missing:
+        yield f'<p class="missing">Missing: {escape(", ".join(coverage.missing))}.</p>'
+
+
+def _figures(document: Document) -> str:
+    wanted: Sequence[tuple[Key, str]] = (
+        (("M1", ""), "PPOs in the scheme"),
+        (("M6", ""), "added"),
+        (("M5", ""), "removed"),
+        (("M10", ""), "in custody"),
+        (("M7", ""), "drug tests"),
+        (("M20", ""), "with ethnicity recorded"),
+    )
+    lines = _by_key(document)
+    boxes = [
+        f'<div class="figure"><b>{_words(lines[key])}</b>{escape(words)}</div>'
+        for key, words in wanted
+        if key in lines
+    ]
+    return f'<div class="figures">{"".join(boxes)}</div>'
+
+
+def _charts(document: Document) -> Iterable[str]:
+    lines = _by_key(document)
+    people = [(f"{name}", ("M3", name)) for name in AGES]
+    ethnic = [(f"{name}", ("M4", name)) for name in ETHNICITIES]
+    yield from _chart("Stage in the process", _bars(lines, [(name, (stage, "")) for stage, name in STAGES]))
+    yield from _movements(document)
+    yield from _chart("Age", _bars(lines, people))
+    yield from _chart("Ethnicity", _bars(lines, ethnic))
+    yield from _chart(
+        "Completeness", _bars(lines, [("Ethnicity recorded", ("M20", "")), ("Stage known", ("KNOWN", ""))])
+    )
+    yield from _sizes(document, lines)
+    yield from _sentences(document)
+
+
+def _chart(title: str, bars: Sequence[Bar], guide: float | None = None, words: str = "") -> Iterable[str]:
+    if bars:
+        yield f"<h2>{escape(title)}</h2>"
+        yield charts.bars(title, bars, guide=guide, guide_words=words)
+
+
+def _bars(lines: dict[Key, Line], wanted: Iterable[tuple[str, Key]]) -> list[Bar]:
+    return [_bar(name, lines[key]) for name, key in wanted if key in lines]
+
+
+def _bar(name: str, line: Line) -> Bar:
+    if line.value is None:
+        return Bar(name, None, NOT_SHOWN)
+    share = "" if line.per_cent is None else f" ({line.per_cent}%)"
+    return Bar(name, line.value, f"{line.value:,}{share}")
+
+
+def _movements(document: Document) -> Iterable[str]:
+    """Of every month that is there, as far as it may be shown."""
+    shown = [document.values(*one) for one in document.series]
+    names = [f"{one.month:%b %y}" for one, _ in document.series]
+    series = [
+        charts.Line(name, [values.get((measure, "")) for values in shown])
+        for measure, name in (("M6", "added"), ("M5", "removed"))
+    ]
+    yield "<h2>Additions and removals</h2>"
+    yield charts.lines("Additions and removals", names, series)
+
+
+def _sizes(document: Document, lines: dict[Key, Line]) -> Iterable[str]:
+    if document.area is None:
+        return
+    bars = [
+        Bar(key[1], line.value, NOT_SHOWN if line.value is None else f"{line.value:,}")
+        for key, line in lines.items()
+        if key[0] == "M15" and key[1]
+    ]
+    guide = document.area.planned or None
+    title = f"PPOs in each OCU, against the guide of {guide}" if guide else "PPOs in each OCU"
+    yield from _chart(title, bars, guide, f"guide of {guide}")
+
+
+def _sentences(document: Document) -> Iterable[str]:
+    """By spans of days; a publication has the median and mean alone."""
+    if document.published:
+        return
+    days = {int(day): times for day, times in parts(document.picture.counts, "M16", "days").items()}
+    if not days:
+        return
+    bars = []
+    for first, last in SPANS:
+        times = sum(many for day, many in days.items() if first <= day and (last is None or day <= last))
+        bars.append(Bar(f"{first} to {last} days" if last else f"over {first - 1} days", times, f"{times:,}"))
+    yield from _chart("Days from offence to sentence", bars)
+
+
+def _measures(document: Document) -> str:
+    names = ("Count", "of", "%", "Month before")
+    head = "<tr><th>Measure</th><th></th><th></th>" + "".join(f"<th class=n>{name}</th>" for name in names)
+    return f"<table>{head}</tr>{''.join(map(_row, document.lines))}</table>"
+
+
+def _row(line: Line) -> str:
+    one = line.headline
+    numbers = (line.base, line.per_cent, line.before)
+    told = [_words(line), *("" if number is None else f"{number:,}" for number in numbers)]
+    cells = "".join(f"<td class=n>{text}</td>" for text in told)
+    return (
+        f"<tr><td>{one.measure}</td><td>{escape(one.title)}</td><td>{escape(one.category)}</td>{cells}</tr>"
+    )
+
+
+def _behind(document: Document) -> Iterable[str]:
+    """What stands behind an exact return; a publication has none of it."""
+    if document.published or document.version is None:
+        return
+    revision = document.version.monthly_return
+    failed = [check for check in document.checks if not check.holds]
+    yield f"<h2>Checks</h2><p>{len(document.checks) - len(failed)} of {len(document.checks)} hold.</p>"
+    if revision.residual:
+        words = (
+            f"{revision.residual} of M0 do not follow from the month before: {revision.heading.explanation}"
+        )
+        yield f'<p class="warning">{escape(words)}</p>'
+    if document.additions:
+        rows = (
+            f"<tr><td>{escape(_cell(one.count))}</td><td class=n>{one.count.value:,}</td>"
+            f"<td>{escape(one.source)}</td></tr>"
+            for one in document.additions
+        )
+        yield f"<h2>Figures of the area's own</h2><table>{''.join(rows)}</table>"
+    yield "<h2>Revisions</h2>"
+    head = "<tr><th></th><th>Why</th><th>What became of it</th><th>Changed against the one before</th></tr>"
+    yield f"<table>{head}{''.join(map(_version, document.versions))}</table>"
+
+
+def _version(version: Version) -> str:
+    one = version.monthly_return
+    became = "; ".join(
+        f"{life.name(step.state).lower()} {step.recorded_time.ToDatetime():%-d %B %Y}"
+        + (f": {step.text}" if step.text else "")
+        for step in version.steps
+    )
+    changed = ", ".join(
+        f"{cell}: {before:,} to {version.counts.get(cell, 0):,}"
+        for cell, before in list(version.changes.items())[:MOST_CHANGES]
+    )
+    more = len(version.changes) - MOST_CHANGES
+    changed += f" and {more} more" if more > 0 else ""
+    words = (f"Revision {one.revision}", one.heading.reason, became, changed)
+    return f"<tr>{''.join(f'<td>{escape(text)}</td>' for text in words)}</tr>"
+
+
+def _cell(count: pb.Count) -> str:
+    return str(Cell(count.measure, count.breakdown, count.category))
+
+
+def _definitions(document: Document) -> str:
+    used = dict.fromkeys(line.headline.measure for line in document.lines)
+    rows = [
+        f"<tr><td>{measure}</td><td>{escape(MEASURES[measure].title)}</td>"
+        f"<td>{escape(MEASURES[measure].definition)} {MEASURES[measure].kind.capitalize()}, "
+        f"{escape(MEASURES[measure].unit)}.</td></tr>"
+        for measure in used
+    ]
+    return f"<table>{''.join(rows)}</table>"
+
+
+def _by_key(document: Document) -> dict[Key, Line]:
+    """With who is at a known stage, where all that make it are shown."""
+    lines = {(line.headline.measure, line.headline.category): line for line in document.lines}
+    other = lines.get(("M14", ""))
+    people = lines.get(("M1", ""))
+    if other is None or people is None:
+        return lines
+    known = other.headline._replace(value=other.headline.base - other.headline.value)
+    shown = other.value is not None
+    lines["KNOWN", ""] = Line(
+        known,
+        known.value if shown else None,
+        known.base if shown else None,
+        known.per_cent if shown else None,
+        None,
+    )
+    return lines
+
+
+def _words(line: Line) -> str:
+    return HIDDEN if line.value is None else f"{line.value:,}"

@@ -1,0 +1,390 @@
+"""The statements that count a month: who was on the list, each person once, and what of them."""
+
+# Parameters of all: start and end of the month, its first and last day, the area's ocus, and owners: whose
+# cases are the area's.
+
+# `living`: into whom each nominal had been merged just before the month began and just before it ended.
+# `stretch`: each registration in force in the month, with who the person was known to be after and before it.
+# `head`: a person on the list in the month. `earlier`: a person on it at the end of the month before.
+LISTED = """
+WITH RECURSIVE
+month AS (
+    SELECT CAST(:start AS timestamptz) AS start_time, CAST(:end AS timestamptz) AS end_time
+),
+link AS (
+    SELECT nominal_id AS one, into_id AS other FROM nominal_merge
+    UNION ALL SELECT into_id, nominal_id FROM nominal_merge
+),
+family AS (
+    (
+        SELECT nominal_id FROM episode WHERE nominating_ocu = ANY (CAST(:owners AS text[]))
+        UNION
+        SELECT nominal_id FROM ownership WHERE owner = ANY (CAST(:owners AS text[]))
+    )
+    UNION
+    SELECT link.other FROM family JOIN link ON link.one = family.nominal_id
+),
+standing AS (
+    SELECT DISTINCT ON (at, nominal_id) at, nominal_id, into_id
+    FROM month, nominal_merge, unnest(ARRAY[month.start_time, month.end_time]) AS at
+    WHERE merged_time < at AND (unmerged_time IS NULL OR unmerged_time >= at)
+    ORDER BY at, nominal_id, merged_time DESC
+),
+chain AS (
+    SELECT at, nominal_id, into_id AS root, ARRAY[nominal_id, into_id] AS seen FROM standing
+    UNION ALL
+    SELECT chain.at, chain.nominal_id, standing.into_id, chain.seen || standing.into_id
+    FROM chain JOIN standing ON standing.at = chain.at AND standing.nominal_id = chain.root
+    WHERE standing.into_id <> ALL (chain.seen)
+),
+living AS (
+    SELECT DISTINCT ON (at, nominal_id) at, nominal_id, root FROM chain
+    ORDER BY at, nominal_id, cardinality(seen) DESC
+),
+episodes AS MATERIALIZED (
+    SELECT registration_id, coalesce(registered_id, nominal_id) AS registered_id, strand, nominating_ocu,
+        start_time, coalesce(end_time, 'infinity') AS end_time, removal_reason, merged,
+        strand = :prevent AS minor
+    FROM episode
+    WHERE nominal_id IN (SELECT nominal_id FROM family)
+        AND start_time < :end AND (end_time IS NULL OR end_time >= :start)
+),
+stretch AS MATERIALIZED (
+    SELECT episodes.*, coalesce(later.root, registered_id) AS head,
+        coalesce(before.root, registered_id) AS person
+    FROM episodes CROSS JOIN month
+    LEFT JOIN living AS later ON later.at = month.end_time AND later.nominal_id = registered_id
+    LEFT JOIN living AS before ON before.at = month.start_time AND before.nominal_id = registered_id
+),
+-- Whether the person was on the list already when a registration began, and still when it had ended.
+course AS (
+    SELECT *,
+        coalesce(start_time < max(end_time) OVER earlier_begun, false) AS goes_on,
+        coalesce(min(start_time) OVER later_ended < end_time, false) AS went_on
+    FROM stretch WHERE NOT minor
+    WINDOW earlier_begun AS (PARTITION BY head ORDER BY start_time, registration_id
+            ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING),
+        later_ended AS (PARTITION BY head ORDER BY end_time DESC, registration_id DESC
+            ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
+),
+head AS (
+    SELECT head,
+        bool_or(start_time < :start) AS was_on,
+        bool_or(end_time >= :end) AS at_end,
+        count(*) FILTER (WHERE start_time >= :start AND NOT goes_on) AS added,
+        count(*) FILTER (WHERE end_time < :end AND NOT went_on) AS removed,
+        array_agg(removal_reason) FILTER (WHERE end_time < :end AND NOT went_on) AS reasons,
+        least(max(end_time), :end) - interval '1 microsecond' AS snapshot,
+        -- Of those that were in force last the latest; that of a merge ends because the other one stands.
+        (array_agg(nominating_ocu
+            ORDER BY least(end_time, :end) DESC, merged, start_time DESC, registration_id DESC
+        ))[1] AS nominating_ocu
+    FROM course GROUP BY head
+),
+change AS (
+    SELECT coalesce(living.root, side) AS person, min(instant) AS changed
+    FROM month CROSS JOIN nominal_merge
+    CROSS JOIN unnest(ARRAY[nominal_id, into_id]) AS side
+    CROSS JOIN unnest(ARRAY[merged_time, unmerged_time]) AS instant
+    LEFT JOIN living ON living.at = month.start_time AND living.nominal_id = side
+    WHERE instant >= month.start_time AND instant < month.end_time
+    GROUP BY 1
+),
+person_before AS (
+    SELECT person, array_agg(head) AS heads,
+        (array_agg(nominating_ocu ORDER BY merged, start_time DESC, registration_id DESC))[1]
+            AS nominating_ocu
+    FROM stretch WHERE start_time < :start AND NOT minor GROUP BY person
+),
+-- Of two who were one, the one that lived on was on the list, unless the registration is the other's.
+earlier AS MATERIALIZED (
+    SELECT person, coalesce(nullif(owned.owner, ''), nominating_ocu) = ANY (CAST(:owners AS text[])) AS here,
+        CASE WHEN coalesce(living.root, person) = ANY (heads) THEN coalesce(living.root, person)
+            ELSE (SELECT min(one COLLATE "C") FROM unnest(heads) AS one) END AS head
+    FROM person_before CROSS JOIN month
+    LEFT JOIN change USING (person)
+    LEFT JOIN living ON living.at = month.end_time AND living.nominal_id = person
+    LEFT JOIN LATERAL (
+        (
+            SELECT owner FROM ownership
+            WHERE change.changed IS NULL AND ownership.nominal_id = person AND superseded_time IS NULL
+                AND effective_time < month.start_time
+            ORDER BY effective_time DESC LIMIT 1
+        )
+        UNION ALL
+        -- Of somebody who was found to be another since, as was known until then.
+        (
+            SELECT owner FROM ownership
+            WHERE change.changed IS NOT NULL AND ownership.nominal_id = person
+                AND (superseded_time IS NULL OR superseded_time >= change.changed)
+                AND effective_time < month.start_time
+            ORDER BY recorded_time < change.changed DESC, effective_time DESC LIMIT 1
+        )
+    ) AS owned ON true
+),
+ranked AS (
+    SELECT head, here,
+        row_number() OVER (PARTITION BY head ORDER BY person <> head, person COLLATE "C") AS place
+    FROM earlier
+),
+before AS (
+    SELECT head, bool_or(here) FILTER (WHERE place = 1) AS here,
+        count(*) FILTER (WHERE here AND place > 1) AS merged_here
+    FROM ranked GROUP BY head
+),
+listed AS MATERIALIZED (
+    SELECT head.*, before.head IS NOT NULL AS before, coalesce(before.here, false) AS was_here,
+        coalesce(before.merged_here, 0) AS merged_here,
+        head.was_on AND before.head IS NULL AS parted,
+        coalesce(nullif(owned.owner, ''), nominating_ocu) = ANY (CAST(:owners AS text[])) AS here,
+        CASE WHEN owned.owner = ANY (CAST(:ocus AS text[])) THEN owned.owner
+            WHEN nominating_ocu = ANY (CAST(:ocus AS text[])) THEN nominating_ocu ELSE '' END AS ocu,
+        coalesce(person.sex, 0) AS sex, coalesce(person.ethnicity_code, '') AS ethnicity,
+        coalesce(stage.position, 0) AS position,
+        person.born_first, person.born_last,
+        CAST(head.snapshot AT TIME ZONE 'Europe/London' AS date) AS on_day
+    FROM head
+    LEFT JOIN before USING (head)
+    LEFT JOIN person ON person.nominal_id = head.head
+    LEFT JOIN LATERAL (
+        SELECT owner FROM ownership
+        WHERE ownership.nominal_id = head.head AND superseded_time IS NULL AND effective_time <= head.snapshot
+        ORDER BY effective_time DESC LIMIT 1
+    ) AS owned ON true
+    LEFT JOIN LATERAL (
+        SELECT position FROM stage
+        WHERE stage.nominal_id = head.head AND effective_time <= head.snapshot
+        ORDER BY effective_time DESC LIMIT 1
+    ) AS stage ON true
+)
+"""
+
+# A person's facts stand under every nominal that is them at the month's end.
+_THEIRS = """
+theirs AS MATERIALIZED (
+    SELECT head AS nominal_id, head, ocu, on_day FROM listed WHERE here
+    UNION
+    SELECT living.nominal_id, head, ocu, on_day FROM listed CROSS JOIN month
+    JOIN living ON living.at = month.end_time AND living.root = listed.head WHERE here
+)
+"""
+
+_BANDED = """
+banded AS (
+    SELECT ocu, CAST(sex AS text) AS sex, ethnicity, CAST(position AS text) AS position,
+        at_end, added, removed, NOT (before OR parted) AS new, parted,
+        CASE WHEN born_last IS NULL THEN 'not recorded'
+            WHEN born_first > on_day - interval '18 years' THEN 'under 18'
+            WHEN born_last > on_day - interval '18 years' THEN 'not recorded'
+            WHEN born_first > on_day - interval '26 years' THEN '18-25'
+            WHEN born_last > on_day - interval '26 years' THEN 'not recorded'
+            ELSE '26+' END AS age_band
+    FROM listed WHERE here
+),
+grouped AS (
+    SELECT GROUPING(ocu, sex, age_band, ethnicity, position) AS level,
+        coalesce(ocu, sex, age_band, ethnicity, position, '') AS category,
+        count(*) AS people, count(*) FILTER (WHERE at_end) AS at_end,
+        coalesce(sum(added), 0) AS added, coalesce(sum(removed), 0) AS removed,
+        count(*) FILTER (WHERE new) AS new, count(*) FILTER (WHERE parted) AS parted,
+        count(*) FILTER (WHERE ethnicity <> '') AS recorded
+    FROM banded GROUP BY GROUPING SETS ((), (ocu), (sex), (age_band), (ethnicity), (position))
+)
+"""
+
+_PEOPLE = """
+SELECT measure, breakdown, category, value FROM grouped
+JOIN (VALUES (31, 'total'), (15, 'ocu'), (23, 'sex'), (27, 'age_band'), (29, 'ethnicity'), (30, 'position'))
+    AS levels (level, breakdown) USING (level)
+CROSS JOIN LATERAL (VALUES
+    ('M1', people, true), ('M0', at_end, level IN (31, 15)), ('M5', removed, level IN (31, 15)),
+    ('M6', added, level IN (31, 15)), ('M20', recorded, level IN (31, 15)), ('ADDED', added, level = 31),
+    ('REMOVED', removed, level = 31), ('NEW_PERSONS', new, level = 31), ('MERGED', parted, level = 31)
+) AS given (measure, value, wanted) WHERE wanted
+UNION ALL
+SELECT 'M5', 'reason', CAST(reason AS text), count(*) FROM listed CROSS JOIN unnest(reasons) AS reason
+WHERE here GROUP BY reason
+UNION ALL
+SELECT measure, 'total', '', value FROM (
+    SELECT coalesce(sum(CAST(here AS int) - CAST(was_here AS int)) FILTER (WHERE before), 0) AS moved,
+        coalesce(sum(merged_here), 0) AS merged
+    FROM listed
+) AS both_ways CROSS JOIN LATERAL (VALUES ('MOVED', moved), ('MERGED', -merged)) AS given (measure, value)
+"""
+
+# Young people of Prevent and Deter, by whose case it is.
+_MINORS = """
+SELECT 'M24', CASE GROUPING(owner) WHEN 1 THEN 'total' ELSE 'team' END, coalesce(owner, ''), count(*) FROM (
+    SELECT head, coalesce(nullif(owned.owner, ''), nominating_ocu) AS whose,
+        coalesce(owned.owner, '') AS owner
+    FROM (
+        SELECT head, least(max(end_time), :end) - interval '1 microsecond' AS snapshot,
+            (array_agg(nominating_ocu ORDER BY merged, start_time DESC, registration_id DESC))[1]
+                AS nominating_ocu
+        FROM stretch WHERE minor GROUP BY head
+    ) AS minors
+    LEFT JOIN LATERAL (
+        SELECT owner FROM ownership
+        WHERE ownership.nominal_id = minors.head AND superseded_time IS NULL AND effective_time <= snapshot
+        ORDER BY effective_time DESC LIMIT 1
+    ) AS owned ON true
+) AS cases WHERE whose = ANY (CAST(:owners AS text[]))
+GROUP BY GROUPING SETS ((), (owner))
+"""
+
+# A detention counts once: as a PPO's where a test of one stands, whenever it was found to be one's.
+_TESTS = """
+SELECT measure, breakdown, category, count(*) FROM (
+    SELECT DISTINCT ON (detention_id) ocu, true AS ppo, result, drug
+    FROM drug_test JOIN fact USING (fact_id)
+    JOIN unnest(CAST(:suites AS text[]), CAST(:suite_ocus AS text[])) AS suite (suite_id, ocu)
+        USING (suite_id)
+    WHERE withdrawn_time IS NULL AND tested_time >= :start AND tested_time < :end
+    ORDER BY detention_id, recorded_time DESC, fact_id DESC
+) AS test
+CROSS JOIN LATERAL (VALUES
+    ('M7', 'total', '', true), ('M7', 'ocu', ocu, true), ('M8', 'total', '', true), ('M8', 'ocu', ocu, true),
+    ('M9', 'total', '', result = :positive), ('M9', 'ocu', ocu, result = :positive),
+    ('M9', 'drug_class', CAST(drug AS text), result = :positive)
+) AS given (measure, breakdown, category, wanted)
+WHERE wanted AND result IN (:negative, :positive) GROUP BY 1, 2, 3
+UNION ALL
+SELECT 'M7', breakdown, category, count(*) FROM detention_count
+JOIN unnest(CAST(:suites AS text[]), CAST(:suite_ocus AS text[])) AS suite (suite_id, ocu) USING (suite_id)
+CROSS JOIN LATERAL (VALUES ('total', ''), ('ocu', ocu)) AS given (breakdown, category)
+WHERE disposal_date BETWEEN :first AND :last AND test_result IN (:negative, :positive) AND NOT EXISTS (
+    SELECT FROM drug_test JOIN fact USING (fact_id)
+    WHERE drug_test.detention_id = detention_count.detention_id AND withdrawn_time IS NULL
+) GROUP BY 2, 3
+"""
+
+_PROGRESS = """
+SELECT measure, breakdown, category, count(*) FROM progress JOIN theirs USING (nominal_id)
+CROSS JOIN LATERAL (VALUES
+    ('M16', 'total', '', kind = :sentenced), ('M16', 'ocu', ocu, kind = :sentenced),
+    ('M16', 'court', organisation, kind = :sentenced),
+    ('M16', 'days', CAST(done_date - offence_date AS text), kind = :sentenced),
+    ('M18', 'total', '', kind = ANY (:due)), ('M18', 'attendance', CAST(kind AS text), kind = ANY (:due)),
+    ('M18', 'agency', organisation, kind = ANY (:due)),
+    ('FOLLOW_UPS', 'total', '', kind = :followed_up), ('RE_ENGAGED', 'total', '', kind = :re_engaged)
+) AS given (measure, breakdown, category, wanted)
+WHERE done_date BETWEEN :first AND :last AND wanted GROUP BY 1, 2, 3
+UNION ALL
+SELECT 'M17', breakdown, category, count(*) FROM (
+    SELECT ocu, (array_agg(kind ORDER BY done_date DESC, recorded_time DESC, progress_id)
+            FILTER (WHERE kind = ANY (:need)))[1] = :need_identified AS need,
+        (array_agg(kind ORDER BY done_date DESC, recorded_time DESC, progress_id)
+            FILTER (WHERE kind = ANY (:treatment)))[1] = :treated AS treated
+    FROM progress JOIN theirs USING (nominal_id)
+    WHERE done_date <= on_day AND kind = ANY (:need || :treatment)
+    GROUP BY head, ocu
+) AS person
+CROSS JOIN LATERAL (VALUES ('total', ''), ('ocu', ocu),
+    ('treatment', CASE WHEN treated THEN 'in treatment' ELSE 'not in treatment' END)
+) AS given (breakdown, category)
+WHERE need GROUP BY 2, 3
+"""
+
+# Each notice once for each organisation it was told to, by its first time limit; a retraction ends it.
+_DELIVERY = """
+SELECT 'M19', breakdown, category, count(*) FROM (
+    SELECT notice.type, min(due_time) AS due, min(acknowledged_time) AS acknowledged,
+        bool_or(delivery.state = :retracted) AS retracted
+    FROM notice JOIN theirs USING (nominal_id) JOIN delivery USING (notice_id)
+    WHERE notice.type = ANY (:limited) GROUP BY notice_id, organisation
+) AS told
+CROSS JOIN LATERAL (VALUES ('total', ''), ('limit',
+    CAST(type AS text) || CASE WHEN acknowledged <= due THEN ' in time' ELSE ' late' END
+)) AS given (breakdown, category)
+WHERE due >= :start AND due < :end AND NOT retracted GROUP BY 2, 3
+"""
+
+# Who came onto the list 17 (12) months before is followed up in this month; whoever came since is not yet.
+_BEFORE_AFTER = """
+entered AS MATERIALIZED (
+    SELECT head, CAST(min(start_time) AT TIME ZONE 'Europe/London' AS date) AS entry
+    FROM theirs JOIN episode USING (nominal_id) WHERE strand <> :prevent AND start_time < :end GROUP BY head
+),
+cohort AS MATERIALIZED (
+    SELECT head, nominal_id, entry, months,
+        CAST(entry - make_interval(months => months) AS date) AS since,
+        CAST(entry + make_interval(months => months) AS date) AS until
+    FROM entered JOIN theirs USING (head) CROSS JOIN (VALUES (17), (12)) AS window_of (months)
+    WHERE entry + make_interval(months => months) BETWEEN :first AND :last
+),
+inside AS (
+    SELECT cohort.head, cohort.entry, cohort.since, cohort.until,
+        CAST(stage.effective_time AT TIME ZONE 'Europe/London' AS date) AS received,
+        CAST(coalesce((
+            SELECT min(next.effective_time) FROM stage AS next
+            WHERE next.nominal_id = stage.nominal_id AND next.effective_time > stage.effective_time
+        ), :end) AT TIME ZONE 'Europe/London' AS date) AS left_on
+    FROM cohort JOIN stage USING (nominal_id) WHERE months = 12 AND position = ANY (:custody)
+),
+liberty AS (
+    SELECT coalesce(sum(entry - since), 0) AS before, coalesce(sum(until - entry), 0) AS after
+    FROM (SELECT DISTINCT head, entry, since, until FROM cohort WHERE months = 12) AS person
+    UNION ALL
+    SELECT -coalesce(sum(greatest(least(left_on, entry) - greatest(received, since), 0)), 0),
+        -coalesce(sum(greatest(least(left_on, until) - greatest(received, entry), 0)), 0) FROM inside
+)
+"""
+
+_FOLLOWED = """
+SELECT measure, breakdown, category, count(*) FROM entered
+CROSS JOIN (VALUES ('M21', 17), ('M22', 12)) AS kind (measure, months)
+CROSS JOIN LATERAL (VALUES ('total', ''), ('follow_up', CASE
+    WHEN entry + make_interval(months => months) > :last THEN 'not yet followed up'
+    WHEN entry + make_interval(months => months) < :first THEN 'followed up before'
+    ELSE 'followed up' END
+)) AS given (breakdown, category) GROUP BY 1, 2, 3
+UNION ALL
+SELECT measure, breakdown, category, count(*) FROM progress JOIN cohort USING (nominal_id)
+CROSS JOIN LATERAL (VALUES
+    ('CONVICTIONS', 'total', '', 17, done_date), ('CONVICTIONS', 'window', '', 17, done_date),
+    ('OFFENCES', 'total', '', 12, offence_date), ('OFFENCES', 'window', '', 12, offence_date),
+    ('M23', 'total', '', 12, done_date), ('M23', 'window', '', 12, done_date),
+    ('M23', 'window_days', ' ' || CAST(done_date - offence_date AS text), 12, done_date)
+) AS given (measure, breakdown, rest, wanted_months, at)
+CROSS JOIN LATERAL (SELECT CASE breakdown WHEN 'total' THEN '' ELSE
+    CASE WHEN at < entry THEN 'before' ELSE 'after' END || rest END AS category) AS named
+WHERE kind = :sentenced AND months = wanted_months AND at >= since AND at < until GROUP BY 1, 2, 3
+UNION ALL
+SELECT 'LIBERTY_DAYS', breakdown, category, CAST(sum(value) AS bigint) FROM liberty
+CROSS JOIN LATERAL (VALUES
+    ('total', '', before + after), ('window', 'before', before), ('window', 'after', after)
+) AS given (breakdown, category, value) GROUP BY 1, 2, 3
+"""
+
+_MEMBERS = """
+SELECT 'MEMBERS', 'total', coalesce(string_agg(head, ' ' ORDER BY head COLLATE "C"), ''), count(*)
+FROM listed WHERE here AND at_end
+"""
+
+CELLS = " UNION ALL ".join(
+    (
+        f"{LISTED}, {_THEIRS}, {_BANDED}, {_BEFORE_AFTER} {_PEOPLE}",
+        _MEMBERS,
+        _MINORS,
+        _TESTS,
+        _PROGRESS,
+        _DELIVERY,
+        _FOLLOWED,
+    )
+)
+
+# What the month did to the balance, person by person; `:members`: whom the month before's return counted.
+MOVEMENTS = f"""
+{LISTED}
+SELECT head, movement, times FROM listed CROSS JOIN LATERAL (VALUES
+    ('ADDED', added, here), ('REMOVED', removed, here), ('MOVED_IN', 1, before AND here AND NOT was_here),
+    ('MOVED_OUT', 1, before AND was_here AND NOT here), ('MERGED', merged_here, merged_here > 0),
+    ('PARTED', 1, parted AND here)
+) AS given (movement, times, wanted) WHERE wanted AND times > 0
+UNION ALL
+SELECT coalesce(person, member), CASE WHEN member IS NULL THEN 'KNOWN_LATER' ELSE 'KNOWN_NOT_TO_BE' END, 1
+FROM (SELECT person FROM earlier WHERE here) AS now_known
+FULL JOIN unnest(CAST(:members AS text[])) AS member ON member = person
+WHERE (member IS NULL OR person IS NULL) AND CAST(:members AS text[]) IS NOT NULL
+ORDER BY 2, 1
+"""

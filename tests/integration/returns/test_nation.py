@@ -1,0 +1,138 @@
+"""The picture of a region and of the nation: what the areas have submitted, those missing named."""
+
+import re
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from google.type.date_pb2 import Date
+
+from ppo.returns.v1 import returns_pb2 as pb
+from services.returns.definitions import Cell
+from services.returns.models import SCHEMA
+from tests import servers
+from tests.integration.returns.service import DECEMBER, SECONDS, Service
+from tests.integration.returns.test_record import LATER
+from tests.unit.returns.builders import december
+
+REGIONS = ("north", "south")
+NATION = "england-and-wales"
+OCTOBER = Date(year=2004, month=10)
+# Twelve areas in two regions; every third has a month that is small throughout.
+AREAS = [f"area-{number:02}" for number in range(12)]
+
+TABLES = """
+[columns.areas]
+name = "text"
+ocus = "-> many ocus"
+planned = "number"
+region = "text"
+[columns.ocus]
+[columns.return_calendar]
+due = "day"
+[columns.return_tools]
+ethnicity_codes = "text"
+[[return_tools]]
+id = "1"
+from = 2004-04-01
+ethnicity_codes = "16+1"
+"""
+
+
+def reference(directory: Path) -> Path:
+    ocus = "\n".join(f'[[ocus]]\nid = "{area}"\nfrom = 2004-04-01' for area in AREAS)
+    areas = "\n".join(
+        f'[[areas]]\nid = "{area}"\nfrom = 2004-04-01\nname = "Area {area}"\nocus = ["{area}"]\n'
+        f'planned = 30\nregion = "{REGIONS[place % 2]}"'
+        for place, area in enumerate(AREAS)
+    )
+    (directory / "all.toml").write_text(f"{TABLES}\n{ocus}\n{areas}\n")
+    return directory
+
+
+def counts(area: str, *, women: int = 6) -> dict[Cell, int]:
+    """December of one OCU."""
+    found = {
+        cell: value
+        for cell, value in december().items()
+        if cell.breakdown != "ocu" and cell.category not in ("male", "female")
+    }
+    return found | {
+        Cell("M1", "ocu", area): 321,
+        Cell("M1", "sex", "male"): 321 - women,
+        Cell("M1", "sex", "female"): women,
+    }
+
+
+@pytest.fixture
+def own(servers: servers.Servers, migrated_returns: servers.Database) -> Iterator[servers.Database]:
+    with servers.database(migrated_returns) as database:
+        yield database
+
+
+@pytest_asyncio.fixture
+async def service(own: servers.Database, tmp_path: Path) -> AsyncIterator[Service]:
+    async with AsyncExitStack() as stack:
+        yield await Service.start(own.url(SCHEMA), stack, reference(tmp_path))
+
+
+async def submitted(service: Service, area: str, **more: int) -> pb.Return:
+    return await service.submit(await service.record(counts(area, **more), area=area))
+
+
+async def headlines(service: Service, name: str) -> list[pb.StreamHeadlineMeasuresResponse]:
+    request = pb.StreamHeadlineMeasuresRequest(area=name, first_month=OCTOBER, last_month=DECEMBER)
+    office = await service.stub("home_office")
+    return [one async for one in office.StreamHeadlineMeasures(request, timeout=SECONDS)]
+
+
+async def test_the_nation_is_what_its_areas_submitted_and_those_missing_are_named(service: Service) -> None:
+    for area in AREAS[:9]:
+        await submitted(service, area)
+    # Counted, but not sent.
+    await service.record(counts(AREAS[9]), area=AREAS[9])
+
+    nation, north = await headlines(service, NATION), await headlines(service, "north")
+
+    assert (nation[0].coverage.areas, list(nation[0].coverage.missing)) == (12, AREAS[9:])
+    assert [one.value for one in nation if one.measure == "M1"] == [9 * 321]
+    assert [(one.value, one.base) for one in nation if one.measure == "M15"] == [(9 * 321, 9 * 30)]
+    assert list(north[0].coverage.missing) == ["area-10"]
+    assert [one.value for one in north if one.measure == "M1"] == [5 * 321]
+    assert not any(one.HasField("coverage") for one in nation[1:])
+
+
+async def test_a_correction_counts_once_it_is_submitted(service: Service) -> None:
+    await submitted(service, AREAS[0], women=6)
+    second = await service.record(
+        counts(AREAS[0], women=8), area=AREAS[0], cut_off_time=LATER, reason="entered wrongly"
+    )
+
+    before = await headlines(service, NATION)
+    await service.submit(second)
+    after = await headlines(service, NATION)
+
+    assert [one.value for one in before if one.category == "female"] == [6]
+    assert [one.value for one in after if one.category == "female"] == [8]
+
+
+async def test_a_page_of_the_nation_names_who_is_missing(service: Service) -> None:
+    await submitted(service, AREAS[0])
+
+    found = b"".join(await service.parts(area=NATION, format=pb.EXPORT_FORMAT_REPORT)).decode()
+
+    assert "From the returns of 1 of 12 areas" in found
+    assert re.search(r"Missing: area-01, .*area-11", found)
+
+
+async def test_what_one_area_hides_is_not_the_rest_of_the_nation(service: Service) -> None:
+    """Two areas: where only one hides its women, the sum less the other's would be hers."""
+    await submitted(service, AREAS[0], women=3)
+    await submitted(service, AREAS[1], women=20)
+
+    told = b"".join(await service.parts(area=NATION, format=pb.EXPORT_FORMAT_CSV, published=True)).decode()
+
+    [women] = [line for line in told.splitlines() if ",female," in line]
+    assert women.split(",")[8] == "~"

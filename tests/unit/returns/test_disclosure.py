@@ -1,0 +1,256 @@
+"""Nothing small that is hidden can be worked out from all that is published together."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.optimize import linprog
+
+from services.returns import definitions, disclosure
+from services.returns.definitions import Cell
+from services.returns.disclosure import SMALL, Key, Table
+from services.returns.measures import Headline, headlines
+from tests.unit.returns.builders import december, parts, totals
+
+PLANNED = 270
+
+
+def december_with(**values: int) -> list[Headline]:
+    return headlines(december() | totals(**values), PLANNED)
+
+
+def keys(found: Sequence[Headline]) -> dict[Key, int]:
+    return {(one.measure, one.category): one.value for one in found}
+
+
+class Attack:
+    """All that was published, as equations; every count that was not is unknown, but not below none."""
+
+    def __init__(self) -> None:
+        self.unknown: dict[tuple[str, Key], int] = {}
+        self.rows: list[dict[int, float]] = []
+        self.sums: list[float] = []
+        self.at_most: list[tuple[dict[int, float], float]] = []
+
+    def learn(
+        self, name: str, found: Sequence[Headline], kept_back: set[Key], told: Mapping[Key, Headline]
+    ) -> dict[Key, Headline]:
+        """`told` is what was shown before and is as it was. Returns what is shown now."""
+        shown = disclosure.published(found, kept_back)
+        now = {(one.measure, one.category): one for one, seen in shown if seen}
+        given = {**told, **now}
+        for table in disclosure.tables(found):
+            self._sum(name, table, given)
+        self._shares(name, given)
+        return now
+
+    def _sum(self, name: str, table: Table, given: Mapping[Key, Headline]) -> None:
+        """The parts make the total, whether or not either is shown."""
+        row: dict[int, float] = {}
+        whole = self._term(name, table.total, given, row, -1.0)
+        for key in table.parts:
+            whole += self._term(name, key, given, row, 1.0)
+        self.rows.append(row)
+        self.sums.append(-whole)
+
+    def _shares(self, name: str, given: Mapping[Key, Headline]) -> None:
+        """Of a shown share the base is known to a half per cent, and where it is written exactly."""
+        for key, one in given.items():
+            if one.base and key == ("M8", ""):
+                self._equal(name, [("M9", ""), ("M8", disclosure.REST)], one.value, given)
+            if one.base and key[0] == "M9" and not key[1]:
+                self._equal(name, [("M9", ""), ("M8", disclosure.REST)], one.base, given)
+            if one.base and key[0] in ("M5", "M9") and key[1]:
+                self._equal(name, [(key[0], "")], one.base, given)
+            if one.base and key[0] == "M19" and key[1]:
+                late = key[1].removesuffix("in time") + "late"
+                self._equal(name, [key, ("M19", late)], one.base, given)
+            if key == ("M20", ""):
+                self._equal(name, [("M4", "not recorded")], one.base - one.value, given)
+            if key == ("M17", "need identified"):
+                treated = [("M17", "in treatment"), ("M17", "not in treatment")]
+                self._equal(name, treated, one.value, given)
+            if key[0] == "M17" and key[1] != "need identified":
+                self._equal(name, [("M17", "in treatment"), ("M17", "not in treatment")], one.base, given)
+            if key[0] == "M4" and key[1].endswith("recorded") and key[1] != "not recorded":
+                self._equal(name, [(key[0], key[1].removesuffix(" of those recorded"))], one.value, given)
+
+    def _equal(self, name: str, which: Sequence[Key], value: int, given: Mapping[Key, Headline]) -> None:
+        row: dict[int, float] = {}
+        known = sum(self._term(name, key, given, row, 1.0) for key in which)
+        self.rows.append(row)
+        self.sums.append(value - known)
+
+    def _term(
+        self, name: str, key: Key, given: Mapping[Key, Headline], row: dict[int, float], sign: float
+    ) -> float:
+        if key in given:
+            return sign * given[key].value
+        place = self.unknown.setdefault((name, key), len(self.unknown))
+        row[place] = row.get(place, 0.0) + sign
+        return 0.0
+
+    def bounds(self, name: str, key: Key) -> tuple[float, float]:
+        place = self.unknown[name, key]
+        many = len(self.unknown)
+        matrix = np.zeros((len(self.rows), many))
+        for number, row in enumerate(self.rows):
+            for column, sign in row.items():
+                matrix[number, column] = sign
+        found = []
+        for sign in (1, -1):
+            goal = np.zeros(many)
+            goal[place] = sign
+            solved = linprog(goal, A_eq=matrix, b_eq=self.sums, bounds=(0, None), method="highs")
+            assert solved.status in (0, 3), solved.message
+            found.append(sign * solved.fun if solved.status == 0 else float("inf"))
+        return found[0], found[1]
+
+
+def refute(attack: Attack, name: str, found: Sequence[Headline], kept_back: set[Key]) -> None:
+    """Every small count may be anything from none to more than small."""
+    values = disclosure._values(found)
+    for table in disclosure.tables(found):
+        for key, value in table.parts.items():
+            if value in SMALL and (name, key) in attack.unknown:
+                low, high = attack.bounds(name, key)
+                assert low < min(SMALL) + 1e-6, key
+                assert high > max(SMALL) - 1e-6, key
+    assert not [
+        one
+        for one, seen in disclosure.published(found, kept_back)
+        if seen
+        and values[one.measure, one.category] in SMALL
+        and one.category not in ("median days", "mean days")
+    ]
+
+
+@st.composite
+def months(draw: st.DrawFn) -> dict[Cell, int]:
+    """Counts of any size, as small as they come, that sum as those of a return do."""
+    people = draw(st.sampled_from([3, 5, 9, 14, 40, 321]))
+    cells = {Cell("M1"): people}
+    for breakdown, names in {
+        "sex": ("male", "female", "not recorded"),
+        "age_band": ("under 18", "18-25", "26+", "not recorded"),
+        "ethnicity": ("W1", "B1", "NS", "not recorded"),
+        "position": ("custody remand", "custody sentenced", "in cjs", "supervised", "other or not known"),
+        "ocu": ("D1", "D2", "D3", "E1"),
+    }.items():
+        cells |= _split(draw, "M1", breakdown, people, names)
+    remand, sentenced, cjs, supervised, other = (
+        cells[Cell("M1", "position", name)]
+        for name in ("custody remand", "custody sentenced", "in cjs", "supervised", "other or not known")
+    )
+    cells |= totals(M10=remand + sentenced, M11=cjs, M12=supervised, M13=0, M14=other)
+    cells |= parts("M10", "position", custody_remand=remand, custody_sentenced=sentenced)
+    removed, added, tested = (draw(st.integers(0, limit)) for limit in (min(people, 21), min(people, 9), 40))
+    ppos = draw(st.integers(0, tested))
+    positive = draw(st.integers(0, ppos))
+    cells |= totals(M5=removed, M6=added, M7=tested, M8=ppos, M9=positive)
+    cells |= _split(draw, "M5", "reason", removed, ("moved away", "deceased", "long custody"))
+    cells |= _split(draw, "M9", "drug_class", positive, ("heroin", "cocaine"))
+    need = draw(st.integers(0, people))
+    cells |= totals(M17=need) | _split(draw, "M17", "treatment", need, ("in treatment", "not in treatment"))
+    told = draw(st.integers(0, 30))
+    limits = [f"{limit}, {outcome}" for limit in definitions.LIMITS[:2] for outcome in ("in time", "late")]
+    return cells | totals(M19=told) | _split(draw, "M19", "limit", told, limits)
+
+
+def _split(
+    draw: st.DrawFn, measure: str, breakdown: str, whole: int, names: Sequence[str]
+) -> dict[Cell, int]:
+    marks = sorted(draw(st.lists(st.integers(0, whole), min_size=len(names) - 1, max_size=len(names) - 1)))
+    values = np.diff([0, *marks, whole])
+    return {Cell(measure, breakdown, name): int(value) for name, value in zip(names, values, strict=True)}
+
+
+@settings(max_examples=25, deadline=None)
+@given(months())
+def test_no_small_count_of_a_month_is_worked_out_of_what_is_published(counts: dict[Cell, int]) -> None:
+    found = headlines(counts, PLANNED)
+    kept_back = disclosure.hidden(found)
+    attack = Attack()
+    attack.learn("december", found, kept_back, {})
+
+    refute(attack, "december", found, kept_back)
+
+
+@settings(max_examples=25, deadline=None)
+@given(months(), months(), st.data())
+def test_nor_with_its_revisions_and_the_month_before(
+    november: dict[Cell, int], december: dict[Cell, int], data: st.DataObject
+) -> None:
+    later = data.draw(months().map(lambda other: _partly(december, other)))
+    attack = Attack()
+    for name, counts in (("november", november), ("december", december)):
+        found = headlines(counts, PLANNED)
+        first = disclosure.hidden(found)
+        shown = attack.learn(name, found, first, {})
+    revised = headlines(later, PLANNED)
+    told = {key: one for key, one in shown.items() if keys(revised).get(key) == one.value}
+    second = disclosure.hidden(revised, before=first, told=told.keys())
+    attack.learn("revised", revised, second, told)
+
+    assert not first & {
+        (one.measure, one.category) for one, seen in disclosure.published(revised, second) if seen
+    }
+    refute(attack, "december", headlines(december, PLANNED), first)
+    refute(attack, "revised", revised, second)
+
+
+def _partly(counts: dict[Cell, int], other: dict[Cell, int]) -> dict[Cell, int]:
+    """A revision: the tests, the removals and the deliveries are others, the people as they were."""
+    changed = ("M5", "M7", "M8", "M9", "M19")
+    cells = {cell: value for cell, value in counts.items() if cell.measure not in changed}
+    people = counts[Cell("M1")]
+    if other[Cell("M5")] > people:
+        return counts
+    return cells | {cell: value for cell, value in other.items() if cell.measure in changed}
+
+
+def test_the_pair_13_tested_and_9_positive_would_give_4_away_and_is_not_shown() -> None:
+    found = headlines(december(), PLANNED)
+    shown = {
+        (one.measure, one.category): seen
+        for one, seen in disclosure.published(found, disclosure.hidden(found))
+    }
+
+    assert not shown["M8", ""]
+    assert not shown["M9", ""]
+    assert shown["M7", ""]
+    assert shown["M1", ""]
+
+
+def test_a_second_part_is_hidden_where_the_total_would_give_the_first_away() -> None:
+    counts = december() | parts("M1", "sex", male=318, female=3)
+    kept_back = disclosure.hidden(headlines(counts, PLANNED))
+
+    assert {("M2", "female"), ("M2", "male")} <= kept_back
+
+
+def test_a_small_total_hides_its_parts() -> None:
+    counts = december() | totals(M5=3) | parts("M5", "reason", moved_away=3, no_longer_a_threat=0, deceased=0)
+    kept_back = disclosure.hidden(headlines(counts, PLANNED))
+
+    assert {("M5", ""), ("M5", "moved away"), ("M5", "deceased")} <= kept_back
+
+
+def test_nothing_is_hidden_where_nothing_is_small() -> None:
+    counts = {cell: value * 10 for cell, value in december().items()}
+
+    assert not disclosure.hidden(headlines(counts, PLANNED))
+
+
+@pytest.mark.parametrize("secondary", [False, True])
+def test_the_attack_finds_what_is_hidden_alone(secondary: bool) -> None:
+    found = headlines(december() | parts("M1", "sex", male=318, female=3), PLANNED)
+    kept_back = disclosure.hidden(found) if secondary else {("M2", "female")}
+    attack = Attack()
+    attack.learn("december", found, kept_back, {})
+
+    low, high = attack.bounds("december", ("M2", "female"))
+
+    assert (low, high) == ((0, 321) if secondary else (3, 3))
