@@ -19,6 +19,7 @@ def check(
     given: details.Given = "",
     family: details.Family = "",
     born: details.Born = "",
+    postcode: details.Postcode = "",
     pnc: details.Pnc = "",
     cro: details.Cro = "",
     prison: details.Prison = "",
@@ -46,7 +47,9 @@ def check(
     | 2 | the input was refused |
     | 1 | anything else |
     """
-    whom = details.typed(given=given, family=family, born=born, pnc=pnc, cro=cro, prison=prison)
+    whom = details.typed(
+        given=given, family=family, born=born, postcode=postcode, pnc=pnc, cro=cro, prison=prison
+    )
     request = custody.CheckPersonRequest(
         person=whom,
         fingerprint=fingerprint,

@@ -24,6 +24,7 @@ def book_in(
     given: details.Given = "",
     family: details.Family = "",
     born: details.Born = "",
+    postcode: details.Postcode = "",
     pnc: details.Pnc = "",
     cro: details.Cro = "",
     prison: details.Prison = "",
@@ -50,7 +51,9 @@ def book_in(
     request = custody.BookInRequest(
         request_id=session.request_id(request_id),
         suite_id=suite,
-        person=details.typed(given=given, family=family, born=born, pnc=pnc, cro=cro, prison=prison),
+        person=details.typed(
+            given=given, family=family, born=born, postcode=postcode, pnc=pnc, cro=cro, prison=prison
+        ),
         fingerprint=fingerprint,
         arrested_time=moment(place, arrested, "--arrested"),
         offence_codes=offence or (),

@@ -21,6 +21,7 @@ Born = Annotated[str, typer.Option(help="Date of birth: 1979-03-04, or what is k
 Pnc = Annotated[str, typer.Option(help="Police National Computer id, such as 79/163001B.")]
 Cro = Annotated[str, typer.Option(help="Criminal Records Office number, such as 65656/91H.")]
 Prison = Annotated[str, typer.Option(help="Prison number, such as A1234BC.")]
+Postcode = Annotated[str, typer.Option(help="Of where the person lives; speaks for a match, never against.")]
 Fingerprint = Annotated[bool, typer.Option("--fingerprint", help="The identifiers came from fingerprints.")]
 Suite = Annotated[str, typer.Option(envvar="PPO_SUITE", help="The custody suite you are in.")]
 
@@ -52,10 +53,12 @@ def person(
     return made
 
 
-def typed(*, given: str, family: str, born: str, pnc: str, cro: str, prison: str) -> pb.Person:
+def typed(*, given: str, family: str, born: str, postcode: str, pnc: str, cro: str, prison: str) -> pb.Person:
     """The person that the options of a command describe."""
     name = pb.Name(given_name=given.strip(), family_name=family.strip())
-    return person(name=name, born=born, identifiers=numbers(pnc=pnc, cro=cro, prison=prison))
+    made = person(name=name, born=born, identifiers=numbers(pnc=pnc, cro=cro, prison=prison))
+    made.postcode = postcode.strip()
+    return made
 
 
 def numbers(*, pnc: str = "", cro: str = "", prison: str = "") -> dict[pb.IdentifierKind.ValueType, str]:

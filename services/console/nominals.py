@@ -42,8 +42,8 @@ def load(
      "identifiers": [{"kind": "IDENTIFIER_KIND_PNC_ID", "value": "79/163001B"}]}}
 
     ppo nominals import nominals.csv --source niche
-    source_reference,given_name,family_name,aliases,birth_date,sex,ethnicity_code,pnc_id,cro_number,asn,prison_number
-    N1,Shane,Kelly,"Kelly, Sean; Kelly, S",1979-03-04,male,W1,79/163001B,,,
+    source_reference,given_name,family_name,aliases,birth_date,sex,ethnicity_code,postcode,pnc_id,cro_number,asn,prison_number
+    N1,Shane,Kelly,"Kelly, Sean; Kelly, S",1979-03-04,male,W1,B12 8QX,79/163001B,,,
     ```
 
     Exit code 0 when every row was taken, 3 when some were refused: these are listed by line, field and rule,
@@ -68,6 +68,7 @@ def find(
     given: details.Given = "",
     family: details.Family = "",
     born: details.Born = "",
+    postcode: details.Postcode = "",
     pnc: details.Pnc = "",
     cro: details.Cro = "",
     prison: details.Prison = "",
@@ -84,7 +85,9 @@ def find(
 
     Exit code 0, also when nobody is found.
     """
-    whom = details.typed(given=given, family=family, born=born, pnc=pnc, cro=cro, prison=prison)
+    whom = details.typed(
+        given=given, family=family, born=born, postcode=postcode, pnc=pnc, cro=cro, prison=prison
+    )
     request = flagging.SearchNominalsRequest(person=whom, purpose=policy.PURPOSE_REGISTER, page_size=most)
     response = asyncio.run(_find(request, data))
     if json:

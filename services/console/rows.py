@@ -204,6 +204,7 @@ def _nominal(cells: Cells) -> Json:
             if cells.get(kind)
         ],
         "ethnicity_code": cells.get("ethnicity_code", ""),
+        "postcode": cells.get("postcode", ""),
         "sex": _value(pb.Sex, cells, "sex"),
     }
     if born := cells.get("birth_date"):
@@ -235,7 +236,7 @@ NOMINALS = Shape(
     flagging.NominalRow,
     (
         "source_reference", "given_name", "family_name", "aliases", "birth_date", "sex", "ethnicity_code",
-        *_KINDS,
+        "postcode", *_KINDS,
     ),
     _nominal,
 )  # fmt: skip

@@ -14,6 +14,7 @@ from services.people.births import Births
 from services.people.likeness import Codes
 from services.people.model import MODEL, MOST_ALIASES, Bits, Model
 from services.people.names import Wording
+from services.people.postcodes import Postcodes
 from services.people.reading import Form, Reading, read
 from services.people.rows import (
     ALIASES,
@@ -22,6 +23,7 @@ from services.people.rows import (
     GIVEN,
     NOBODY,
     PERSON,
+    POSTCODE,
     ROMANISED,
     SEX,
     Field,
@@ -81,6 +83,7 @@ class People:
     def __init__(self) -> None:
         self.vocabulary = Vocabulary()
         self.births = Births()
+        self.postcodes = Postcodes()
         self.size = 0
         # What each name is worth that was asked about, until somebody comes or goes.
         self.fields: dict[tuple[int, str], Field] = {}
@@ -92,6 +95,7 @@ class People:
             return
         self.vocabulary.count(Coded(row[GIVEN], row[FAMILY]), step)
         self.births.count(row[DATE], step)
+        self.postcodes.count(row[POSTCODE], step)
         self.size += step
 
 
@@ -99,13 +103,15 @@ class Question:
     """What was given, read once."""
 
     def __init__(self, given: person_pb2.Person, people: People, weights: Model) -> None:
-        straight, self.born, self.sex = read(given)
+        straight, self.born, self.sex, postcode = read(given)
         self.forms = (*straight, *map(reading.swapped, straight)) or (_NAMELESS,)
         self.rarity = people.births.rarity(self.born)
         self.date_bits = weights.date_bits(*np.array(self.rarity))
         # The most that a date is worth to those who are not found by theirs.
         far = likeness.FAR | (not likeness.whole(self.born))
         self.undated = float(max(self.date_bits[far].max(), 0.0))
+        self.postcode = people.postcodes.known(postcode)
+        self.postcode_bits = people.postcodes.bits(self.postcode, people.size, weights)
         self._vocabulary, self._persons = people.vocabulary, people.size
         self._weights = weights
         self._fields = people.fields
@@ -113,6 +119,8 @@ class Question:
     def bits(self, form: Form, table: Table) -> Bits:
         family, given, date = self._parts(form, table)
         bits = family + given + date - self._weights.alias_prices[table[:, ALIASES]] - self._own_price(form)
+        if self.postcode:
+            bits += self.postcode_bits * (table[:, POSTCODE] == self.postcode)
         return bits - self._weights.sex_differs * self._of_another_sex(table) if self.sex else bits
 
     def evidence(self, form: Form, row: NDArray[np.int32]) -> list[screening_pb2.Evidence]:
@@ -124,6 +132,8 @@ class Question:
             stated.append(_evidence("birth_date", level, date))
         if self.sex and self._of_another_sex(table)[0]:
             stated.append(_evidence("sex", "differs", -self._weights.sex_differs))
+        if self.postcode and row[POSTCODE] == self.postcode:
+            stated.append(_evidence("postcode", "exact", self.postcode_bits))
         return stated
 
     def names(self, form: Form) -> tuple[Field, Field]:
@@ -291,8 +301,8 @@ class Index:
             self._find_places()
         if _NAMELESS in question.forms:
             return [(_NOWHERE, np.empty(0))]
-        dated = self._rows.born(likeness.near_dates(question.born)) if question.born else _NOWHERE
-        return [self._scored(question, form, dated, at_least) for form in question.forms]
+        near = np.concatenate([*self._near(question)])
+        return [self._scored(question, form, near, at_least) for form in question.forms]
 
     @property
     def persons(self) -> int:
@@ -317,10 +327,15 @@ class Index:
     def threshold(self, false_alarms: float = 0.01) -> float:
         return self._weights.threshold(len(self), false_alarms)
 
-    def _scored(self, question: Question, form: Form, dated: Places, at_least: float) -> tuple[Places, Bits]:
+    def _near(self, question: Question) -> Iterator[Places]:
+        """Who is met by something else than the name."""
+        yield self._rows.born(likeness.near_dates(question.born)) if question.born else _NOWHERE
+        yield self._rows.living(question.postcode) if question.postcode else _NOWHERE
+
+    def _scored(self, question: Question, form: Form, near: Places, at_least: float) -> tuple[Places, Bits]:
         family, given = question.names(form)
         named = self._rows.named(family, given, at_least - question.undated)
-        places = np.concatenate([named, dated, self._rows.newest()])
+        places = np.concatenate([named, near, self._rows.newest()])
         table = self._rows.table[places]
         bits = question.bits(form, table)
         enough = bits >= at_least
@@ -357,8 +372,18 @@ class Index:
         return Match(self._ids[row[PERSON]], sum(each.bits for each in evidence), evidence)
 
     def _coded(self, number: int, held: Reading) -> list[tuple[int, ...]]:
+        postcode = self._people.postcodes.code(held.postcode)
         return [
-            (number, family, given, held.born, min(form.aliases, MOST_ALIASES), held.sex, form.romanised)
+            (
+                number,
+                family,
+                given,
+                held.born,
+                min(form.aliases, MOST_ALIASES),
+                held.sex,
+                form.romanised,
+                postcode,
+            )
             for form in held.forms or (_NAMELESS,)
             for given, family in [self._people.vocabulary.coded(form.wording)]
         ]

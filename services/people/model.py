@@ -44,6 +44,9 @@ class Model:
     alias_at_most: float
     sex_differs: float
     other_script: float
+    # P(the same postcode | the same person), and the most that it is worth.
+    same_postcode: float
+    postcode_at_most: float
     relatives: float
     # Thresholds as they were measured: by number of persons held and share of false alarms.
     threshold_sizes: tuple[int, ...]
@@ -124,6 +127,7 @@ def read(text: str) -> Model:
         date_unlike=dates["unlike"],
         partly_differs=dates["partly_differs"],
         **prices,
+        **table["postcode"],
         threshold_sizes=tuple(map(int, held)),
         threshold_shares=tuple(shares),
         threshold_bits=tuple(map(tuple, held.values())),

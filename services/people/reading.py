@@ -1,10 +1,10 @@
-"""A person read once: every form of the name, the date of birth, the sex."""
+"""A person read once: every form of the name, the date of birth, the sex, the postcode."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
 
 from ppo.person.v1 import person_pb2
-from services.people import likeness, names
+from services.people import likeness, names, postcodes
 from services.people.names import Wording
 
 # The same to everybody as no sex recorded.
@@ -32,12 +32,14 @@ class Reading(NamedTuple):
     # As likeness.date_code.
     born: int
     sex: int
+    postcode: str
 
 
 def read(person: person_pb2.Person) -> Reading:
     date = person.birth_date
     born = likeness.date_code((date.year, date.month, date.day))
-    return Reading(_forms(person), born, 0 if person.sex == _NO_SEX else person.sex)
+    sex = 0 if person.sex == _NO_SEX else person.sex
+    return Reading(_forms(person), born, sex, postcodes.normal(person.postcode))
 
 
 def swapped(form: Form) -> Form:

@@ -1,4 +1,4 @@
-"""The index as numbers: a row for every name of a person, sorted by date and by pair of names."""
+"""The index as numbers: a row for every name of a person, sorted by date, postcode and pair of names."""
 
 from typing import NamedTuple, TypeVar
 
@@ -13,8 +13,9 @@ Places = NDArray[np.intp | np.int32]
 Table = NDArray[np.int32]
 
 # What stands in a row: whose it is (nobody's once dropped), the codes of names and date, how many aliases
-# stand beside this one (none where it is the main name), the sex, whether the name was in another script.
-PERSON, FAMILY, GIVEN, DATE, ALIASES, SEX, ROMANISED = COLUMNS = range(7)
+# stand beside this one (none where it is the main name), the sex, whether the name was in another script,
+# the code of the postcode.
+PERSON, FAMILY, GIVEN, DATE, ALIASES, SEX, ROMANISED, POSTCODE = COLUMNS = range(8)
 NOBODY = -1
 
 # The newest rows are looked at one and all; more than these are sorted in. At a million rows that takes
@@ -104,6 +105,10 @@ class Rows:
         starts, ends = (np.searchsorted(self._dates, dates, side) for side in ("left", "right"))
         return self._by_date[spans(starts, ends)]
 
+    def living(self, postcode: int) -> Places:
+        start, end = (np.searchsorted(self._homes, postcode, side) for side in ("left", "right"))
+        return self._by_home[start:end]
+
     def named(self, family: Field, given: Field, least: float) -> Places:
         """Who has names near to both, so that their bits reach the least; the best, if there are too many."""
         if not self._settled:
@@ -137,6 +142,8 @@ class Rows:
         self._settled = 0
         self._dates: Codes = np.empty(0, np.int32)
         self._by_date: Codes = np.empty(0, np.int32)
+        self._homes: Codes = np.empty(0, np.int32)
+        self._by_home: Codes = np.empty(0, np.int32)
         self._names: NDArray[np.uint64] = np.empty(0, np.uint64)
         self._by_pair: Codes = np.empty(0, np.int32)
         self._pair_up()
@@ -145,6 +152,7 @@ class Rows:
         new = self.table[self._settled :]
         names = new[:, FAMILY].astype(np.uint64) << _HIGH | new[:, GIVEN].astype(np.uint64)
         self._dates, self._by_date = self._merged(self._dates, self._by_date, new[:, DATE])
+        self._homes, self._by_home = self._merged(self._homes, self._by_home, new[:, POSTCODE])
         self._names, self._by_pair = self._merged(self._names, self._by_pair, names)
         self._settled = self._size
         self._pair_up()

@@ -35,12 +35,12 @@ class Setting(NamedTuple):
         return {nominal_id: place for place, (nominal_id, _) in enumerate(self.held)}
 
 
-def records(name: str) -> Iterator[Record]:
+def records(name: str, *, postcodes: bool = False) -> Iterator[Record]:
     for number in _FILES[name]:
         with (_directory() / f"dataset{number}.csv").open(encoding="utf-8", newline="") as file:
             for row in csv.DictReader(file, skipinitialspace=True):
                 _, of, kind, *_ = row["rec_id"].strip().split("-")
-                yield Record(_opaque(f"{name}-{of}"), kind == "org", _person(row))
+                yield Record(_opaque(f"{name}-{of}"), kind == "org", _person(row, postcodes=postcodes))
 
 
 def setting(found: Sequence[Record], size: int, seed: int, turn: int = 0) -> Setting:
@@ -83,15 +83,17 @@ def _opaque(text: str) -> str:
 def distractor(originals: Sequence[Record], chance: Random) -> person_pb2.Person:
     given, family, born = (originals[int(chance.random() * len(originals))].person for _ in range(3))
     name = person_pb2.Name(given_name=given.name.given_name, family_name=family.name.family_name)
-    return person_pb2.Person(name=name, birth_date=born.birth_date)
+    # Who is of one family name mostly is of one house.
+    return person_pb2.Person(name=name, birth_date=born.birth_date, postcode=family.postcode)
 
 
-def _person(row: dict[str, str]) -> person_pb2.Person:
+def _person(row: dict[str, str], *, postcodes: bool) -> person_pb2.Person:
     born = row["date_of_birth"].strip()
     known = len(born) == 8 and born.isdecimal()
     return person_pb2.Person(
         name=person_pb2.Name(given_name=row["given_name"].strip(), family_name=row["surname"].strip()),
         birth_date=Date(year=int(born[:4]), month=int(born[4:6]), day=int(born[6:])) if known else None,
+        postcode=row["postcode"].strip() if postcodes else "",
     )
 
 

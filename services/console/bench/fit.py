@@ -236,6 +236,13 @@ def _value(weights: Model, table: str, name: str) -> float:
     return float(weights.date_unlike if name == "unlike" else getattr(weights, name))
 
 
+def met_at_home(records: Sequence[febrl.Record]) -> float:
+    """How likely a duplicate has the original's postcode, where it has one."""
+    held = {each.of: each.person.postcode for each in records if each.original}
+    asked = [(each.person.postcode, held[each.of]) for each in records if not each.original]
+    return float(np.mean([one == other for one, other in asked if one and other]))
+
+
 def fitted(records: Sequence[febrl.Record], sizes: Sequence[int]) -> Model:
     questions = [asked(febrl.setting(records, size, SEED, turn)) for size in SIZES for turn in TURNS]
     output.say(f"{sum(len(each.inside) for each in questions):,} questions gathered")
@@ -244,7 +251,9 @@ def fitted(records: Sequence[febrl.Record], sizes: Sequence[int]) -> Model:
 
 def main(version: str) -> None:
     records = [record for name in SETS for record in febrl.records(name)]
-    STORED.write_text(written(fitted(records, THRESHOLD_SIZES), version), encoding="utf-8")
+    homes = [record for name in SETS for record in febrl.records(name, postcodes=True)]
+    weights = replace(fitted(records, THRESHOLD_SIZES), same_postcode=met_at_home(homes))
+    STORED.write_text(written(weights, version), encoding="utf-8")
 
 
 if __name__ == "__main__":

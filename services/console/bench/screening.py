@@ -29,7 +29,7 @@ ENGINES = ["ppo", "rapidfuzz", "pg_trgm"]
 FALSE_ALARMS = (0.05, 0.01, 0.001)
 # The desk's.
 DEFAULT = 0.01
-FEWEST_HELD = 5_000
+FEWEST_HELD = 3_000
 QUESTIONS = {10_000: 10_000, 100_000: 10_000}
 FEWEST_QUESTIONS = 2_000
 # Of febrl4 a third after the other is held, until so many are asked.

@@ -139,12 +139,15 @@ def test_the_request_holds_what_was_typed(ppo: Run, served: Served) -> None:
         "Kelly",
         "--born",
         "1979-03",
+        "--postcode",
+        "B12 8QX",
         "--pnc",
         "79/163001B",
         "--fingerprint",
     )
 
     [asked] = served.custody.asked
+    assert asked.person.postcode == "B12 8QX"
     assert (asked.person.name.given_name, asked.person.name.family_name) == ("Shane", "Kelly")
     assert (asked.person.birth_date.year, asked.person.birth_date.month, asked.person.birth_date.day) == (
         1979,

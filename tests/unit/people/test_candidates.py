@@ -20,9 +20,15 @@ def people(chance: Random) -> list[person_pb2.Person]:
     """With names that come again, some more often than others."""
     given, family = [word(chance, 2) for _ in range(200)], [word(chance, 3) for _ in range(500)]
     born = [f"{chance.randrange(1950, 1985)}-{1 + at % 12:02}-{1 + at % 28:02}" for at in range(PERSONS)]
+    homes = [f"B{chance.randrange(400)} 1AA" for _ in range(PERSONS)]
     return [
-        person(given[int(200 * chance.random() ** 2)], family[int(500 * chance.random() ** 2)], date)
-        for date in born
+        person(
+            given[int(200 * chance.random() ** 2)],
+            family[int(500 * chance.random() ** 2)],
+            date,
+            postcode=home,
+        )
+        for date, home in zip(born, homes, strict=True)
     ]
 
 

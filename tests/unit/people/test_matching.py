@@ -39,6 +39,7 @@ near_people = st.builds(
         Date, year=st.sampled_from([0, 1980]), month=st.just(5), day=st.sampled_from([0, 1, 2])
     ),
     identifiers=st.lists(st.builds(person_pb2.Identifier, kind=st.just(PNC), value=st.sampled_from("12"))),
+    postcode=st.sampled_from(["", "B12 8QX", "GL1 2AB"]),
 )
 # What a caller may send: any text in any field, any number in any part of a date.
 texts = st.text(max_size=300)
@@ -450,10 +451,12 @@ def test_a_nominal_id_is_an_identifier_of_its_own_person() -> None:
 def test_the_best_possible_is_what_the_person_would_reach(crowded: Index, asked: person_pb2.Person) -> None:
     del asked.aliases[:]
     crowded.drop("held")
-    promised = crowded.best_possible(asked)
     crowded.put("held", asked)
 
-    assert crowded.matches(asked, limit=1)[0].bits == pytest.approx(promised, abs=0.25)
+    promised, [best] = crowded.best_possible(asked), crowded.matches(asked, limit=1)
+
+    swapped = any("swapped" in each.comparison for each in best.evidence)
+    assert best.bits == pytest.approx(promised) or (swapped and best.bits > promised)
 
 
 def test_the_threshold_rises_with_the_size_of_the_index_and_as_alarms_get_rarer() -> None:
