@@ -78,6 +78,8 @@ class Answers(NamedTuple):
     # Of each stranger: the first's score.
     alarms: list[float]
     seconds: list[float]
+    # Of this process alone, whatever else the machine does meanwhile.
+    cpu_seconds: list[float]
 
     def found(self, places: int) -> float:
         return float(np.mean([0 < place <= places for place in self.places]))
@@ -216,11 +218,12 @@ def _asked(setting: Setting, questions: int) -> Setting:
 
 
 def _answers(setting: Setting, ask: engines.Ask) -> Answers:
-    answers = Answers([], [], [], [], [])
+    answers = Answers([], [], [], [], [], [])
     for record in (*setting.members, *setting.strangers):
-        began = time.perf_counter()
+        began, cpu_began = time.perf_counter(), time.process_time()
         found = ask(record.person)
         answers.seconds.append(time.perf_counter() - began)
+        answers.cpu_seconds.append(time.process_time() - cpu_began)
         ids, first = [nominal_id for nominal_id, _ in found], found[0][1] if found else -math.inf
         if len(answers.places) == len(setting.members):
             answers.alarms.append(first)
@@ -248,6 +251,10 @@ def _told(at: At, trials: Sequence[Trial], carried: Sequence[dict[float, float]]
         )
     yield told("p50_ms", [float(np.median(each.seconds)) * 1000 for each in answers], "ms")
     yield told("p99_ms", [float(np.quantile(each.seconds, 0.99)) * 1000 for each in answers], "ms")
+    if at["engine"] != "pg_trgm":
+        yield told(
+            "cpu_p99_ms", [float(np.quantile(each.cpu_seconds, 0.99)) * 1000 for each in answers], "ms"
+        )
     yield told("build_s", [each.build_seconds for each in trials], "s")
     yield told("memory_mb", [each.megabytes for each in trials], "MB")
 
@@ -279,6 +286,7 @@ def _part(trial: Trial, belongs: Callable[[str], bool]) -> Answers:
         [*compress(answers.scores, members)],
         [*compress(answers.firsts, members)],
         [*compress(answers.alarms, strangers)],
+        [],
         [],
     )
 
