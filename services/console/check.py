@@ -24,6 +24,7 @@ def check(
     cro: details.Cro = "",
     prison: details.Prison = "",
     fingerprint: details.Fingerprint = False,
+    offence: details.Offence = None,
     suite: details.Suite = details.SUITE,
     purpose: Purpose = "arrest",
     json: output.AsJson = False,
@@ -34,6 +35,7 @@ def check(
     ```
     ppo check --pnc 79/163001B
     ppo check --family Kelly --given Shane --born 1979-03-04
+    ppo check --pnc 79/163001B --offence burglary
     ppo check --pnc 79/163001B --fingerprint --suite D3 --json
     ```
 
@@ -55,6 +57,7 @@ def check(
         fingerprint=fingerprint,
         suite_id=suite,
         purpose=details.value(policy.Purpose, purpose, "--purpose"),
+        offence_codes=offence or (),
     )
     said = asyncio.run(ask(request, session.Session(data, "custody_officer", suite)))
     if json:

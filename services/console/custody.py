@@ -1,7 +1,7 @@
 """`ppo custody`: what happens to the people in a suite."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Annotated, Any
 
 import typer
@@ -29,9 +29,7 @@ def book_in(
     cro: details.Cro = "",
     prison: details.Prison = "",
     fingerprint: details.Fingerprint = False,
-    offence: Annotated[
-        list[str] | None, typer.Option(help="Arrested for, such as burglary; once for each.")
-    ] = None,
+    offence: details.Offence = None,
     arrested: At = "",
     suite: details.Suite = details.SUITE,
     request_id: session.RequestId = "",
@@ -62,10 +60,16 @@ def book_in(
     return _show_detention(response, as_json=json)
 
 
-async def book(place: session.Session, suite: str, person: pb.Person) -> custody.Detention:
+async def book(
+    place: session.Session, suite: str, person: pb.Person, offences: Sequence[str]
+) -> custody.Detention:
     """Books in somebody who was arrested just now."""
     request = custody.BookInRequest(
-        request_id=session.request_id(), suite_id=suite, person=person, arrested_time=moment(place, "", "")
+        request_id=session.request_id(),
+        suite_id=suite,
+        person=person,
+        arrested_time=moment(place, "", ""),
+        offence_codes=offences,
     )
     response = await ask(place, lambda desk: desk.BookIn(request, timeout=session.CALL_SECONDS))
     detention: custody.Detention = response.detention

@@ -1,6 +1,7 @@
 """`ppo desk`: type, answer, next, for a queue of people."""
 
 import asyncio
+import re
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,14 +9,15 @@ from dataclasses import dataclass
 from ppo.custody.v1 import custody_pb2 as custody
 from ppo.person.v1 import person_pb2 as pb
 from ppo.policy.v1 import policy_pb2 as policy
-from services.console import answer, check, details, output, session
+from services.console import answer, check, details, orders, output, session
 from services.console.custody import book
 from services.console.stop import Stop
 
 NAME = "Name (Family, Given): "
 BORN = "Date of birth: "
 PNC = "PNC id: "
-NEXT = "Enter: next person; b: book in; q: end; or the next name: "
+NEXT = "Enter: next person; b: book in (arrested for: b: burglary, robbery); q: end; or the next name: "
+_BOOK = re.compile(r"b(?::(.*))?", re.IGNORECASE)
 
 
 def desk(
@@ -26,7 +28,8 @@ def desk(
     """Type, answer, next: checks a queue of people. Enter skips a question, q ends.
 
     Asks for name, date of birth and PNC id, answers, and offers to book the person in.
-    Piped input works too: four lines a person, the fourth empty, or b to book in.
+    Piped input works too: four lines a person, the fourth empty, or b to book in, with what the person was
+    arrested for behind a colon.
 
     ```
     ppo desk --suite D3
@@ -89,19 +92,28 @@ class Queue:
     def _then(self, person: pb.Person | None) -> str | None:
         try:
             text = _ask(NEXT)
-            while text.lower() == "b" and person is not None:
-                self._book_in(person)
+            while (asked := _BOOK.fullmatch(text)) and person is not None:
+                self._book_in(person, (asked[1] or "").replace(",", " ").split())
                 text = _ask(NEXT)
         except EOFError:
             return None
         return None if text.lower() == "q" else text
 
-    def _book_in(self, person: pb.Person) -> None:
-        detention = asyncio.run(book(self.place, self.suite, person))
+    def _book_in(self, person: pb.Person, offences: list[str]) -> None:
+        try:
+            detention = asyncio.run(book(self.place, self.suite, person, offences))
+        except Stop as refusal:
+            if refusal.code != 2:
+                raise
+            output.say(str(refusal))
+            self.code = self.code if sys.stdin.isatty() else 2
+            return
         if self.as_json:
             output.emit(custody.BookInResponse(detention=detention))
         else:
-            output.show(f"  Booked in as {detention.detention_id}: {answer.title(detention.answer)}\n")
+            output.show(f"  Booked in as {detention.detention_id}: {answer.title(detention.answer)}")
+            output.show(output.facts(orders.lines(detention.instructions)))
+            output.show()
 
 
 def _texts(name: str) -> list[str]:

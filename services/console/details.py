@@ -23,6 +23,7 @@ Cro = Annotated[str, typer.Option(help="Criminal Records Office number, such as 
 Prison = Annotated[str, typer.Option(help="Prison number, such as A1234BC.")]
 Postcode = Annotated[str, typer.Option(help="Of where the person lives; speaks for a match, never against.")]
 Fingerprint = Annotated[bool, typer.Option("--fingerprint", help="The identifiers came from fingerprints.")]
+Offence = Annotated[list[str] | None, typer.Option(help="Arrested for, such as burglary; once for each.")]
 Suite = Annotated[str, typer.Option(envvar="PPO_SUITE", help="The custody suite you are in.")]
 
 Whom = Annotated[str, typer.Argument(metavar="PERSON", help="A PNC id, prison number or nominal id.")]

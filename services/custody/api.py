@@ -62,8 +62,10 @@ class Custody(CustodyServiceServicer):
         self._clock = clock
 
     async def CheckPerson(self, request: pb.CheckPersonRequest, context: Context) -> pb.CheckPersonResponse:
+        self._refuse_unknown_offences(request.offence_codes, self._clock.now())
         asked = Asked(details.canonical(request.person), request.fingerprint)
-        question = Question(asked, request.suite_id, request.purpose, identity.current())
+        offences = tuple(request.offence_codes)
+        question = Question(asked, request.suite_id, request.purpose, identity.current(), offences)
         decided = await self._checker.decide(question, context.time_remaining())
         await self._ledger.keep(decided.row)
         return pb.CheckPersonResponse(answer=decided.answer)
@@ -208,7 +210,7 @@ class Custody(CustodyServiceServicer):
             detention.suite_id,
             policy_pb2.PURPOSE_ARREST,
             identity.current(),
-            detention.detention_id,
+            detention_id=detention.detention_id,
         )
         return await self._checker.decide(question, context.time_remaining())
 

@@ -189,5 +189,6 @@ class Checker:
 
     def _instructions(self, answer: pb.Answer, question: Question, suite: Row) -> pb.Instructions:
         now = self._clock.now()
-        situation = Situation(answer, question.asked.person, now)
+        law = duty.law(self._reference, question.offence_codes, now) if question.offence_codes else None
+        situation = Situation(answer, question.asked.person, now, law=law)
         return orders.instructions(self._reference, situation, suite=suite, now=now)

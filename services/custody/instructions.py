@@ -224,7 +224,7 @@ class Law:
 
 @dataclass(frozen=True)
 class Situation:
-    """All that the table asks about. Without `law`, a check alone: nothing is known of an arrest."""
+    """All that the table asks about. Without `law`, nothing is known of what the arrest is for."""
 
     answer: pb.Answer
     given: person_pb2.Person

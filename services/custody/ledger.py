@@ -13,7 +13,7 @@ from ppo.custody.v1 import custody_pb2 as pb
 from ppo.person.v1 import person_pb2, screening_pb2
 from ppo.policy.v1 import policy_pb2
 from services.custody import answers, details, store
-from services.custody.models import Decision, due, timestamp
+from services.custody.models import Decision, timestamp
 from services.custody.seal import Seal
 from services.custody.spool import Spool
 from services.custody.together import Row, Together
@@ -46,6 +46,8 @@ class Question:
     suite_id: str
     purpose: policy_pb2.Purpose.ValueType
     caller: Caller
+    # Of an arrest without a custody record; a record has its own.
+    offence_codes: tuple[str, ...] = ()
     detention_id: str | None = None
 
 
@@ -55,7 +57,6 @@ class Spoilt(Exception):
 
 class Ledger:
     def __init__(self, database: Database, spool: Spool, seal: Seal, clock: Clock) -> None:
-        self._database = database
         self._line, self._asking = database.line(), database.line()
         self._together = Together(self._store)
         self._spool = spool
@@ -82,6 +83,7 @@ class Ledger:
             "model_version": screening.model_version,
             "threshold_bits": screening.threshold_bits,
             "fingerprint": question.asked.fingerprint,
+            "offence_codes": [*question.offence_codes],
             "answered_time": answer.answered_time.ToDatetime(UTC),
             "answer": answer.SerializeToString(),
             "input_digest": self._seal.digest(details.text(person)),
@@ -160,15 +162,7 @@ class Ledger:
             await self._spool.set_aside(line)
 
     async def _store(self, rows: Sequence[Row]) -> None:
-        if all(row["input"] is None for row in rows):
-            await store.add_decisions(self._line, rows)
-            return
-        async with self._database.transaction() as session:
-            await store.insert_decisions(session, rows)
-            for row in rows:
-                if row["input"] is not None:
-                    again = self._clock.now() + ASK_AGAIN_AFTER
-                    await due.put(session, store.ASK_AGAIN, row["decision_id"], again)
+        await store.add_decisions(self._line, rows, self._clock.now() + ASK_AGAIN_AFTER)
 
     def _subjects(self, person: person_pb2.Person) -> list[bytes]:
         return [self._seal.digest(each) for each in details.subjects(person)]
@@ -184,7 +178,8 @@ def _line(row: Row) -> bytes:
 
 def _row(line: bytes) -> Row:
     try:
-        packed = json.loads(line)
+        # One that was spooled before checks had offences has none.
+        packed = {"offence_codes": []} | json.loads(line)
         row: Row = packed | {name: bytes.fromhex(packed[name]) for name in ("answer", "input_digest")}
         row["answered_time"] = datetime.fromisoformat(packed["answered_time"])
         row["subjects"] = [bytes.fromhex(each) for each in packed["subjects"]]

@@ -55,6 +55,9 @@ class Decision(Base):
     model_version: Mapped[str] = mapped_column(Text)
     threshold_bits: Mapped[float]
     fingerprint: Mapped[bool]
+    offence_codes: Mapped[list[str]] = mapped_column(
+        ARRAY(Text), server_default="{}", comment="Given with a check alone; a custody record has its own"
+    )
     answered_time: Mapped[instant]
     answer: Mapped[bytes] = mapped_column(
         LargeBinary, comment="ppo.custody.v1.Answer: candidates with their bits and evidence among it"

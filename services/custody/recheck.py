@@ -80,7 +80,7 @@ class Rechecks:
             return
         if not detention.concerned:
             return
-        decided = await self._ask(session, detention.asked, detention.suite_id, detention_id)
+        decided = await self._ask(session, detention.asked, detention.suite_id, detention_id=detention_id)
         now = self._clock.now()
         if answers.supersedes(decided.answer, detention.decision.to_proto()):
             await self._records.answer(session, detention, decided.row, now)
@@ -95,7 +95,12 @@ class Rechecks:
         given = self._ledger.given(earlier) if earlier is not None else None
         if earlier is None or given is None:
             return
-        decided = await self._ask(session, Asked(given, earlier.fingerprint), earlier.suite_id)
+        decided = await self._ask(
+            session,
+            Asked(given, earlier.fingerprint),
+            earlier.suite_id,
+            offence_codes=tuple(earlier.offence_codes),
+        )
         if not answers.settled(decided.answer):
             await self._put_again(session, store.ASK_AGAIN, decision_id)
             return
@@ -139,9 +144,16 @@ class Rechecks:
                 log.warning("rechecks wait", dependency=outage.dependency)
 
     async def _ask(
-        self, session: AsyncSession, asked: Asked, suite_id: str, detention_id: str | None = None
+        self,
+        session: AsyncSession,
+        asked: Asked,
+        suite_id: str,
+        *,
+        offence_codes: tuple[str, ...] = (),
+        detention_id: str | None = None,
     ) -> Decided:
-        question = Question(asked, suite_id, policy_pb2.PURPOSE_ARREST, self._caller, detention_id)
+        purpose = policy_pb2.PURPOSE_ARREST
+        question = Question(asked, suite_id, purpose, self._caller, offence_codes, detention_id)
         return await self._checker.decide(question, session=session)
 
     async def _put_again(self, session: AsyncSession, kind: str, key: str) -> None:

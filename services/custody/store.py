@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
+from itertools import groupby
 from typing import Any
 
 from sqlalchemy import Row, delete, func, select, update
@@ -27,6 +28,12 @@ _ADD = (
     f"INSERT INTO decision ({', '.join(_NAMES)}) VALUES ({', '.join(f'%({name})s' for name in _NAMES)})"
     " ON CONFLICT DO NOTHING"
 )
+# What the register did not answer is due to be asked again.
+_ADD_ASKED_AGAIN = (
+    f"WITH stored AS ({_ADD} RETURNING decision_id)"
+    f" INSERT INTO {due.table.name} (kind, key, due_time)"
+    f" SELECT '{ASK_AGAIN}', decision_id, %(again)s FROM stored"
+)
 _LAST_KNOWN = (
     "SELECT outcome, answered_time FROM decision"
     " WHERE subjects && CAST(%(subjects)s AS bytea[]) AND outcome <> 'OUTCOME_UNKNOWN'"
@@ -36,14 +43,18 @@ _LAST_NUMBERS = f"SELECT suite_id, last_number FROM {Suite.__tablename__}"
 _CASE = f"SELECT message FROM {CaseState.__tablename__} WHERE nominal_id = %(nominal_id)s"
 
 
-async def insert_decisions(session: AsyncSession, rows: Sequence[dict[str, Any]]) -> None:
-    """In their order; one that is stored already stays as it is."""
-    await session.execute(insert(Decision).on_conflict_do_nothing(), rows)
+async def add_decisions(line: Line, rows: Sequence[dict[str, Any]], again: datetime) -> None:
+    """In their order, in one trip and one transaction; one that is stored already stays as it is.
 
-
-async def add_decisions(line: Line, rows: Sequence[dict[str, Any]]) -> None:
-    """As `insert_decisions`, but at once: all of them in one trip and one transaction."""
-    await line.write(_ADD, rows)
+    Those that keep their input are due to be asked `again`.
+    """
+    together = groupby(rows, key=lambda row: row["input"] is not None)
+    await line.write(
+        *(
+            (_ADD_ASKED_AGAIN, [row | {"again": again} for row in some]) if asked else (_ADD, [*some])
+            for asked, some in together
+        )
+    )
 
 
 async def decision(session: AsyncSession, decision_id: str) -> Decision | None:

@@ -30,6 +30,9 @@ _LASTING = (psycopg.IntegrityError, psycopg.DataError)
 T = TypeVar("T")
 Connection: TypeAlias = "psycopg.AsyncConnection[tuple[Any, ...]]"
 
+# A statement, and the values of each row.
+Batch: TypeAlias = tuple[str, Sequence[Mapping[str, object]]]
+
 # A point in time, in UTC.
 instant = Annotated[datetime, mapped_column(DateTime(timezone=True))]
 
@@ -105,15 +108,18 @@ class Line:
 
         return await self._next(work)
 
-    async def write(self, statement: str, rows: Sequence[Mapping[str, object]]) -> None:
-        """All rows or none; a statement that bears to be repeated."""
+    async def write(self, *batches: Batch) -> None:
+        """All rows or none, in one trip; statements that bear to be repeated."""
 
         async def work(connection: Connection) -> None:
-            if len(rows) == 1:
+            [(statement, rows), *more] = batches
+            if len(rows) == 1 and not more:
                 await connection.execute(statement, rows[0], prepare=True)
                 return
-            async with connection.cursor() as cursor:
-                await cursor.executemany(statement, rows)
+            # What is sent between two syncs of a pipeline is one transaction.
+            async with connection.pipeline(), connection.cursor() as cursor:
+                for statement, rows in batches:
+                    await cursor.executemany(statement, rows)
 
         await self._next(work)
 

@@ -243,12 +243,15 @@ class Desk:
 
     # ---- the suite
 
-    def checking(self, person: person_pb2.Person) -> pb.CheckPersonRequest:
-        return pb.CheckPersonRequest(person=person, suite_id=self.suite_id, purpose=policy_pb2.PURPOSE_ARREST)
+    def checking(self, person: person_pb2.Person, offence_codes: Sequence[str] = ()) -> pb.CheckPersonRequest:
+        purpose = policy_pb2.PURPOSE_ARREST
+        return pb.CheckPersonRequest(
+            person=person, suite_id=self.suite_id, purpose=purpose, offence_codes=offence_codes
+        )
 
-    async def check(self, person: person_pb2.Person) -> pb.Answer:
+    async def check(self, person: person_pb2.Person, offence_codes: Sequence[str] = ()) -> pb.Answer:
         custody = await self.custody()
-        return (await custody.CheckPerson(self.checking(person), **PATIENTLY)).answer
+        return (await custody.CheckPerson(self.checking(person, offence_codes), **PATIENTLY)).answer
 
     async def ask(self, person: person_pb2.Person) -> pb.Answer:
         """What the register itself says, however busy the machine is."""

@@ -97,6 +97,28 @@ async def test_an_answer_is_stored_as_it_was_given_without_what_the_person_said(
     assert all(name not in bytes(each) for each in row["subjects"])
 
 
+async def test_a_check_says_what_drug_test_the_offence_asks_for_and_its_decision_keeps_the_offence(
+    desk: Desk,
+) -> None:
+    request = desk.checking(somebody())
+    request.offence_codes.append("burglary")
+
+    answer = (await (await desk.custody()).CheckPerson(request, timeout=5)).answer
+
+    # Real clocks are long past December 2005.
+    assert [one.rule for one in answer.instructions.drug_test] == ["I14"]
+    assert decision(desk, answer)["offence_codes"] == ["burglary"]
+    assert not (await desk.check(request.person)).instructions.drug_test
+
+
+async def test_an_offence_that_nobody_knows_is_refused(desk: Desk) -> None:
+    request = desk.checking(somebody())
+    request.offence_codes.append("treason")
+
+    async with refused("INVALID_ARGUMENT", "offence_codes"):
+        await (await desk.custody()).CheckPerson(request, timeout=5)
+
+
 @pytest.mark.parametrize("role", ["arresting_officer", "arrest_referral_worker"])
 async def test_arresting_officers_and_referral_workers_may_check(desk: Desk, role: str) -> None:
     stub = await desk.custody(role)

@@ -158,11 +158,12 @@ async def test_a_check_without_a_booking_is_asked_again_and_its_input_goes(desk:
     stream = await desk.watch_from_now()
 
     with flagging_away(desk.processes):
-        answer = await desk.check(person)
+        answer = await desk.check(person, offence_codes=["burglary"])
         [row] = await kept(desk.processes, answer)
 
     changed = await until(stream, "ANSWER_CHANGED")
     assert outcome(changed.detention.answer) == "NOT_FLAGGED"
+    assert [one.rule for one in changed.detention.instructions.drug_test] == ["I14"]
     assert changed.detention.person.name == person.name
     assert person.name.family_name.encode() not in row["input"]
     [later] = await kept(desk.processes, answer)

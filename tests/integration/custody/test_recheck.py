@@ -60,7 +60,7 @@ class Desk:
     rechecks: Rechecks
 
     async def book(self) -> None:
-        question = Question(Asked(PERSON), "D3", policy_pb2.PURPOSE_ARREST, ITSELF, DETENTION)
+        question = Question(Asked(PERSON), "D3", policy_pb2.PURPOSE_ARREST, ITSELF, detention_id=DETENTION)
         decided = await self.checker.decide(question)
         detention = Detention(
             detention_id=DETENTION,

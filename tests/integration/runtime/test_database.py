@@ -55,10 +55,10 @@ async def test_no_transaction_gets_a_connection_that_the_server_has_ended(
 
 
 async def test_a_line_that_was_lost_is_opened_anew(line: Line, database: servers.Database) -> None:
-    await line.write(ADD, [{"number": 1}])
+    await line.write((ADD, [{"number": 1}]))
     end_all(database)
 
-    await line.write(ADD, [{"number": 2}])
+    await line.write((ADD, [{"number": 2}]))
     end_all(database)
 
     assert await count(line) == 2
@@ -66,7 +66,9 @@ async def test_a_line_that_was_lost_is_opened_anew(line: Line, database: servers
 
 async def test_rows_are_written_together_or_not_at_all(line: Line) -> None:
     with pytest.raises(Conflict, match="kept_number_check"):
-        await line.write(ADD, [{"number": 1}, {"number": 10}])
+        await line.write((ADD, [{"number": 1}, {"number": 10}]))
+    with pytest.raises(Conflict, match="kept_number_check"):
+        await line.write((ADD, [{"number": 1}]), (ADD, [{"number": 10}]))
 
     assert await count(line) == 0
 

@@ -48,6 +48,13 @@ def test_each_answer_has_its_exit_code(ppo: Run, served: Served, answered: custo
     assert ppo("check", "--pnc", "79/163001B").code == code
 
 
+def test_a_check_says_what_the_person_was_arrested_for(ppo: Run, served: Served) -> None:
+    ppo("check", "--pnc", "79/163001B", "--offence", "burglary", "--offence", "robbery")
+
+    [asked] = served.custody.asked
+    assert asked.offence_codes == ["burglary", "robbery"]
+
+
 @pytest.mark.parametrize(
     "answered",
     [

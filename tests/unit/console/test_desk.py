@@ -59,6 +59,16 @@ def test_b_books_the_person_in(ppo: Run, flagged: Served) -> None:
     assert json.loads(ran.out.splitlines()[1])["detention"]["detention_id"] == "detention-1"
 
 
+def test_what_the_person_was_arrested_for_stands_behind_b(ppo: Run, flagged: Served) -> None:
+    ppo("desk", stdin="Kelly\n\n\nb: burglary, robbery\n\nB Smith\n")
+
+    booked, other = flagged.custody.asked[1:]
+    assert isinstance(booked, custody.BookInRequest)
+    assert booked.offence_codes == ["burglary", "robbery"]
+    # No booking, but the next name.
+    assert other.person.name.family_name == "Smith"
+
+
 def test_what_is_refused_does_not_stop_the_queue(ppo: Run, flagged: Served) -> None:
     ran = ppo("desk", stdin="Kelly\n1979-13-04\n\n\nHill\n\n\n\n")
 
