@@ -1,9 +1,12 @@
 """Sends the rows of a file as one stream, and shows what became of them."""
 
 import asyncio
+import shutil
+import sys
 import uuid
 from collections.abc import Callable, Coroutine
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated, Any, TypeVar
 
 import typer
@@ -19,7 +22,23 @@ STREAM_SECONDS = 3600
 SOME_REFUSED = 3
 SHOWN = 1000
 
-File = Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True, help="The file of rows.")]
+
+def _kept(context: typer.Context, path: Path) -> Path:
+    """A file that can be read twice: what comes through a pipe is kept until the command ends."""
+    if path.is_file():
+        return path
+    if str(path) != "-" and (path.is_dir() or not path.exists()):
+        raise typer.BadParameter(f"{str(path)!r} does not exist, or is a directory")
+    kept = Path(context.with_resource(TemporaryDirectory(prefix="ppo-"))) / "stdin"
+    with sys.stdin.buffer if str(path) == "-" else path.open("rb") as pipe, kept.open("wb") as file:
+        shutil.copyfileobj(pipe, file)
+    return kept
+
+
+File = Annotated[
+    Path,
+    typer.Argument(callback=_kept, help="The file of rows, or - for what is piped in."),
+]
 Format = Annotated[
     rows.Form | None,
     typer.Option("--format", help="How the file is written; by its name when not given: .csv is CSV."),

@@ -242,3 +242,41 @@ async def _resolve(
 ) -> roll.ResolvePrisonMatchResponse:
     async with keeper.flagging() as service:
         return await service.ResolvePrisonMatch(request, timeout=session.CALL_SECONDS)
+
+
+def withdraw(
+    number: Number,
+    nominal: Annotated[str, typer.Option(help="Whose it is not: a nominal id.")],
+    reason: Annotated[str, typer.Option(help="By what you know; it is kept.")] = "",
+    request_id: session.RequestId = "",
+    json: output.AsJson = False,
+    data: session.Data = session.DATA,
+) -> int:
+    """Takes back a prison number that was given to the wrong person, with the movements that came by it.
+
+    Who was told something because of them is told that it was wrong. Whose the number is says
+    `ppo prison resolve`.
+
+    ```
+    ppo prison withdraw A1234BC --nominal e9ab78e1-0aeb-40b7-be35-3d21488eb20b --reason "another man's"
+    ```
+    """
+    request = roll.WithdrawPrisonNumberRequest(
+        request_id=session.request_id(request_id),
+        prison_number=number,
+        nominal_id=details.identifier(nominal).value,
+        reason=reason,
+    )
+    response = asyncio.run(_withdraw(session.Session(data, "register_keeper", FORCE), request))
+    if json:
+        output.emit(response)
+    else:
+        output.show("The number is not this person's any more: what came by it is taken back.")
+    return 0
+
+
+async def _withdraw(
+    keeper: session.Session, request: roll.WithdrawPrisonNumberRequest
+) -> roll.WithdrawPrisonNumberResponse:
+    async with keeper.flagging() as service:
+        return await service.WithdrawPrisonNumber(request, timeout=session.CALL_SECONDS)

@@ -127,7 +127,10 @@ class Parts:
 
 async def serve(config: Settings) -> None:
     telemetry.start_logs("flagging")
-    clock, reference = Clock(config.clock), Reference.load(config.reference, needs=("ocus", "forums"))
+    clock, reference = (
+        Clock(config.clock),
+        Reference.load(config.reference, needs=("ocus", "forums", "prisons")),
+    )
     gate = Gate(Verifier(config.token_key.read_bytes()), [SERVICE])
     clients = Clients(config)
     parts = Parts(config, clients, clock, reference)

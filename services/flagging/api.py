@@ -82,7 +82,9 @@ class Flagging(FlaggingServiceServicer):
     async def ScreenRoll(
         self, requests: AsyncIterator[roll_pb2.ScreenRollRequest], _: Context
     ) -> AsyncIterator[roll_pb2.ScreenRollResponse]:
-        async for answer in RollCall(self._database, self._clock, self._screening).run(requests):
+        async for answer in RollCall(self._database, self._clock, self._screening, self._reference).run(
+            requests
+        ):
             yield answer
 
     async def ListPrisonMatches(
@@ -102,6 +104,17 @@ class Flagging(FlaggingServiceServicer):
             return await matches.resolve(session, request, now)
 
         reply = roll_pb2.ResolvePrisonMatchResponse
+        return await requests.once(self._database, request, reply, act, now)
+
+    async def WithdrawPrisonNumber(
+        self, request: roll_pb2.WithdrawPrisonNumberRequest, _: Context
+    ) -> roll_pb2.WithdrawPrisonNumberResponse:
+        now = self._clock.now()
+
+        async def act(session: AsyncSession) -> roll_pb2.WithdrawPrisonNumberResponse:
+            return await matches.withdraw(session, request, now)
+
+        reply = roll_pb2.WithdrawPrisonNumberResponse
         return await requests.once(self._database, request, reply, act, now)
 
     # Nominals.

@@ -1,5 +1,6 @@
 """The prisoners who may be PPOs: shown to the keeper of the register, resolved, forgotten when they lapse."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import uuid4
 
@@ -9,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from ppo.flagging.v1 import roll_pb2 as pb
 from ppo.person.v1 import person_pb2
 from services.flagging import changes, nominals
-from services.flagging.models import PrisonMatch, PrisonRuling
+from services.flagging.models import PrisonRuling
 from services.flagging.screening import Screening
 from services.flagging.store import merges
 from services.flagging.store import nominals as nominal_store
@@ -50,7 +51,8 @@ async def resolve(
         raise NotFound("nothing waits under this prison number")
     else:
         link = pb.NUMBER_LINK_RULED_OUT
-    session.add(_ruling(request, number[1], nominal_id, match, now))
+    ruled_out = match.candidates if match and not nominal_id else []
+    session.add(_ruling(request, number[1], nominal_id, ruled_out, now))
     await store.forget(session, [number[1]])
     return pb.ResolvePrisonMatchResponse(link=link)
 
@@ -74,21 +76,40 @@ async def _give(
 
 
 def _ruling(
-    request: pb.ResolvePrisonMatchRequest,
+    request: pb.ResolvePrisonMatchRequest | pb.WithdrawPrisonNumberRequest,
     number: str,
     nominal_id: str,
-    match: PrisonMatch | None,
+    ruled_out: Sequence[str],
     now: datetime,
 ) -> PrisonRuling:
     return PrisonRuling(
         ruling_id=str(uuid4()),
         prison_number=number,
         nominal_id=nominal_id or None,
-        ruled_out=match.candidates if match and not nominal_id else [],
+        ruled_out=list(ruled_out),
         reason=request.reason,
         recorded_by=identity.current().subject,
         recorded_time=now,
     )
+
+
+async def withdraw(
+    session: AsyncSession, request: pb.WithdrawPrisonNumberRequest, now: datetime
+) -> pb.WithdrawPrisonNumberResponse:
+    number = nominals.number(NUMBER, request.prison_number, "prison_number")
+    nominal_id = nominals.own_id(request.nominal_id, "nominal_id")
+    await lock(session, "nominals")
+    await lock(session, number[1])
+    holder = (await nominal_store.holders(session, [number])).get(number)
+    people = await merges.living(session, {nominal_id, holder or nominal_id})
+    if holder is None or people[holder] != people[nominal_id]:
+        raise NotFound("this nominal has no such prison number")
+    if not await nominal_store.unlearn(session, number, now):
+        raise Illegal("NUMBER_OF_RECORD", "the police's own record has this number: put it right there")
+    theirs = sorted({holder, *people, *people.values()})
+    session.add(_ruling(request, number[1], "", theirs, now))
+    await changes.republish(session, [holder], now)
+    return pb.WithdrawPrisonNumberResponse(link=pb.NUMBER_LINK_RULED_OUT)
 
 
 async def lapse(session: AsyncSession, number: str) -> None:

@@ -106,6 +106,14 @@ def with_learnt(person: person_pb2.Person, learnt: Iterable[Key]) -> person_pb2.
     return copy
 
 
+def without(person: person_pb2.Person, number: Key) -> person_pb2.Person:
+    copy = person_pb2.Person()
+    copy.CopyFrom(person)
+    del copy.identifiers[:]
+    copy.identifiers.extend(one for one in person.identifiers if (one.kind, one.value) != number)
+    return copy
+
+
 def united(persons: Sequence[person_pb2.Person]) -> person_pb2.Person:
     """One person of many records: the first as it is, with the names and identifiers of the others."""
     first, *others = persons

@@ -21,6 +21,7 @@ from services.runtime import identity, validation
 from services.runtime.clock import Clock
 from services.runtime.database import Database, lock
 from services.runtime.errors import Denied, Invalid
+from services.runtime.reference import Reference
 
 LINES = Counter("ppo_flagging_roll_lines", "Lines of prisons' rolls, by what was answered.", ["outcome"])
 LINKS = Counter(
@@ -46,18 +47,19 @@ class Read(NamedTuple):
 class RollCall:
     """What was answered stands, whatever becomes of the rest; the same roll again changes nothing."""
 
-    def __init__(self, database: Database, clock: Clock, screening: Screening) -> None:
+    def __init__(self, database: Database, clock: Clock, screening: Screening, reference: Reference) -> None:
         self._database = database
         self._clock = clock
         self._screening = screening
+        self._reference = reference
         self._roll_id = str(uuid4())
 
     async def run(
         self, requests: AsyncIterator[pb.ScreenRollRequest]
     ) -> AsyncIterator[pb.ScreenRollResponse]:
         prison = identity.current().organisation
-        if not prison:
-            raise Denied("the token names no prison")
+        if prison not in self._reference.ids("prisons"):
+            raise Denied("the token names no prison of the reference data")
         read = await _read(requests, self._clock.now())
         if not (read.lines or read.refused):
             return

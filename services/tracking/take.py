@@ -74,9 +74,8 @@ class Taking:
     async def flags(self, session: AsyncSession, flags: Sequence[flagging.Flag]) -> None:
         """As one after the other: only those that have nothing to do with each other are taken together."""
         told = [concerned(flag) for flag in flags]
-        await self.hold(
-            session, chain.from_iterable(own for own, _ in told), chain.from_iterable(of for _, of in told)
-        )
+        own = chain(await persons.lost(session, flags), chain.from_iterable(own for own, _ in told))
+        await self.hold(session, own, chain.from_iterable(of for _, of in told))
         for together in _apart(flags):
             await self._flags(session, together)
 
@@ -92,8 +91,16 @@ class Taking:
             for flag in taken
             for identifier in flag.person.identifiers
         ]
+        await self._take_away(session, taken)
         affected |= await self._give(session, given)
         await self._settler.settle_all(session, affected, self._clock.now())
+
+    async def _take_away(self, session: AsyncSession, taken: Sequence[flagging.Flag]) -> None:
+        """What moved under a number waits for whoever has it, and lapses where nobody has."""
+        lost = await persons.lost(session, taken)
+        await persons.take_away(session, lost)
+        for number in lost:
+            await due.put_first(session, LAPSE, _HELD + number, self._clock.now() + PARKED_FOR)
 
     async def _give(self, session: AsyncSession, given: Sequence[Given]) -> set[str]:
         """Returns whose they were before."""
@@ -181,6 +188,8 @@ class Taking:
         """Drops what has waited too long for a number, which the key names."""
         number, now = key.removeprefix(_HELD), self._clock.now()
         LAPSED.inc(await facts.lapse(session, number, now - PARKED_FOR))
+        if not await casebook.holders(session, [number]):
+            LAPSED.inc(await facts.forget(session, number))
         since = await facts.parked_since(session, number)
         if since is not None:
             await due.put(session, LAPSE, key, since + PARKED_FOR)

@@ -137,13 +137,29 @@ async def learn(session: AsyncSession, numbers: Mapping[Key, str], now: datetime
     await session.execute(PUT_IDENTIFIERS, _columns(held))
     nominal_ids = set(numbers.values())
     known = await learnt(session, nominal_ids)
-    complete = {
-        nominal_id: nominals.with_learnt(person, known[nominal_id]).SerializeToString(deterministic=True)
-        for nominal_id, person in (await locked(session, nominal_ids)).items()
-    }
-    filed = {"ids": list(complete), "persons": list(complete.values()), "now": now}
-    filed["versions"] = list(await raise_version(session, len(complete)))
-    await session.execute(COMPLETE, filed)
+    persons = await locked(session, nominal_ids)
+    await _complete(
+        session, {one: nominals.with_learnt(person, known[one]) for one, person in persons.items()}, now
+    )
+
+
+async def unlearn(session: AsyncSession, number: Key, now: datetime) -> bool:
+    """Takes an identifier away that did not come with the person's row; False where none did."""
+    kind, value = number
+    gone = delete(NominalIdentifier).filter_by(kind=kind, value=value).where(NominalIdentifier.learnt)
+    holder = await session.scalar(gone.returning(NominalIdentifier.nominal_id))
+    if holder is None:
+        return False
+    persons = await locked(session, [holder])
+    await _complete(session, {holder: nominals.without(persons[holder], number)}, now)
+    return True
+
+
+async def _complete(session: AsyncSession, persons: Mapping[str, person_pb2.Person], now: datetime) -> None:
+    filed = [person.SerializeToString(deterministic=True) for person in persons.values()]
+    versions = list(await raise_version(session, len(filed)))
+    values = {"ids": list(persons), "persons": filed, "now": now, "versions": versions}
+    await session.execute(COMPLETE, values)
 
 
 async def create(

@@ -128,6 +128,12 @@ async def lapse(session: AsyncSession, number: str, before: datetime) -> int:
     return len(set(await session.scalars(gone.returning(Parked.movement_id))))
 
 
+async def forget(session: AsyncSession, number: str) -> int:
+    """Drops what was recorded under a number that is nobody's any more; returns how many movements."""
+    gone = delete(Fact).where(Fact.prison_number == number).returning(Fact.fact_id)
+    return len((await session.scalars(gone)).all())
+
+
 def _gone(*which: ColumnElement[bool]) -> Delete:
     """A merge goes from under both its numbers."""
     return delete(Parked).where(Parked.movement_id.in_(select(Parked.movement_id).where(*which)))

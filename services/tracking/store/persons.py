@@ -1,7 +1,7 @@
 """Persons, their episodes and their identifiers."""
 
 import secrets
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -199,6 +199,43 @@ async def give(session: AsyncSession, given: Sequence[Given]) -> set[str]:
     whose = {"ids": [one.nominal_id for one in in_order], "versions": [one.version for one in in_order]}
     await session.execute(_GIVE, asked | whose)
     return before
+
+
+_LOSABLE = text(
+    f"""
+    SELECT value, nominal_id, flag_version FROM {SCHEMA}.identifier
+    WHERE nominal_id = ANY (CAST(:ids AS text[])) AND kind = {person_pb2.IDENTIFIER_KIND_PRISON_NUMBER}
+    """
+)
+_TAKE_AWAY = text(
+    f"""
+    DELETE FROM {SCHEMA}.identifier AS held
+    USING unnest(CAST(:values AS text[]), CAST(:ids AS text[])) AS lost (value, nominal_id)
+    WHERE held.kind = {person_pb2.IDENTIFIER_KIND_PRISON_NUMBER} AND held.value = lost.value
+        AND held.nominal_id = lost.nominal_id AND held.flag_version > 0
+    """
+)
+
+
+async def lost(session: AsyncSession, flags: Sequence[flagging.Flag]) -> dict[str, str]:
+    """The prison numbers, and whose they are, that an earlier flag of theirs had and these have not.
+
+    What a prison's merge gave stands until a flag has had it.
+    """
+    version = {flag.nominal_id: flag.version for flag in flags}
+    has = {(flag.nominal_id, one.value) for flag in flags for one in flag.person.identifiers}
+    rows = await session.execute(_LOSABLE, {"ids": list(version)})
+    return {
+        value: nominal_id
+        for value, nominal_id, said in rows
+        if 0 < said < version[nominal_id] and (nominal_id, value) not in has
+    }
+
+
+async def take_away(session: AsyncSession, numbers: Mapping[str, str]) -> None:
+    """From these, unless somebody else was given one meanwhile."""
+    if numbers:
+        await session.execute(_TAKE_AWAY, {"values": list(numbers), "ids": list(numbers.values())})
 
 
 _ELSEWHERE = text(

@@ -70,7 +70,7 @@ class Service:
     people: People
     stack: AsyncExitStack
     port: int
-    stubs: dict[str, FlaggingServiceStub] = field(default_factory=dict)
+    stubs: dict[tuple[str, str], FlaggingServiceStub] = field(default_factory=dict)
 
     @classmethod
     async def start(cls, url: str, stack: AsyncExitStack, clock: Still | None = None) -> "Service":
@@ -87,12 +87,14 @@ class Service:
         stack.push_async_callback(server.stop)
         return cls(database, clock, screening, people, stack, server.port)
 
-    async def stub(self, role: str) -> FlaggingServiceStub:
-        if role not in self.stubs:
-            token = issue(PRIVATE, Caller(f"{role}-1", role, "D1", datetime.now(UTC) + timedelta(hours=1)))
+    async def stub(self, role: str, organisation: str = "D1") -> FlaggingServiceStub:
+        if (role, organisation) not in self.stubs:
+            expires = datetime.now(UTC) + timedelta(hours=1)
+            token = issue(PRIVATE, Caller(f"{role}-1", role, organisation, expires))
             wire = channel.connect(f"127.0.0.1:{self.port}", lambda: token)
-            self.stubs[role] = FlaggingServiceStub(await self.stack.enter_async_context(wire))
-        return self.stubs[role]
+            stub = FlaggingServiceStub(await self.stack.enter_async_context(wire))
+            self.stubs[role, organisation] = stub
+        return self.stubs[role, organisation]
 
     # ---- nominals
 

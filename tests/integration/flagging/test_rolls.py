@@ -4,18 +4,21 @@ import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import grpc
 import pytest
 from google.type.date_pb2 import Date
 from prometheus_client import REGISTRY
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 
+from ppo.flagging.v1 import flagging_pb2
 from ppo.flagging.v1 import roll_pb2 as pb
 from ppo.person.v1 import person_pb2, screening_pb2
 from ppo.policy.v1 import policy_pb2
 from services.flagging import gauges, matches
+from services.flagging.fields import stamp
 from services.flagging.models import due
 from services.flagging.store.rolls import MATCH_LAPSES
 from services.runtime import channel
@@ -46,7 +49,7 @@ def stranger(number: str, **changes: Any) -> pb.ScreenRollRequest:
 
 
 async def answers(service: Service, *lines: pb.ScreenRollRequest) -> list[pb.ScreenRollResponse]:
-    prison = await service.stub(PRISON)
+    prison = await service.stub(PRISON, "BMI")
     return [one async for one in prison.ScreenRoll(iter(lines), timeout=30)]
 
 
@@ -355,6 +358,76 @@ async def test_a_repeated_ruling_is_one(service: Service) -> None:
     assert len(await rows(service, "SELECT 1 FROM prison_ruling")) == 1
 
 
+# ---- a number that was given to the wrong person
+
+
+async def withdraw(service: Service, nominal_id: str, **changes: Any) -> pb.NumberLink.ValueType:
+    asked = {"request_id": str(uuid4()), "prison_number": NUMBER, "reason": "another man's cell"}
+    request = pb.WithdrawPrisonNumberRequest(nominal_id=nominal_id, **(asked | changes))
+    return (await (await service.stub(KEEPER)).WithdrawPrisonNumber(request, timeout=5)).link
+
+
+async def test_a_number_is_taken_back_and_no_roll_gives_it_to_the_person_again(service: Service) -> None:
+    registration = await ppo(service, numbered())
+    await answer(service, line())
+
+    link = await withdraw(service, registration.nominal_id)
+
+    assert link == pb.NUMBER_LINK_RULED_OUT
+    assert await numbers(service, registration.nominal_id) == []
+    told = (await flag(service, registration.nominal_id)).person.identifiers
+    assert [one.value for one in told] == [pnc_id(1).value]
+    assert said(await answer(service, line())) == ("POSSIBLE", "QUEUED")
+    assert await rows(service, "SELECT nominal_id, ruled_out, reason FROM prison_ruling") == [
+        (None, [UUID(registration.nominal_id)], "another man's cell")
+    ]
+
+
+async def test_who_held_a_number_that_was_taken_back_is_known_of_the_time_before(service: Service) -> None:
+    registration = await ppo(service, numbered())
+    await answer(service, line())
+    service.clock.at += timedelta(days=1)
+    before = stamp(service.clock.at)
+    service.clock.at += timedelta(days=1)
+    await withdraw(service, registration.nominal_id)
+
+    keeper = await service.stub(KEEPER)
+    request = flagging_pb2.GetNominalRequest(
+        identifier=numbered(NUMBER).identifiers[1], purpose=policy_pb2.PURPOSE_REGISTER, known_at_time=before
+    )
+    found = await keeper.GetNominal(request, timeout=5)
+
+    assert found.nominal.nominal_id == registration.nominal_id
+
+
+async def test_a_number_of_the_polices_own_record_is_put_right_there(service: Service) -> None:
+    registration = await ppo(service, numbered(NUMBER))
+
+    refused = await refusal(withdraw(service, registration.nominal_id))
+
+    assert channel.reason(refused) == "NUMBER_OF_RECORD"
+    assert await numbers(service, registration.nominal_id) == [NUMBER]
+
+
+async def test_a_number_is_taken_back_from_nobody_else(service: Service) -> None:
+    await ppo(service, numbered())
+    await answer(service, line())
+    other = await service.nominal(person("Joan", "Marsh", identifiers=[pnc_id(2)]))
+
+    refused = await refusal(withdraw(service, other))
+
+    assert refused.code() == grpc.StatusCode.NOT_FOUND
+
+
+@pytest.mark.parametrize("statement", ["UPDATE prison_ruling SET reason = ''", "DELETE FROM prison_ruling"])
+async def test_a_ruling_stays_whoever_writes(service: Service, statement: str) -> None:
+    registration = await ppo(service, numbered())
+    await resolve(service, registration.nominal_id)
+
+    with pytest.raises(DBAPIError, match="only ever added"):
+        await rows(service, statement)
+
+
 # ---- bad lines, audit, who may ask
 
 
@@ -405,7 +478,7 @@ async def test_each_roll_is_audited_with_counts_and_without_a_person(service: Se
                       unknown, linked FROM roll"""
     [audited] = await rows(service, query)
     assert tuple(audited) == (
-        "D1", f"{PRISON}-1", service.clock.at, policy_pb2.PURPOSE_PRISON_CUSTODY, 4, 1, 1, 1, 1, 0, 1,
+        "BMI", f"{PRISON}-1", service.clock.at, policy_pb2.PURPOSE_PRISON_CUSTODY, 4, 1, 1, 1, 1, 0, 1,
     )  # fmt: skip
 
 
@@ -417,6 +490,17 @@ async def test_only_a_prison_asks_with_a_roll(service: Service) -> None:
             pass
 
     assert (await refusal(asked())).code() == grpc.StatusCode.PERMISSION_DENIED
+
+
+async def test_a_token_that_names_no_prison_asks_for_nothing(service: Service) -> None:
+    nowhere = await service.stub(PRISON, "XXX")
+
+    async def asked() -> None:
+        async for _ in nowhere.ScreenRoll(iter([line()]), timeout=5):
+            pass
+
+    assert (await refusal(asked())).code() == grpc.StatusCode.PERMISSION_DENIED
+    assert await rows(service, "SELECT 1 FROM roll") == []
 
 
 async def test_rolls_and_imports_at_once_give_every_number_to_one_person(service: Service) -> None:

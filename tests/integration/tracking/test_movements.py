@@ -107,6 +107,27 @@ async def test_a_movement_of_an_unknown_number_waits_until_somebody_has_it(world
     assert (await world.moved(ppo, 1)).position == pb.POSITION_CUSTODY_REMAND
 
 
+async def test_what_moved_under_a_number_that_is_taken_back_waits_for_whose_it_is(world: World) -> None:
+    ppo = await world.known(Ppo())
+    await world.publish(hmpps("received", ppo.number, december(1), "ADMISSION", "BMI", "N"))
+    await world.moved(ppo, 1)
+
+    await world.flag(replace(ppo, numbered=False))
+
+    told, retracted = await world.notices("BMI", ppo, 2)
+    assert (told.notice_id, retracted.state) == (retracted.notice_id, pb.NOTICE_STATE_RETRACTED)
+    assert len((await world.journey(ppo)).steps) == 0
+    released = movement(
+        ppo, movement_pb2.MOVEMENT_KIND_RELEASE, december(3), prison_id="BMI", reason_code="CR"
+    )
+    request = pb.ReportMovementRequest(request_id=str(uuid4()), movement=released)
+    answer = await (await world.tracking("importer")).ReportMovement(request, timeout=SECONDS)
+    assert answer.fate == pb.MOVEMENT_FATE_PARKED
+    other = await world.known(Ppo(number=ppo.number))
+    assert len((await world.moved(other, 2)).steps) == 2
+    assert len((await world.journey(ppo)).steps) == 0
+
+
 async def test_a_repeat_takes_effect_once(world: World) -> None:
     ppo = await world.known(Ppo())
     received = hmpps("received", ppo.number, december(1), "ADMISSION", "BMI", "N")

@@ -1,13 +1,14 @@
 """A movement of a number that nobody has waits for 90 days, and is counted when it is dropped."""
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 from uuid import uuid4
 
 from deploy.embedded import clock
 from ppo.tracking.v1 import movement_pb2
 from ppo.tracking.v1 import tracking_pb2 as pb
-from tests.integration.tracking.running import NOW, SECONDS, Ppo, World, december, movement
+from tests.integration.tracking.running import NOW, SECONDS, Ppo, World, december, hmpps, movement
 
 LAPSED = "ppo_movements_lapsed_total"
 
@@ -56,3 +57,18 @@ async def test_what_somebody_has_got_the_number_of_does_not_lapse(world: World) 
 
     await lapsed(world, int(before) + 1)
     assert len((await world.moved(ppo, 1)).steps) == 1
+
+
+async def test_what_moved_under_a_number_that_nobody_has_any_more_lapses_too(world: World) -> None:
+    ppo, before = await world.known(Ppo()), await world.processes.metric(LAPSED)
+    await world.publish(hmpps("received", ppo.number, december(2), "ADMISSION", "BMI", "N"))
+    await world.moved(ppo, 1)
+    now = clock.now(world.processes.directory)
+    await world.flag(replace(ppo, numbered=False))
+    await world.notices("BMI", ppo, 2)
+
+    clock.move(world.processes.directory, now + timedelta(days=91))
+
+    await lapsed(world, int(before) + 1)
+    other = await world.known(Ppo(number=ppo.number))
+    assert len((await world.journey(other)).steps) == 0

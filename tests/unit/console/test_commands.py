@@ -30,7 +30,7 @@ COMMANDS = [
     *(f"areas {name}" for name in ("check", "preview", "load", "find", "versions")),
     *(f"dispute {name}" for name in ("raise", "decide", "list")),
     "register reconcile",
-    *("prison roll", "prison matches", "prison resolve"),
+    *("prison roll", "prison matches", "prison resolve", "prison withdraw"),
     *(f"notices {name}" for name in ("watch", "ack", "trace")),
     *(f"return {name}" for name in ("close", "show", "submit", "export", "list", "series", "movements")),
     *(f"return {name}" for name in ("add", "check", "query", "answer", "accept")),

@@ -1,7 +1,11 @@
 """`ppo nominals import` and `register import`: every row is sent or reported, by line, field and rule."""
 
+import io
 import json
+import os
+import sys
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -27,6 +31,24 @@ def test_every_row_is_sent_with_its_line_and_source(ppo: Run, served: Served, fi
     assert [(row.line, row.source_reference) for row in served.flagging.rows] == [(1, "N1"), (3, "N2")]
     assert served.flagging.sources == ["niche"]
     assert (ran.code, ran.out) == (0, "2 created, 0 updated, 0 unchanged, 0 refused\n")
+
+
+def test_what_comes_through_a_pipe_is_taken_whole(ppo: Run, served: Served, tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    Thread(target=pipe.write_text, args=[f"{GOOD}\n{GOOD.replace('N1', 'N2')}\n"]).start()
+
+    ran = ppo("nominals", "import", str(pipe), "--source", "niche")
+
+    assert (ran.code, ran.out) == (0, "2 created, 0 updated, 0 unchanged, 0 refused\n")
+
+
+def test_a_dash_is_what_is_piped_in(ppo: Run, served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(GOOD.encode())))
+
+    ran = ppo("nominals", "import", "-", "--source", "niche")
+
+    assert (ran.code, ran.out) == (0, "1 created, 0 updated, 0 unchanged, 0 refused\n")
 
 
 def test_refused_rows_are_listed_and_the_rest_goes_on(ppo: Run, served: Served, file: Path) -> None:
