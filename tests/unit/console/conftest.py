@@ -577,7 +577,7 @@ def ppo(data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixtu
     """Runs the command in this process, on a pipe."""
 
     def run(*arguments: str, stdin: str = "") -> Ran:
-        monkeypatch.setattr("sys.stdin", io.StringIO(stdin))
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(stdin.encode())))
         code = main(arguments)
         captured = capsys.readouterr()
         return Ran(code, captured.out, captured.err)

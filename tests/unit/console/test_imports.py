@@ -1,9 +1,7 @@
 """`ppo nominals import` and `register import`: every row is sent or reported, by line, field and rule."""
 
-import io
 import json
 import os
-import sys
 from pathlib import Path
 from threading import Thread
 
@@ -43,10 +41,8 @@ def test_what_comes_through_a_pipe_is_taken_whole(ppo: Run, served: Served, tmp_
     assert (ran.code, ran.out) == (0, "2 created, 0 updated, 0 unchanged, 0 refused\n")
 
 
-def test_a_dash_is_what_is_piped_in(ppo: Run, served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(GOOD.encode())))
-
-    ran = ppo("nominals", "import", "-", "--source", "niche")
+def test_a_dash_is_what_is_piped_in(ppo: Run, served: Served) -> None:
+    ran = ppo("nominals", "import", "-", "--source", "niche", stdin=GOOD)
 
     assert (ran.code, ran.out) == (0, "1 created, 0 updated, 0 unchanged, 0 refused\n")
 
