@@ -30,6 +30,7 @@ from services.console import (
 )
 from services.console.bench import checks as bench_checks
 from services.console.bench import imports as bench_imports
+from services.console.bench import ownerships as bench_ownerships
 from services.console.bench import relay as bench_relay
 from services.console.bench import screening as bench_screening
 from services.console.bench import searches as bench_searches
@@ -151,3 +152,4 @@ _bench.command("screen-accuracy")(bench_screening.bench)
 _bench.command("check")(bench_checks.bench)
 _bench.command("relay")(bench_relay.bench)
 _bench.command("search")(bench_searches.bench)
+_bench.command("ownership")(bench_ownerships.bench)

@@ -20,6 +20,7 @@ from services.runtime.errors import Denied, Illegal, Invalid, NotFound
 from services.runtime.reference import Reference
 from services.runtime.rpc import Context
 from services.tracking import addresses, caseload, contacts, days, disputes, journey, progress, serving
+from services.tracking.audit import audit
 from services.tracking.casefile import CaseFile, Entry
 from services.tracking.explaining import explained
 from services.tracking.loading import Loading
@@ -210,6 +211,11 @@ class Tracking(TrackingServiceServicer):
             ledger = await casebook.ledger(session, nominal_id)
         file = suppose(file, request.suppositions, now)
         return explained(file, ledger, at, now, known_at)
+
+    async def CheckOwnerships(
+        self, request: pb.CheckOwnershipsRequest, _: Context
+    ) -> pb.CheckOwnershipsResponse:
+        return await audit(self._database, self._settler, self._clock.now())
 
     async def ListContacts(self, request: pb.ListContactsRequest, _: Context) -> pb.ListContactsResponse:
         now = self._clock.now()

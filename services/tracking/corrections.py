@@ -1,11 +1,12 @@
 """What was found out later about whose case it had been: two histories held against each other."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import groupby, pairwise
 
 from ppo.tracking.v1 import tracking_pb2 as pb
+from services.people.flags import Span, flagged_at
 
 # What is known within a minute is news, and corrects nothing: movements and hand-overs take seconds.
 SOON = timedelta(minutes=1)
@@ -48,6 +49,18 @@ def between(
         start, end = parts[0][0], parts[-1][1]
         if was != now and end - start >= SOON:
             yield _correction(start, parts[0][2], parts[0][3], end, recorded)
+
+
+def breaches(spans: Collection[Span], history: Sequence[Period], until: datetime) -> int:
+    """At how many instants a live registration has no owner, or an owner no registration.
+
+    Whether one is live, and whose it is, changes at the instants that are looked at, and at no other.
+    """
+    starts = [one.start for one in history]
+    edges = {*starts, *(edge for span in spans for edge in span if edge is not None)}
+    past = [at for at in edges if at <= until]
+    twice = len(starts) - len(set(starts))
+    return twice + sum(flagged_at(at, spans) != bool(_at(history, at).owner) for at in past)
 
 
 def _before(periods: Iterable[Period], at: datetime) -> list[Period]:

@@ -56,7 +56,7 @@ SERVICES = {
     "tracking": Service(
         calls={"returns"},
         workers={
-            *("addresses", "casebook", "casework", "gauges", "loading", "months"),
+            *("addresses", "audit", "casebook", "casework", "gauges", "loading", "months"),
             *("reforming", "reporting", "settle", "take", "telling", "watch"),
             "progress",
         },

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -20,11 +21,11 @@ READY_SECONDS = 60
 
 
 @asynccontextmanager
-async def suite(*names: str) -> AsyncIterator[Path]:
+async def suite(*names: str, clock_start: datetime | None = None) -> AsyncIterator[Path]:
     """These services and their servers, as durable as in production; the data directory, for a Session."""
     chosen = tuple(service for service in SERVICES if service.name in names)
     with TemporaryDirectory(prefix="ppo-bench-") as home:
-        options = Options(data=Path(home), offset=free_offset(), services=chosen)
+        options = Options(data=Path(home), offset=free_offset(), services=chosen, clock_start=clock_start)
         ready = asyncio.Event()
         running = asyncio.create_task(Stack(options, output.say).run(lambda _: ready.set()))
         try:

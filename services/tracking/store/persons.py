@@ -21,6 +21,12 @@ async def person(session: AsyncSession, nominal_id: str) -> Person | None:
     return await session.get(Person, nominal_id, populate_existing=True)
 
 
+async def page(session: AsyncSession, after: str, size: int) -> Sequence[str]:
+    """The next nominals that live on in no other, in their order."""
+    rows = select(Person.nominal_id).where(Person.nominal_id > after, Person.merged_into.is_(None))
+    return (await session.scalars(rows.order_by(Person.nominal_id).limit(size))).all()
+
+
 async def several(session: AsyncSession, nominal_ids: Collection[str]) -> Sequence[Person]:
     return (await session.scalars(select(Person).where(Person.nominal_id.in_(nominal_ids)))).all()
 

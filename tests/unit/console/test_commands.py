@@ -36,6 +36,7 @@ COMMANDS = [
     *(f"return {name}" for name in ("add", "check", "query", "answer", "accept")),
     "journey record",
     "bench import",
+    "bench ownership",
     "bench relay",
     "bench screen-accuracy",
     *(f"register {name}" for name in ("nominate", "decide", "plan-exit", "cancel-exit", "remove", "annul")),
