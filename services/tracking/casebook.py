@@ -163,14 +163,14 @@ class Casebook:
         """None for somebody whom the flags topic has not brought yet."""
         return self._held.get(nominal_id)
 
-    def record(self, held: Held, entry: Entry, *, number: str) -> None:
-        """A movement, which is its prison number's."""
+    def record(self, held: Held, entry: Entry, *, nominal_id: str = "", number: str = "") -> None:
+        """What is told of a nominal is its own for good; a movement is its prison number's."""
         held.entries.append(entry)
         self._facts.append(
             FactRow(
                 entry.id,
-                None,
-                number,
+                nominal_id or None,
+                number or None,
                 entry.message.DESCRIPTOR.full_name,
                 entry.message.SerializeToString(),
                 entry.occurred,

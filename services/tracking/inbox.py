@@ -38,9 +38,9 @@ class Inbox:
         taking = self._taking
         return {
             _name(flagging.Flag): Together(self._flags),
-            _name(custody.PpoArrested): Handler(custody.PpoArrested, taking.from_custody),
+            _name(custody.PpoArrested): Together(self._arrests),
             _name(custody.PpoDrugTested): Handler(custody.PpoDrugTested, taking.from_custody),
-            _name(custody.PpoDisposed): Handler(custody.PpoDisposed, taking.from_custody),
+            _name(custody.PpoDisposed): Together(self._disposals),
             _name(custody.PpoArrestWithdrawn): Handler(custody.PpoArrestWithdrawn, taking.withdrawn),
             _name(custody.DetentionCounted): Handler(custody.DetentionCounted, taking.counted),
             _name(movement_pb2.Movement): Together(self._movements),
@@ -74,6 +74,12 @@ class Inbox:
 
     async def _flags(self, session: AsyncSession, records: Sequence[Record]) -> None:
         await self._taking.flags(session, [read(record, flagging.Flag) for record in records])
+
+    async def _arrests(self, session: AsyncSession, records: Sequence[Record]) -> None:
+        await self._taking.together(session, [read(record, custody.PpoArrested) for record in records])
+
+    async def _disposals(self, session: AsyncSession, records: Sequence[Record]) -> None:
+        await self._taking.together(session, [read(record, custody.PpoDisposed) for record in records])
 
     async def _movements(self, session: AsyncSession, records: Sequence[Record]) -> None:
         await self._move(session, [read(record, movement_pb2.Movement) for record in records])

@@ -17,7 +17,7 @@ from services.people import identifiers
 from services.runtime.clock import Clock
 from services.runtime.database import lock_all
 from services.runtime.errors import Invalid
-from services.tracking.casebook import Casebook
+from services.tracking.casebook import Casebook, Held
 from services.tracking.casefile import Entry
 from services.tracking.models import DetentionCount, due
 from services.tracking.settle import Settler
@@ -26,6 +26,8 @@ from services.tracking.store.persons import Given
 
 Told: TypeAlias = tuple[movement_pb2.Movement, datetime]
 Fate: TypeAlias = pb.MovementFate.ValueType
+# What is a fact by itself; a test told again rights the one before.
+OfDetention: TypeAlias = custody.PpoArrested | custody.PpoDisposed
 FromCustody: TypeAlias = custody.PpoArrested | custody.PpoDrugTested | custody.PpoDisposed
 
 NUMBER = person_pb2.IDENTIFIER_KIND_PRISON_NUMBER
@@ -196,6 +198,31 @@ class Taking:
 
     # ---- custody
 
+    async def together(self, session: AsyncSession, told: Sequence[OfDetention]) -> None:
+        """As one after the other, but read and written at once, and each person settled once."""
+        nominal_ids = {one.nominal_id for one in told}
+        await self.hold(session, (), nominal_ids)
+        known = await casebook.known(session, {_custody_id(one) for one in told})
+        book = await Casebook.open(session, nominal_ids)
+        settled: dict[str, datetime] = {}
+        apart: list[OfDetention] = []
+        for one in told:
+            held, name = book.of(one.nominal_id), _custody_id(one)
+            if held is None or held.person.merged_into:
+                apart.append(one)
+            elif name not in known:
+                known.add(name)
+                recorded = one.recorded_time.ToDatetime(UTC)
+                entry = Entry(name, one, _occurred(one), recorded, _withdrawal(held, one, recorded))
+                book.record(held, entry, nominal_id=one.nominal_id)
+                first = settled.get(held.nominal_id, entry.occurred)
+                settled[held.nominal_id] = min(first, entry.occurred)
+        for nominal_id, occurred in settled.items():
+            await self._settler.settle_in(book, nominal_id, self._clock.now(), occurred)
+        await book.write(self._clock.now())
+        for one in apart:
+            await self.from_custody(session, one)
+
     async def from_custody(self, session: AsyncSession, told: FromCustody) -> None:
         recorded = told.recorded_time.ToDatetime(UTC)
         withdrawn = await facts.withdrawal(session, told.detention_id, told.nominal_id, recorded)
@@ -304,6 +331,19 @@ def _custody_id(told: FromCustody | custody.PpoArrestWithdrawn) -> str:
     """Recorded again after a withdrawal it is another fact."""
     recorded = told.recorded_time.ToJsonString()
     return f"{told.detention_id}/{told.nominal_id}/{told.DESCRIPTOR.name}/{recorded}"
+
+
+def _withdrawal(held: Held, told: OfDetention, recorded: datetime) -> datetime | None:
+    """When what was recorded then was withdrawn, by a withdrawal that came before it."""
+    later = (
+        entry.recorded
+        for entry in held.entries
+        if isinstance(entry.message, custody.PpoArrestWithdrawn)
+        and entry.message.detention_id == told.detention_id
+        and entry.message.nominal_id == told.nominal_id
+        and entry.recorded >= recorded
+    )
+    return min(later, default=None)
 
 
 def _occurred(told: FromCustody) -> datetime:

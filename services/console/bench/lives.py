@@ -1,4 +1,4 @@
-"""Made-up PPOs and what happens to them in two years: moves, arrests, prison; each told some time afterwards."""
+"""Made-up PPOs and what happens to them in two years: moves, arrests, prison; told some time afterwards."""
 
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta

@@ -48,11 +48,12 @@ class Run(NamedTuple):
 
 
 def bench(people: Count = 10_000, runs: Runs = 1, json: output.AsJson = False) -> int:
-    """Measures how many ownerships a second the real service decides and keeps, and counts breaches: must be 0.
+    """Measures how many ownerships a second the real service decides and keeps, and counts breaches: 0.
 
-    Made-up PPOs live through two years of moves, arrests, receptions and releases, which tracking is told late
-    and out of order, in events and calls; time itself decides as well. A decision is a row of the history. The
-    floor is the bare pure function over the same facts. A breach is an instant without exactly one owner.
+    Made-up PPOs live through two years of moves, arrests, receptions and releases, which tracking is told
+    late and out of order, in events and calls; time itself decides as well. A decision is a row of the
+    history. The floor is the bare pure function over the same facts. A breach is an instant without exactly
+    one owner, a differing case one whose history is not what its facts make.
 
     ```
     ppo bench ownership
