@@ -134,7 +134,7 @@ class Tracking(TrackingServiceServicer):
             return await self._lose_release(request)
         _refuse_partial(request.release_date, "release_date")
         if request.ocu:
-            self._refuse_unknown_ocu(request.ocu)
+            self._refuse_unknown_area(request.ocu)
         for field in ("ocu", "postcode"):
             if request.date_alone and getattr(request, field):
                 raise Invalid(field, "is not given with the date alone")
@@ -423,6 +423,11 @@ class Tracking(TrackingServiceServicer):
         caller = identity.current()
         if caller.role == OWNER and caller.organisation not in self._reference.ids("ocus"):
             raise Denied(f"{caller.organisation!r} is no OCU that the reference data knows")
+
+    def _refuse_unknown_area(self, area: str) -> None:
+        now = self._clock.now()
+        if not any(self._reference.row(table, area, at=now) for table in ("ocus", "outside_areas")):
+            raise Invalid("ocu", "is no OCU, and no area outside, that the reference data knows")
 
     def _refuse_unknown_ocu(self, ocu: str) -> None:
         if self._reference.row("ocus", ocu, at=self._clock.now()) is None:

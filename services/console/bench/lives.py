@@ -155,7 +155,7 @@ class Life:
                 request_id=self._id(),
                 nominal_id=self._nominal_id,
                 release_date=Date(year=released.year, month=released.month, day=released.day),
-                ocu=self._chance.choice(("", self._area())),
+                ocu=self._chance.choice(("", self._chance.choice(OCUS))),
             )
             yield received + 20 * DAY, planned
         yield self._moved(movement_pb2.MOVEMENT_KIND_RELEASE, "CR", prison, released)

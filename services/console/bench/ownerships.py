@@ -34,6 +34,8 @@ PARTS = 8
 AT_ONCE = 1_000
 IN_FLIGHT = 24
 LOOK_SECONDS = 0.25
+CALL_SECONDS = 30.0
+FACTS = "SELECT count(*) FROM tracking.fact"
 PATIENCE_SECONDS = 1_800
 AUDIT_SECONDS = 600
 
@@ -116,18 +118,20 @@ class Place:
     async def tell(self, part: Sequence[Told], until: datetime) -> None:
         """Returns once it has been taken, and all that is due by then is decided."""
         clock.move(self._data, until)
-        events = [one for one in part if type(one.fact) in TOPICS]
-        flags = [one for one in events if isinstance(one.fact, flagging.Flag)]
+        flags = [one for one in part if type(one.fact) is flagging.Flag]
+        events = [one for one in part if type(one.fact) in TOPICS and type(one.fact) is not flagging.Flag]
+        calls = [one for one in part if type(one.fact) not in TOPICS]
         # A second one of a person counts 2 in the place of 1.
         self._versions += len(flags)
-        self._facts += len(part) - len(flags)
         await self._send(flags)
         await self._until("SELECT coalesce(sum(flag_version), 0) FROM tracking.person", self._versions)
-        others = [one for one in events if not isinstance(one.fact, flagging.Flag)]
-        await asyncio.gather(
-            self._send(others), self._call([one for one in part if type(one.fact) not in TOPICS])
-        )
-        await self._until("SELECT count(*) FROM tracking.fact", self._facts)
+        # A batch of events holds its people until it is taken, and no call waits for a lock that long.
+        self._facts += len(events)
+        await self._send(events)
+        await self._until(FACTS, self._facts)
+        self._facts += len(calls)
+        await self._call(calls)
+        await self._until(FACTS, self._facts)
         due = "SELECT count(*) FROM tracking.due WHERE kind = 'settle' AND due_time <= %s"
         await self._until(due, 0, until)
 
@@ -147,8 +151,10 @@ class Place:
 
     async def _call(self, calls: Sequence[Told]) -> None:
         waiting = iter(calls)
-        async with session.Session(self._data, "police_offender_manager", "E3").tracking() as service:
-            await asyncio.gather(*(_called(service, waiting) for _ in range(IN_FLIGHT)))
+        manager = session.Session(self._data, "police_offender_manager", "E3")
+        prison = session.Session(self._data, "prison_offender_management_unit", "BMI")
+        async with manager.tracking() as outside, prison.tracking() as inside:
+            await asyncio.gather(*(_called(outside, inside, waiting) for _ in range(IN_FLIGHT)))
 
     async def _until(self, statement: str, wanted: int, *values: object) -> None:
         deadline = time.monotonic() + PATIENCE_SECONDS
@@ -158,12 +164,12 @@ class Place:
             await asyncio.sleep(LOOK_SECONDS)
 
 
-async def _called(service: TrackingServiceStub, waiting: Iterator[Told]) -> None:
+async def _called(outside: TrackingServiceStub, inside: TrackingServiceStub, waiting: Iterator[Told]) -> None:
     for one in waiting:
         if isinstance(one.fact, tracking.SetResidenceRequest):
-            await service.SetResidence(one.fact, timeout=session.CALL_SECONDS)
+            await outside.SetResidence(one.fact, timeout=CALL_SECONDS)
         elif isinstance(one.fact, tracking.PlanReleaseRequest):
-            await service.PlanRelease(one.fact, timeout=session.CALL_SECONDS)
+            await inside.PlanRelease(one.fact, timeout=CALL_SECONDS)
 
 
 def _record(one: Told) -> Record:

@@ -7,12 +7,22 @@ from uuid import uuid4
 import grpc
 import psycopg
 import pytest
+from google.type.date_pb2 import Date
 
 from ppo.person.v1 import person_pb2
 from ppo.policy.v1 import policy_pb2
 from ppo.tracking.v1 import tracking_pb2 as pb
 from services.runtime import channel
-from tests.integration.tracking.running import NOW, REGISTERED, SECONDS, Ppo, World, december, stamp
+from tests.integration.tracking.running import (
+    NOW,
+    REGISTERED,
+    SECONDS,
+    Ppo,
+    World,
+    december,
+    hmpps,
+    stamp,
+)
 
 
 async def explained(
@@ -149,3 +159,56 @@ async def test_who_works_for_no_ocu_that_there_is_learns_nothing(world: World) -
 
     assert refused.value.code() == grpc.StatusCode.PERMISSION_DENIED
     assert refused.value.details() == "'ZZ' is no OCU that the reference data knows"
+
+
+async def test_a_release_to_an_area_outside_proposes_it_and_hands_nothing_over(world: World) -> None:
+    ppo = await at_home(world)
+    await world.publish(hmpps("received", ppo.number, december(1), "ADMISSION", "BMI", "I"))
+    await world.moved(ppo, 1)
+    plan = pb.PlanReleaseRequest(
+        request_id=str(uuid4()),
+        nominal_id=ppo.nominal_id,
+        release_date=Date(year=2005, month=2, day=14),
+        ocu="K1",
+    )
+
+    prison = await world.tracking("prison_offender_management_unit", "BMI")
+    ownership = (await prison.PlanRelease(plan, timeout=SECONDS)).case.ownership
+
+    assert (ownership.owner, ownership.proposed_owner) == ("E3", "K1")
+    assert not ownership.HasField("handover_time")
+
+
+# ---- every history held against its facts
+
+
+async def checked(world: World) -> pb.CheckOwnershipsResponse:
+    service = await world.tracking("ops", "operations")
+    return await service.CheckOwnerships(pb.CheckOwnershipsRequest(), timeout=SECONDS)
+
+
+def change(world: World, statement: str, ppo: Ppo) -> None:
+    with psycopg.connect(world.processes.database.superuser) as connection:
+        connection.execute(statement.encode(), {"id": ppo.nominal_id})
+
+
+async def test_a_history_with_a_gap_is_counted(world: World) -> None:
+    ppo = await at_home(world)
+    whole = await checked(world)
+
+    change(world, "DELETE FROM tracking.ownership WHERE nominal_id = %(id)s", ppo)
+
+    broken = await checked(world)
+    assert (whole.breaches, whole.differing) == (0, 0)
+    assert 0 < whole.cases <= whole.decisions
+    assert (broken.breaches, broken.differing) == (1, 1)
+
+
+async def test_a_history_that_is_not_what_the_facts_make_is_counted(world: World) -> None:
+    ppo = await at_home(world)
+    before = await checked(world)
+
+    change(world, "DELETE FROM tracking.fact WHERE nominal_id = %(id)s", ppo)
+
+    after = await checked(world)
+    assert (after.breaches - before.breaches, after.differing - before.differing) == (0, 1)

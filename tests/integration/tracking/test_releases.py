@@ -98,7 +98,9 @@ async def test_the_ocu_of_the_address_is_one_that_there_is(world: World) -> None
     with pytest.raises(grpc.aio.AioRpcError) as refused:
         await plan(world, Ppo(), release_date=Date(year=2005, month=2, day=14), ocu="ZZ")
 
-    assert channel.violations(refused.value) == [("ocu", "is no OCU that the reference data knows")]
+    assert channel.violations(refused.value) == [
+        ("ocu", "is no OCU, and no area outside, that the reference data knows")
+    ]
 
 
 @pytest.mark.parametrize("told", [{"ocu": "F2"}, {"date_alone": True}])

@@ -2,11 +2,12 @@
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ppo.tracking.v1 import tracking_pb2 as pb
-from services.tracking.corrections import Period, all_of, between, known
+from services.tracking.corrections import Period, all_of, between, breaches, known
 
 START = datetime(2004, 12, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -89,3 +90,32 @@ def test_at_every_hour_of_a_correction_and_at_no_other_the_owners_differ(
             (one, other) for one, other, start, end in found if start <= hour < (30 if end is None else end)
         ]
         assert corrected == ([(was, now)] if was != now else [])
+
+
+# ---- instants without exactly one owner
+
+LIVE = (START, START + 20 * HOUR)
+LATER = START + 100 * HOUR
+
+
+def test_a_history_that_begins_and_ends_with_the_registration_has_no_breach() -> None:
+    assert breaches([LIVE], [period(0, "E3", 0), period(5, "D3", 5), period(20, "", 20)], LATER) == 0
+
+
+@pytest.mark.parametrize(
+    "history",
+    [
+        [],
+        [period(1, "E3", 0), period(20, "", 20)],
+        [period(0, "E3", 0), period(5, "", 5), period(6, "E3", 6), period(20, "", 20)],
+        [period(0, "E3", 0)],
+        [period(0, "E3", 0), period(21, "", 21)],
+        [period(0, "E3", 0), period(5, "D3", 5), period(5, "F2", 5), period(20, "", 20)],
+    ],
+)
+def test_a_gap_an_owner_too_long_and_two_at_once_are_breaches(history: list[Period]) -> None:
+    assert breaches([LIVE], history, LATER) > 0
+
+
+def test_what_lies_ahead_is_no_breach_yet() -> None:
+    assert breaches([LIVE], [period(0, "E3", 0)], START + 19 * HOUR) == 0
