@@ -201,11 +201,16 @@ def under_age(born: Date, on: date) -> bool | None:
 
 
 def _refuse_unless(standing: Standing, states: Collection[State], target: State) -> None:
-    if standing.state not in states:
-        rule = f"{standing.name}_TO_{state_name(target)}"
-        raise Illegal(
-            rule, f"a registration that is {standing.name} cannot become {state_name(target)} by this"
-        )
+    if standing.state in states:
+        return
+    now, then = standing.name, state_name(target)
+    able = " or ".join(sorted(state_name(state) for state in states))
+    text = (
+        f"a registration cannot become {then} again: this one is {now} already"
+        if now == then
+        else f"a registration that is {now} cannot become {then}: only one that is {able} can"
+    )
+    raise Illegal(f"{now}_TO_{then}", text)
 
 
 def _refuse_without_consensus(request: pb.RemovePpoRequest) -> None:

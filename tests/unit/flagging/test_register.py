@@ -106,6 +106,23 @@ def test_a_step_is_taken_from_the_states_of_the_table_and_refused_from_every_oth
 
 
 @pytest.mark.parametrize(
+    ("state", "said"),
+    [
+        (ACTIVE, "a registration cannot become ACTIVE again: this one is ACTIVE already"),
+        (
+            DECLINED,
+            "that is DECLINED cannot become ACTIVE: only one that is NOMINATED or UNDER_REVIEW can",
+        ),
+    ],
+)
+def test_a_refused_step_says_what_the_registration_is_and_would_have_to_be(
+    state: register.State, said: str
+) -> None:
+    with pytest.raises(Illegal, match=said):
+        STEPS["activate"](standing(state))
+
+
+@pytest.mark.parametrize(
     ("step", "before", "rule"),
     [
         ("remove", standing(NOMINATED), "NOMINATED_TO_REMOVED"),
