@@ -1,22 +1,34 @@
 """Which postcodes lie in which area, version by version; and of whom an address was told."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from typing import TypeVar
+from collections.abc import Collection, Sequence
 
-from sqlalchemy import func, select, tuple_, update
+from sqlalchemy import func, select, text, tuple_
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.police.areas import Code, Start, Starts, Timeline
 from services.tracking.models import Address, AreaStart, AreaVersion
 
-T = TypeVar("T")
-
 _STANDS = AreaStart.until_version.is_(None)
-_KEY = tuple_(AreaStart.postcode, AreaStart.premises, AreaStart.effective_date)
-# A statement takes so many values and no more.
-_TOGETHER = 5_000
+_TOLD = """
+    unnest(
+        cast(:postcodes AS text[]), cast(:houses AS text[]), cast(:days AS date[]), cast(:areas AS text[])
+    ) AS told (postcode, premises, effective_date, area)
+"""
+_END = text(
+    f"""
+    UPDATE area_start SET until_version = :version FROM {_TOLD}
+    WHERE area_start.postcode = told.postcode AND area_start.premises = told.premises
+        AND area_start.effective_date = told.effective_date AND area_start.until_version IS NULL
+    """
+)
+_BEGIN = text(
+    f"""
+    INSERT INTO area_start (postcode, premises, effective_date, area, since_version)
+    SELECT told.*, :version FROM {_TOLD}
+    """
+)
 
 
 async def version(session: AsyncSession) -> int:
@@ -41,20 +53,21 @@ async def standing(session: AsyncSession, codes: Collection[Code] | None = None)
 
 
 async def change(
-    session: AsyncSession, made: AreaVersion, added: Iterable[Start], withdrawn: Iterable[Start]
+    session: AsyncSession, made: AreaVersion, added: Sequence[Start], withdrawn: Sequence[Start]
 ) -> None:
     session.add(made)
     await session.flush()
-    gone = [(*code, day) for code, day, _ in withdrawn]
-    for some in _parts(gone):
-        ended = update(AreaStart).where(_STANDS, _KEY.in_(some))
-        await session.execute(ended.values(until_version=made.version))
-    new = [
-        {**code._asdict(), "effective_date": day, "area": area, "since_version": made.version}
-        for code, day, area in added
-    ]
-    for rows in _parts(new):
-        await session.execute(insert(AreaStart), rows)
+    await session.execute(_END, _columns(withdrawn) | {"version": made.version})
+    await session.execute(_BEGIN, _columns(added) | {"version": made.version})
+
+
+def _columns(starts: Sequence[Start]) -> dict[str, list[object]]:
+    return {
+        "postcodes": [code.postcode for code, _, _ in starts],
+        "houses": [code.premises for code, _, _ in starts],
+        "days": [on for _, on, _ in starts],
+        "areas": [area for _, _, area in starts],
+    }
 
 
 async def keep(session: AsyncSession, nominal_id: str, address: Code) -> None:
@@ -65,7 +78,3 @@ async def keep(session: AsyncSession, nominal_id: str, address: Code) -> None:
 async def addresses(session: AsyncSession) -> list[tuple[str, Code]]:
     rows = select(Address.nominal_id, Address.postcode, Address.premises).order_by(Address.nominal_id)
     return [(row[0], Code(row[1], row[2])) for row in await session.execute(rows)]
-
-
-def _parts(rows: list[T]) -> Iterator[list[T]]:
-    return (rows[first : first + _TOGETHER] for first in range(0, len(rows), _TOGETHER))
