@@ -2,6 +2,8 @@
 
 import asyncio
 import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
 
 from prometheus_client import Counter
@@ -34,6 +36,9 @@ UNANSWERED = Counter(
 # What is left of a caller's deadline after the register's time, for the replica and for storing.
 MARGIN_SECONDS = 0.05
 PROBE_SECONDS = 0.5
+# More would wait within the register, where their time runs out; no officer waits longer for a turn.
+MOST_AT_ONCE = 16
+TURN_SECONDS = 1.0
 
 
 class Register:
@@ -43,28 +48,71 @@ class Register:
         self._connection = connection
         self._stub = FlaggingServiceStub(connection)
         self._back = asyncio.Event()
+        self._turns = asyncio.Semaphore(MOST_AT_ONCE)
+        # The last that was asked had no answer: who has to wait for a turn waits for nothing.
+        self._silent = False
         # As it said itself when last looked at.
         self.serving = False
 
     async def screen(
-        self, asked: Asked, purpose: policy_pb2.Purpose.ValueType, seconds: float
+        self,
+        asked: Asked,
+        purpose: policy_pb2.Purpose.ValueType,
+        seconds: float,
+        patience: float = TURN_SECONDS,
     ) -> screening_pb2.Screening:
-        """Raises Unavailable where it does not answer, Invalid where it refuses what was given."""
+        """Raises Unavailable where it does not answer, Invalid where it refuses what was given.
+
+        `seconds` run from when it is asked, which waits for a turn for as long as `patience`.
+        """
         request = flagging_pb2.ScreenPersonRequest(
             person=asked.person, fingerprint=asked.fingerprint, purpose=purpose
         )
-        try:
-            response = await self._stub.ScreenPerson(request, timeout=seconds)
-        except channel.CallError as error:
-            for field, rule in channel.violations(error):
-                raise Invalid(field, rule) from None
-            UNANSWERED.labels(error.code().name).inc()
-            raise Unavailable("flagging") from None
-        except OSError:
-            # Our own token could not be read.
-            UNANSWERED.labels("TOKEN").inc()
-            raise Unavailable("flagging") from None
+        async with self._turn(patience):
+            try:
+                response = await self._stub.ScreenPerson(request, timeout=seconds)
+            except channel.CallError as error:
+                for field, rule in channel.violations(error):
+                    raise Invalid(field, rule) from None
+                raise self._unanswered(error.code().name) from None
+            except OSError:
+                # Our own token could not be read.
+                raise self._unanswered("TOKEN") from None
+        self._silent = False
         return response.screening
+
+    @asynccontextmanager
+    async def _turn(self, patience: float) -> AsyncIterator[None]:
+        if self._turns.locked():
+            await self._wait(patience)
+        else:
+            await self._turns.acquire()
+        try:
+            yield
+        finally:
+            self._turns.release()
+
+    async def _wait(self, patience: float) -> None:
+        self._refuse_silent()
+        try:
+            async with asyncio.timeout(patience):
+                await self._turns.acquire()
+        except TimeoutError:
+            raise self._unanswered("BUSY") from None
+        try:
+            self._refuse_silent()
+        except Unavailable:
+            self._turns.release()
+            raise
+
+    def _refuse_silent(self) -> None:
+        if self._silent:
+            raise self._unanswered("BUSY")
+
+    def _unanswered(self, code: str) -> Unavailable:
+        UNANSWERED.labels(code).inc()
+        self._silent = self._silent or code != "BUSY"
+        return Unavailable("flagging")
 
     async def probe(self) -> None:
         serving = await channel.serving(self._connection, PROBE_SECONDS)
@@ -128,8 +176,7 @@ class Checker:
         """
         suite = self.suite(question.suite_id)
         left = self._register_seconds if seconds is None else max(0.0, seconds - MARGIN_SECONDS)
-        within = min(self._register_seconds, left)
-        found = await self._find(question.asked, question.purpose, within)
+        found = await self._find(question.asked, question.purpose, left)
         answer = pb.Answer(
             decision_id=str(uuid.uuid4()),
             screening=found.screening,
@@ -154,22 +201,24 @@ class Checker:
             raise Invalid("suite_id", "is no custody suite that the reference data knows")
         return suite
 
-    async def _find(self, asked: Asked, purpose: policy_pb2.Purpose.ValueType, seconds: float) -> Found:
+    async def _find(self, asked: Asked, purpose: policy_pb2.Purpose.ValueType, left: float) -> Found:
         asked = asked._replace(excluded=self._replica.known_as(asked.excluded))
-        found = await self._screen(asked, purpose, seconds)
+        found = await self._screen(asked, purpose, left)
         if not asked.excluded.intersection(each.nominal_id for each in found.screening.candidates):
             return found
         person = answers.without_mistaken(asked.person, found.screening, asked.excluded)
         if person != asked.person:
-            found = await self._screen(asked._replace(person=person), purpose, seconds)
+            found = await self._screen(asked._replace(person=person), purpose, left)
         authoritative = found.basis == pb.BASIS_REGISTER
         return found._replace(
             screening=answers.exclude(found.screening, asked.excluded, authoritative=authoritative)
         )
 
-    async def _screen(self, asked: Asked, purpose: policy_pb2.Purpose.ValueType, seconds: float) -> Found:
+    async def _screen(self, asked: Asked, purpose: policy_pb2.Purpose.ValueType, left: float) -> Found:
+        seconds = min(self._register_seconds, left)
+        patience = min(TURN_SECONDS, left - seconds)
         try:
-            screening = answers.understood(await self._register.screen(asked, purpose, seconds))
+            screening = answers.understood(await self._register.screen(asked, purpose, seconds, patience))
             return Found(screening, pb.BASIS_REGISTER)
         except Unavailable:
             now = self._clock.now()

@@ -1,5 +1,6 @@
 """A register that says what a test wants: what the real one says only when it is broken or in a hurry."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -21,10 +22,17 @@ class Staged(flagging_pb2_grpc.FlaggingServiceServicer):
         self.screening = screening_pb2.Screening()
         self.code: code_pb2.Code = code_pb2.OK
         self.field = ""
+        # How long it takes for one, and takes one after the other; and how often it was asked.
+        self.seconds = 0.0
+        self.asked = 0
+        self._one = asyncio.Lock()
 
     async def ScreenPerson(
         self, request: flagging.ScreenPersonRequest, context: Context
     ) -> flagging.ScreenPersonResponse:
+        self.asked += 1
+        async with self._one:
+            await asyncio.sleep(self.seconds)
         if self.code:
             await context.abort_with_status(rpc_status.to_status(self._status()))
         return flagging.ScreenPersonResponse(screening=self.screening)

@@ -1,5 +1,6 @@
 """The register as custody asks it: whatever goes wrong there ends as Unavailable, and soon."""
 
+import asyncio
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -11,7 +12,7 @@ from google.rpc import code_pb2
 from deploy.embedded.ports import HOST, free
 from ppo.person.v1 import screening_pb2
 from ppo.policy.v1 import policy_pb2
-from services.custody.check import Register
+from services.custody.check import MOST_AT_ONCE, Register
 from services.custody.verdicts import Asked
 from services.runtime import channel
 from services.runtime.errors import Invalid, Unavailable
@@ -32,7 +33,7 @@ async def register(staged: Staged) -> AsyncIterator[Register]:
 
 
 async def screen(register: Register, seconds: float = 5) -> screening_pb2.Screening:
-    return await register.screen(Asked(builders.person()), policy_pb2.PURPOSE_ARREST, seconds)
+    return await register.screen(Asked(builders.person()), policy_pb2.PURPOSE_ARREST, seconds, patience=60)
 
 
 async def test_what_the_register_says_is_passed_on(register: Register, staged: Staged) -> None:
@@ -81,3 +82,24 @@ async def test_where_nobody_listens_is_known_at_once() -> None:
             await screen(Register(connection), 0.2)
 
         assert time.monotonic() - began < 1
+
+
+async def test_more_than_the_register_takes_at_once_are_answered_one_after_the_other(
+    register: Register, staged: Staged
+) -> None:
+    staged.seconds = 0.02
+
+    said = await asyncio.gather(*(screen(register, 1.5) for _ in range(150)))
+
+    assert said == [staged.screening] * 150
+
+
+async def test_behind_checks_that_had_no_answer_none_waits_for_a_turn(
+    register: Register, staged: Staged
+) -> None:
+    staged.seconds = 60
+
+    unanswered = await asyncio.gather(*(screen(register, 0.2) for _ in range(100)), return_exceptions=True)
+
+    assert {type(each) for each in unanswered} == {Unavailable}
+    assert staged.asked <= MOST_AT_ONCE
