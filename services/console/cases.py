@@ -31,11 +31,14 @@ def show(
     request = tracking.GetJourneyRequest(
         identifier=details.identifier(person), purpose=policy.PURPOSE_OFFENDER_MANAGEMENT
     )
+    manager = session.Session(data, MANAGER, ocu)
     if at:
         request.as_of_time.CopyFrom(details.instant(at, "--at"))
+        if details.when(at, "--at") > manager.clock().now():
+            output.say(f"--at {at} lies ahead: this is how it stands if nothing more happens until then")
     if known_at:
         request.known_at_time.CopyFrom(details.instant(known_at, "--known-at"))
-    response = asyncio.run(_journey(session.Session(data, MANAGER, ocu), request))
+    response = asyncio.run(_journey(manager, request))
     if json:
         output.emit(response)
         return 0

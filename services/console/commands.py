@@ -24,6 +24,7 @@ from services.console import (
     register,
     residence,
     returns,
+    reviews,
     stack,
     status,
     suite,
@@ -47,6 +48,7 @@ _custody = _group("What happens to the people in a custody suite.")
 _movements = _group("What prisons tell of their prisoners.")
 _prison = _group("Who of a prison's people is a PPO, and whose a prison number is.")
 _journey = _group("Where a PPO is in the justice process.")
+_review = _group("What somebody must look at.")
 _release = _group("When a prisoner is to be let out.")
 _housing = _group("Whether somebody in custody has a home.")
 _owner = _group("Whose case a PPO is.")
@@ -72,6 +74,7 @@ app.add_typer(_register, name="register")
 app.add_typer(_movements, name="movements")
 app.add_typer(_prison, name="prison")
 app.add_typer(_journey, name="journey")
+app.add_typer(_review, name="review")
 app.add_typer(_release, name="release")
 app.add_typer(_housing, name="housing")
 app.add_typer(_owner, name="owner")
@@ -111,11 +114,15 @@ _register.command()(decisions.annul)
 
 _movements.command()(movements.send)
 _prison.command("roll")(prison.show_roll)
+_prison.command()(prisoners.work)
 _prison.command("matches")(prison.show_matches)
 _prison.command()(prison.resolve)
 _prison.command()(prison.withdraw)
 _journey.command()(cases.show)
 _journey.command()(progress.record)
+_journey.command()(reviews.withdraw)
+_review.command("list")(reviews.waiting)
+_review.command()(reviews.resolve)
 _release.command()(prisoners.plan)
 _release.command()(prisoners.cancel)
 _housing.command()(prisoners.tenancy)

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
 import typer
+from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.json_format import ParseDict, ParseError
 
+from ppo.tracking.v1 import movement_pb2 as movement
 from ppo.tracking.v1 import tracking_pb2 as tracking
 from services.console import imports, lines, output, rows, session
 from services.console.nominals import FORCE
@@ -185,9 +187,38 @@ def _request(
     request = tracking.ReportMovementsRequest(line=line)
     try:
         ParseDict(document, request.movement)
-    except ParseError as error:
-        return tracking.MovementRefusal(line=line, field="row", rule=str(error).splitlines()[0])
+    except ParseError:
+        field, rule = _broken(document)
+        return tracking.MovementRefusal(line=line, field=field, rule=rule)
     return request
+
+
+def _broken(document: dict[str, Any]) -> tuple[str, str]:
+    """The first field that is none of a movement or is not what it must be, and what that is."""
+    for name, value in document.items():
+        known = _FIELDS.get(name)
+        if known is None:
+            return name, f"is no field of a movement; known are {', '.join(_NAMES)}"
+        try:
+            ParseDict({name: value}, movement.Movement())
+        except ParseError:
+            return name, _rule(known)
+    return "row", "cannot be read as a movement"
+
+
+def _rule(field: FieldDescriptor) -> str:
+    if field.enum_type is not None:
+        return f"is none of {', '.join(field.enum_type.values_by_name)}"
+    if field.message_type is not None:
+        return 'is no time; write it as "2004-12-31T16:40:00Z"'
+    return "is neither true nor false" if field.type == field.TYPE_BOOL else "is no text"
+
+
+_NAMES = [field.name for field in movement.Movement.DESCRIPTOR.fields]
+# A sender may write them in either way.
+_FIELDS = {
+    name: field for field in movement.Movement.DESCRIPTOR.fields for name in (field.name, field.json_name)
+}
 
 
 def _whole(

@@ -194,9 +194,10 @@ async def _hand_over(service: TrackingServiceStub, told: Told, turn: asyncio.Sem
         try:
             response = await service.PlanRelease(request, timeout=session.CALL_SECONDS)
         except channel.CallError as error:
+            refused = [rule for field, rule in channel.violations(error) if field == "release_date"]
             # A flag of this moment is not there yet.
-            if error.code().name != "NOT_FOUND":
+            if error.code().name != "NOT_FOUND" and not refused:
                 raise
-            told.release = NOT_TAKEN
+            told.release = f"not taken: {refused[0]}" if refused else NOT_TAKEN
         else:
             told.release = UNCHANGED if response.unchanged else RECORDED

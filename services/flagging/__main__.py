@@ -100,7 +100,7 @@ class Parts:
         acts = {changes.FLAG_ENDS: self._end_flag, MATCH_LAPSES: matches.lapse}
         self.runner = Runner(database, due, clock, acts)
         self._relay = Relay(database, outbox, clients.producer, clients.cluster, config.topics, clock)
-        told = Inbox(clock, config.hmpps)
+        told = Inbox(clock, self.screening, config.hmpps)
         self._consumer = Consumer(
             GROUP,
             clients.heard,

@@ -1,4 +1,4 @@
-"""What flagging hears of prisons: deaths and merges, in the suite's form and in that of prison systems."""
+"""What flagging hears of prisons: deaths, merges, and prisoners whom a movement names."""
 
 from collections.abc import Mapping
 
@@ -6,9 +6,12 @@ import structlog
 from prometheus_client import Counter
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from ppo.flagging.v1 import roll_pb2
+from ppo.policy.v1 import policy_pb2
 from ppo.tracking.v1 import movement_pb2
-from services.flagging import movements
+from services.flagging import movements, rolls
 from services.flagging.movements import Fate
+from services.flagging.screening import Screening
 from services.prisons import hmpps
 from services.runtime import validation
 from services.runtime.broker import LARGEST_RECORD, Record
@@ -36,8 +39,9 @@ log = structlog.get_logger()
 class Inbox:
     """`foreign` is the topic of the prison systems, whose records have no header that says their type."""
 
-    def __init__(self, clock: Clock, foreign: str) -> None:
+    def __init__(self, clock: Clock, screening: Screening, foreign: str) -> None:
         self._clock = clock
+        self._screening = screening
         self._foreign = foreign
 
     @property
@@ -63,12 +67,27 @@ class Inbox:
 
     async def _take(self, session: AsyncSession, record: Record, movement: movement_pb2.Movement) -> None:
         validation.check(movement)
-        fate = await movements.take(session, movement, self._clock.now())
+        now = self._clock.now()
+        if movement.name.family_name:
+            await rolls.named(session, self._screening, rolls.read_line(_line(movement), now), now)
+        fate = await movements.take(session, movement, now)
         TOLD.labels(fate).inc()
         if fate in movements.DOUBTFUL:
             REVIEW.labels(fate).inc()
             place = {"topic": record.topic, "partition": record.partition, "offset": record.offset}
             log.warning("a prisoner's movement changes nothing until somebody looks", reason=fate, **place)
+
+
+def _line(movement: movement_pb2.Movement) -> roll_pb2.ScreenRollRequest:
+    """Whom a movement names, as a line of a roll."""
+    return roll_pb2.ScreenRollRequest(
+        purpose=policy_pb2.PURPOSE_PRISON_CUSTODY,
+        line=1,
+        prison_number=movement.prison_number,
+        name=movement.name,
+        birth_date=movement.birth_date if movement.HasField("birth_date") else None,
+        pnc_id=movement.pnc_id,
+    )
 
 
 def _refuse_huge(record: Record) -> None:

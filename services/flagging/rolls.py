@@ -100,24 +100,44 @@ class RollCall:
         return found
 
     async def _write(self, session: AsyncSession, found: Sequence[Finding]) -> None:
-        now = self._clock.now()
-        # The nominal whose PNC id it is, also where that lives on in another.
-        holders = await nominal_store.holders(session, [_pnc(one.line) for one in found if one.new])
-        learnt = {one.line.key: holders[_pnc(one.line)] for one in found if one.new}
-        await nominal_store.learn(session, learnt, now)
-        await changes.republish(session, set(learnt.values()), now)
-        await self._queue(session, found, now)
+        await write(session, found, self._clock.now())
         version = max(one.screening.register_version for one in found)
         await store.count(session, self._roll_id, _counts(found), version)
 
-    async def _queue(self, session: AsyncSession, found: Sequence[Finding], now: datetime) -> None:
-        doubtful = {one.line.key[1]: _match(one, now) for one in found if one.doubtful}
-        waiting = await store.waiting(session, [one.line.key[1] for one in found])
-        # What lapses is deleted under the same lock.
-        for number in sorted({*doubtful, *waiting}):
-            await lock(session, number)
-        await store.queue(session, doubtful.values())
-        await store.forget(session, [number for number in waiting if number not in doubtful])
+
+async def named(session: AsyncSession, screening: Screening, line: Line, now: datetime) -> Finding | None:
+    """Whom a movement names, as on a roll of one line; None where the number is somebody's already."""
+    await lock(session, "nominals")
+    if await nominal_store.holders(session, [line.key]):
+        return None
+    screened = await screening.screen_all([line.person])
+    ruled = await store.ruled_out(session, [line.key[1]])
+    found = roll.findings([line], screened, roll.presence([line]), ruled)
+    await write(session, found, now)
+    return found[0]
+
+
+async def write(session: AsyncSession, found: Sequence[Finding], now: datetime) -> None:
+    """Sure numbers are learnt, those of who may be a PPO wait; of others nothing is kept.
+
+    Under the lock of the nominals.
+    """
+    # The nominal whose PNC id it is, also where that lives on in another.
+    holders = await nominal_store.holders(session, [_pnc(one.line) for one in found if one.new])
+    learnt = {one.line.key: holders[_pnc(one.line)] for one in found if one.new}
+    await nominal_store.learn(session, learnt, now)
+    await changes.republish(session, set(learnt.values()), now)
+    await _queue(session, found, now)
+
+
+async def _queue(session: AsyncSession, found: Sequence[Finding], now: datetime) -> None:
+    doubtful = {one.line.key[1]: _match(one, now) for one in found if one.doubtful}
+    waiting = await store.waiting(session, [one.line.key[1] for one in found])
+    # What lapses is deleted under the same lock.
+    for number in sorted({*doubtful, *waiting}):
+        await lock(session, number)
+    await store.queue(session, doubtful.values())
+    await store.forget(session, [number for number in waiting if number not in doubtful])
 
 
 async def _read(requests: AsyncIterator[pb.ScreenRollRequest], now: datetime) -> Read:
@@ -132,7 +152,7 @@ async def _read(requests: AsyncIterator[pb.ScreenRollRequest], now: datetime) ->
         if request.purpose != read.purpose:
             raise Invalid("purpose", "is the same on every line of a roll")
         try:
-            line = _line(request, now)
+            line = read_line(request, now)
             if line.key in seen:
                 raise Invalid("prison_number", f"stands on line {seen[line.key]} already")
         except Invalid as refusal:
@@ -144,7 +164,8 @@ async def _read(requests: AsyncIterator[pb.ScreenRollRequest], now: datetime) ->
     return read
 
 
-def _line(request: pb.ScreenRollRequest, now: datetime) -> Line:
+def read_line(request: pb.ScreenRollRequest, now: datetime) -> Line:
+    """Raises Invalid."""
     validation.check(request)
     if not request.name.family_name.strip():
         raise Invalid("name.family_name", "is required; a one-word name stands here")

@@ -19,18 +19,21 @@ RECEIVED = "prison-offender-events.prisoner.received"
 RELEASED = "prison-offender-events.prisoner.released"
 MERGED = "prison-offender-events.prisoner.merged"
 SEARCH_RECEIVED = "prisoner-offender-search.prisoner.received"
+SEARCH_RELEASED = "prisoner-offender-search.prisoner.released"
 STATUS_CHANGED = "prisoner-offender-search.prisoner.convicted-status-changed"
 
 # What an event tells hangs on its reason, never on its name: who is "released" to court stays in custody.
+_OUT: Mapping[str, Kind] = {
+    "RELEASED": pb.MOVEMENT_KIND_RELEASE,
+    "UNKNOWN": pb.MOVEMENT_KIND_RELEASE,
+    "SENT_TO_COURT": pb.MOVEMENT_KIND_ABSENCE_START,
+    "TEMPORARY_ABSENCE_RELEASE": pb.MOVEMENT_KIND_ABSENCE_START,
+    "RELEASED_TO_HOSPITAL": pb.MOVEMENT_KIND_ABSENCE_START,
+    "TRANSFERRED": pb.MOVEMENT_KIND_TRANSFER_OUT,
+}
 KINDS: Mapping[str, Mapping[str, Kind]] = {
-    RELEASED: {
-        "RELEASED": pb.MOVEMENT_KIND_RELEASE,
-        "UNKNOWN": pb.MOVEMENT_KIND_RELEASE,
-        "SENT_TO_COURT": pb.MOVEMENT_KIND_ABSENCE_START,
-        "TEMPORARY_ABSENCE_RELEASE": pb.MOVEMENT_KIND_ABSENCE_START,
-        "RELEASED_TO_HOSPITAL": pb.MOVEMENT_KIND_ABSENCE_START,
-        "TRANSFERRED": pb.MOVEMENT_KIND_TRANSFER_OUT,
-    },
+    RELEASED: _OUT,
+    SEARCH_RELEASED: _OUT,
     RECEIVED: {
         "ADMISSION": pb.MOVEMENT_KIND_RECEPTION,
         "RETURN_FROM_COURT": pb.MOVEMENT_KIND_ABSENCE_END,
@@ -55,6 +58,7 @@ ARRIVALS = (pb.MOVEMENT_KIND_RECEPTION, pb.MOVEMENT_KIND_TRANSFER_IN)
 NO_PRISON = ("OUT", "TRN")
 _PRISON = re.compile(r"[A-Z]{3}", re.ASCII)
 _CODE = re.compile(r"[A-Z0-9_]{1,12}", re.ASCII)
+_WORD = re.compile(r"[A-Za-z0-9_]{1,60}", re.ASCII)
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:\d\d)", re.ASCII)
 
 
@@ -117,11 +121,14 @@ def _movement(event_type: str, event: Mapping[str, Any]) -> pb.Movement:
 def _told(event_type: str, details: Mapping[str, Any], movement: pb.Movement) -> str:
     """Fills in what the event tells; its reason, as it stands there."""
     if event_type == STATUS_CHANGED:
-        status = _text(details, "convictedStatus", CONVICTED)
-        movement.kind, movement.convicted = pb.MOVEMENT_KIND_STATUS_CHANGE, CONVICTED[status]
+        status = _word(details, "convictedStatus")
+        movement.kind = pb.MOVEMENT_KIND_STATUS_CHANGE if status in CONVICTED else pb.MOVEMENT_KIND_UNKNOWN
+        movement.convicted = CONVICTED.get(status, False)
+        movement.unknown_reason = "" if status in CONVICTED else status
         return status
-    reason = _text(details, "reason", KINDS[event_type])
-    movement.kind = KINDS[event_type][reason]
+    reason = _word(details, "reason")
+    movement.kind = KINDS[event_type].get(reason, _unknown(event_type, details))
+    movement.unknown_reason = "" if reason in KINDS[event_type] else reason
     if event_type == MERGED:
         movement.removed_prison_number = _merged_away(movement.prison_number, details)
         return reason
@@ -148,13 +155,23 @@ def _details(event: Mapping[str, Any]) -> Mapping[str, Any]:
     return details
 
 
-def _text(details: Mapping[str, Any], field: str, known: Mapping[str, object]) -> str:
+def _word(details: Mapping[str, Any], field: str) -> str:
     value = details.get(field)
     if value is None:
         raise _Broken(f"{field} is missing")
-    if not isinstance(value, str) or value not in known:
-        raise _Broken(f"{field} is none that is known")
+    if not isinstance(value, str) or not _WORD.fullmatch(value):
+        raise _Broken(f"{field} is no word")
     return value
+
+
+def _unknown(event_type: str, details: Mapping[str, Any]) -> Kind:
+    """What an event with a reason that nobody knows tells all the same, before somebody looks at it."""
+    if event_type == MERGED:
+        return pb.MOVEMENT_KIND_MERGE
+    if event_type in (RECEIVED, SEARCH_RECEIVED):
+        return pb.MOVEMENT_KIND_RECEPTION
+    out = details.get("currentPrisonStatus") == "NOT_UNDER_PRISON_CARE"
+    return pb.MOVEMENT_KIND_RELEASE if out else pb.MOVEMENT_KIND_UNKNOWN
 
 
 def _number(event: Mapping[str, Any], details: Mapping[str, Any]) -> str:

@@ -45,10 +45,29 @@ class Absence(StrEnum):
     TEMPORARY = "TEMPORARY"
 
 
+class Transfer(StrEnum):
+    NORMAL = "NORMAL"
+    OVERCROWDING = "OVERCROWDING"
+    SECURITY = "SECURITY"
+    MEDICAL = "MEDICAL"
+    COMPASSIONATE = "COMPASSIONATE"
+    VISITS = "VISITS"
+    # Brought before a court or the police.
+    PRODUCTION = "PRODUCTION"
+    PROGRAMME = "PROGRAMME"
+    OTHER = "OTHER"
+    UNKNOWN = "UNKNOWN"
+
+
 # The code that a prison gives a death, which ends a registration by itself.
 DIED = "DEC"
 KEPT = (ReleaseKind.HOSPITAL, ReleaseKind.NO_RELEASE)
-TABLES = {"admission_reasons": Basis, "release_reasons": ReleaseKind, "absence_reasons": Absence}
+TABLES = {
+    "admission_reasons": Basis,
+    "release_reasons": ReleaseKind,
+    "absence_reasons": Absence,
+    "transfer_reasons": Transfer,
+}
 
 
 def basis(reference: Reference, code: str, at: datetime) -> Basis:
@@ -62,6 +81,10 @@ def release_kind(reference: Reference, code: str, at: datetime) -> ReleaseKind:
 
 def absence(reference: Reference, code: str, at: datetime) -> Absence:
     return _meaning(reference, "absence_reasons", code, at, Absence.TEMPORARY)
+
+
+def transfer(reference: Reference, code: str, at: datetime) -> Transfer:
+    return _meaning(reference, "transfer_reasons", code, at, Transfer.UNKNOWN)
 
 
 def check(reference: Reference, at: datetime) -> None:

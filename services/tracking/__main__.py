@@ -33,13 +33,14 @@ from services.tracking.addresses import AREAS
 from services.tracking.api import Tracking
 from services.tracking.casework import Casework
 from services.tracking.gauges import Gauges
-from services.tracking.inbox import ARRESTS, FLAGS, MOVEMENTS, Inbox
+from services.tracking.inbox import ARRESTS, FLAGS, Inbox
 from services.tracking.loading import Loading
 from services.tracking.models import SCHEMA, due, inbox, outbox
 from services.tracking.months import Months
 from services.tracking.reforming import REFORM, Reforming
+from services.tracking.reviews import Reviews
 from services.tracking.settle import CASES, SETTLE, Settler
-from services.tracking.take import LAPSE, Taking
+from services.tracking.take import LAPSE, MOVEMENTS, Taking
 from services.tracking.telling import Teller
 from services.tracking.watch import Board
 
@@ -69,6 +70,8 @@ class Settings(settings.Settings):
     protocol: str = "2004-1"
     # How long a notice is provisional: until then a suite or a prison may take back what it has entered.
     hold_minutes: float = 45
+    # How long somebody may be on the way from prison to prison before somebody must look.
+    transit_hours: float = 24
 
 
 async def main() -> None:
@@ -111,10 +114,11 @@ class Parts:
         hold = timedelta(minutes=config.hold_minutes)
         settler = Settler(reference, Teller(self.board, config.protocol, hold))
         self._taking = Taking(settler, clock)
+        reviews = Reviews(database, self._taking)
         self.months = Months(database, clock, reference, clients.returns)
         loading = Loading(database, clock, reference, settler)
         self.tracking = Tracking(
-            database, clock, reference, settler, self._taking, self.board, self.months, loading
+            database, clock, reference, settler, self._taking, self.board, self.months, loading, reviews
         )
         self.casework = Casework(database, clock)
         self.gauges = Gauges(database, clock, reference)

@@ -28,6 +28,7 @@ from services.tracking.models import Person, requests
 from services.tracking.months import Months
 from services.tracking.notices import OWNER
 from services.tracking.reporting import Report
+from services.tracking.reviews import Reviews
 from services.tracking.settle import Settler
 from services.tracking.store import areas, casebook, facts, figures, months, notices, persons
 from services.tracking.suppositions import suppose
@@ -44,6 +45,8 @@ Told: TypeAlias = (
     | pb.SetResidenceRequest
     | pb.PlanReleaseRequest
     | pb.RecordTenancyRequest
+    | pb.RecordPrisonWorkRequest
+    | pb.WithdrawFactRequest
     | pb.RaiseDisputeRequest
     | pb.DecideDisputeRequest
 )
@@ -61,6 +64,7 @@ class Tracking(TrackingServiceServicer):
         board: Board,
         months: Months,
         loading: Loading,
+        reviews: Reviews,
     ) -> None:
         self._database = database
         self._clock = clock
@@ -70,6 +74,7 @@ class Tracking(TrackingServiceServicer):
         self._board = board
         self._months = months
         self._loading = loading
+        self._reviews = reviews
 
     # ---- movements
 
@@ -107,6 +112,37 @@ class Tracking(TrackingServiceServicer):
 
         return await requests.once(self._database, request, pb.RecordStageResponse, act, now)
 
+    async def WithdrawFact(self, request: pb.WithdrawFactRequest, _: Context) -> pb.WithdrawFactResponse:
+        now = self._clock.now()
+
+        async def act(session: AsyncSession) -> pb.WithdrawFactResponse:
+            await self._taking.hold(session, (), [request.nominal_id])
+            await self._reviews.withdraw(session, request.nominal_id, request.fact_id, now)
+            return pb.WithdrawFactResponse(case=await self._record(session, request, now, now))
+
+        return await requests.once(self._database, request, pb.WithdrawFactResponse, act, now)
+
+    async def RecordPrisonWork(
+        self, request: pb.RecordPrisonWorkRequest, _: Context
+    ) -> pb.RecordPrisonWorkResponse:
+        return await self._tell(request, lambda case: pb.RecordPrisonWorkResponse(case=case))
+
+    # ---- what somebody must look at
+
+    async def ListReviews(
+        self, request: pb.ListReviewsRequest, _: Context
+    ) -> AsyncIterator[pb.ListReviewsResponse]:
+        async for one in self._reviews.waiting(request):
+            yield one
+
+    async def ResolveReview(self, request: pb.ResolveReviewRequest, _: Context) -> pb.ResolveReviewResponse:
+        now = self._clock.now()
+
+        async def act(session: AsyncSession) -> pb.ResolveReviewResponse:
+            return pb.ResolveReviewResponse(review=await self._reviews.resolve(session, request, now))
+
+        return await requests.once(self._database, request, pb.ResolveReviewResponse, act, now)
+
     async def AssignManagers(
         self, request: pb.AssignManagersRequest, _: Context
     ) -> pb.AssignManagersResponse:
@@ -133,6 +169,8 @@ class Tracking(TrackingServiceServicer):
         if not request.HasField("release_date"):
             return await self._lose_release(request)
         _refuse_partial(request.release_date, "release_date")
+        if _day(request.release_date) < days.day(self._clock.now()):
+            raise Invalid("release_date", "lies in the past")
         if request.ocu:
             self._refuse_unknown_area(request.ocu)
         for field in ("ocu", "postcode"):
@@ -141,10 +179,7 @@ class Tracking(TrackingServiceServicer):
         now = self._clock.now()
 
         async def act(session: AsyncSession) -> pb.PlanReleaseResponse:
-            if request.date_alone:
-                return await self._move_release(session, request, now)
-            told = await addresses.locate(session, request, _day(request.release_date), now)
-            return pb.PlanReleaseResponse(case=await self._record(session, told, now, now))
+            return await self._plan_release(session, request, now)
 
         return await requests.once(self._database, request, pb.PlanReleaseResponse, act, now)
 
@@ -386,21 +421,25 @@ class Tracking(TrackingServiceServicer):
 
         return await self._tell(request, lambda case: pb.PlanReleaseResponse(case=case), check=planned)
 
-    async def _move_release(
+    async def _plan_release(
         self, session: AsyncSession, request: pb.PlanReleaseRequest, now: datetime
     ) -> pb.PlanReleaseResponse:
-        await lock(session, request.nominal_id)
-        person, file = await self._file(session, request.nominal_id)
-        plan = file.planned
-        told = pb.PlanReleaseRequest()
-        told.CopyFrom(request)
-        if plan is not None:
-            if plan.release == _day(request.release_date):
-                return pb.PlanReleaseResponse(case=person.to_proto(now), unchanged=True)
+        # The areas before the person: a reform holds them so.
+        told = request
+        if not request.date_alone:
+            told = await addresses.locate(session, request, _day(request.release_date), now)
+        living = await persons.living(session, request.nominal_id)
+        await lock(session, living)
+        person, file = await self._file(session, living)
+        plan, out = file.planned, file.discharge(_day(request.release_date))
+        if plan is not None and request.date_alone:
+            if plan.release == out:
+                known = person.to_proto(now)
+                return pb.PlanReleaseResponse(case=known, unchanged=True, release_date=days.proto(out))
+            told = _redated(file, request)
             told.ocu = plan.area
-            _, before = file.last(pb.PlanReleaseRequest) or (None, pb.PlanReleaseRequest())
-            told.postcode, told.premises = before.postcode, before.premises
-        return pb.PlanReleaseResponse(case=await self._record(session, told, now, now))
+        case = await self._record(session, told, now, now)
+        return pb.PlanReleaseResponse(case=case, release_date=days.proto(out))
 
     async def _found(self, session: AsyncSession, identifier: person_pb2.Identifier) -> tuple[str, CaseFile]:
         try:
@@ -441,6 +480,15 @@ def _time(request: Message, field: str, time: Timestamp) -> datetime | None:
 def _refuse_partial(day: Date, field: str) -> None:
     if not (day.year and day.month and day.day):
         raise Invalid(field, "needs its year, month and day")
+
+
+def _redated(file: CaseFile, request: pb.PlanReleaseRequest) -> pb.PlanReleaseRequest:
+    """All that was planned before, on another day."""
+    told, before = pb.PlanReleaseRequest(), file.last(pb.PlanReleaseRequest)
+    if before is not None:
+        told.CopyFrom(before[1])
+    told.MergeFrom(request)
+    return told
 
 
 def _day(given: Date) -> date:

@@ -1,7 +1,7 @@
 """The case files that one transaction works on: read together, changed in memory, written together."""
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from itertools import takewhile
@@ -10,6 +10,7 @@ from typing import NamedTuple
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ppo.flagging.v1 import events_pb2 as flagging
+from ppo.tracking.v1 import movement_pb2
 from ppo.tracking.v1 import tracking_pb2 as pb
 from services.runtime.database import lock_all
 from services.runtime.outbox import Event
@@ -19,7 +20,7 @@ from services.tracking.casefile import CaseFile, Entry, Tenure
 from services.tracking.evidence import Limits
 from services.tracking.models import Delivery, Person, outbox
 from services.tracking.store import casebook as store
-from services.tracking.store import notices, numbering
+from services.tracking.store import notices, numbering, reviews
 from services.tracking.store.casebook import FactRow, NoticeRow, OwnershipRow
 from services.tracking.store.facts import MERGE
 from services.tracking.store.numbering import Sending
@@ -32,6 +33,8 @@ class Doubt(NamedTuple):
 
     kind: str
     reason: str = ""
+    # Somebody has looked at it.
+    resolved: bool = False
 
 
 @dataclass
@@ -72,7 +75,20 @@ class Held:
         )
 
     def file(self, reference: Reference, limits: Limits) -> CaseFile:
-        return CaseFile(self.flag, tuple(self.entries), reference, limits, self.merges)
+        return CaseFile(
+            self.flag, tuple(self.entries), reference, limits, self.merges, self.person.known_time
+        )
+
+    def corrected(self, movement: movement_pb2.Movement) -> datetime | None:
+        """When the movement was taken back, by what came before it."""
+        by = (
+            entry.recorded
+            for entry in self.entries
+            if isinstance(entry.message, movement_pb2.Movement)
+            and entry.message.corrects_movement_id == movement.movement_id
+            and entry.message.prison_number == movement.prison_number
+        )
+        return min(by, default=None)
 
     def owned(self, at: datetime) -> OwnershipRow | None:
         return next((row for row in reversed(self.standing) if row.effective_time <= at), None)
@@ -93,9 +109,17 @@ class Held:
         return list(corrections.between(before, after, self.recorded))
 
     def set_reviews(self, doubts: Iterable[tuple[str, Doubt]]) -> None:
-        """What is to be looked at now; a merge stays until it is settled."""
-        merges = {subject: doubt for subject, doubt in self.reviews.items() if doubt.kind == MERGE}
-        self.reviews = merges | dict(doubts)
+        """What is to be looked at now; a merge stays until it is settled, and what was settled stays so.
+
+        Only for another reason somebody must look again.
+        """
+        stay = {
+            subject: doubt for subject, doubt in self.reviews.items() if doubt.resolved or doubt.kind == MERGE
+        }
+        for subject, doubt in doubts:
+            before = self.reviews.get(subject)
+            stay[subject] = before if before and before.reason == doubt.reason else doubt
+        self.reviews = stay
 
 
 def _owned(nominal_id: str, start: datetime, ownership: pb.Ownership, recorded: datetime) -> OwnershipRow:
@@ -125,6 +149,8 @@ class Casebook:
         self._held = {one.nominal_id: one for one in held}
         self._facts: list[FactRow] = []
         self._events: list[Event] = []
+        self._withdrawn: dict[str, datetime] = {}
+        self._united: list[Held] = []
 
     @classmethod
     async def open(cls, session: AsyncSession, nominal_ids: Collection[str]) -> "Casebook":
@@ -139,7 +165,7 @@ class Casebook:
             told.setdefault(notice.nominal_id, []).append(notice)
         stages = await store.stages(session, ids)
         standing = await store.standing(session, ids)
-        reviews = await store.reviews(session, ids)
+        looked_at = await store.reviews(session, ids)
         due = await store.due_times(session, SETTLE, ids)
         held = []
         for person in found:
@@ -152,7 +178,7 @@ class Casebook:
                     _in_order(entry for one in family for entry in entries.get(one, ())),
                     stages.get(own, []),
                     standing.get(own, []),
-                    {subject: Doubt(kind) for subject, kind in reviews.get(own, {}).items()},
+                    {subject: Doubt(*told) for subject, told in looked_at.get(own, {}).items()},
                     [notice for one in family for notice in told.get(one, ())],
                     due.get(own),
                 )
@@ -162,6 +188,12 @@ class Casebook:
     def of(self, nominal_id: str) -> Held | None:
         """None for somebody whom the flags topic has not brought yet."""
         return self._held.get(nominal_id)
+
+    def corrected(self, held: Held, entry: Entry, movement: movement_pb2.Movement) -> Entry:
+        """Withdraws what a movement corrects. What corrects it may have come before it."""
+        if movement.corrects_movement_id:
+            self._withdraw(held, movement.corrects_movement_id, movement.prison_number, entry.recorded)
+        return replace(entry, withdrawn=held.corrected(movement))
 
     def record(self, held: Held, entry: Entry, *, nominal_id: str = "", number: str = "") -> None:
         """What is told of a nominal is its own for good; a movement is its prison number's."""
@@ -179,6 +211,17 @@ class Casebook:
             )
         )
 
+    def _withdraw(self, held: Held, movement_id: str, number: str, at: datetime) -> None:
+        """One of another number is not its sender's to take back."""
+        for place, entry in enumerate(held.entries):
+            if entry.id == movement_id and entry.withdrawn is None and _number(entry) == number:
+                held.entries[place] = replace(entry, withdrawn=at)
+                self._withdrawn[movement_id] = at
+
+    def unite(self, held: Held) -> None:
+        """The register has found two to be one person: the prison was right to merge their numbers."""
+        self._united.append(held)
+
     def publish(self, event: Event) -> None:
         self._events.append(event)
 
@@ -193,6 +236,7 @@ class Casebook:
         """Each table in one statement."""
         session, all_held = self.session, self._held.values()
         await store.add_facts(session, self._facts)
+        await store.withdraw_facts(session, self._withdrawn)
         await self._write_derived(now)
         changed = [one for held in all_held for one in held.notices if one.nominal_id == held.nominal_id]
         before = {one: revision for held in all_held for one, revision in held.revisions_before.items()}
@@ -216,6 +260,8 @@ class Casebook:
         await store.add_owners(session, new)
         await store.drop_reviews(session, [one for held in all_held for one in _gone_reviews(held)])
         await store.add_reviews(session, [one for held in all_held for one in _new_reviews(held, now)])
+        for held in self._united:
+            await reviews.unite(session, held.nominal_id, held.person.merged_into or "", now)
         cases = [held.person for held in all_held if held.person.case_version != held.version_before]
         await store.set_cases(session, cases)
         moved = {held.nominal_id: held.due for held in all_held if held.due != held.due_before}
@@ -239,6 +285,10 @@ async def _families(session: AsyncSession, found: Sequence[Person]) -> dict[str,
     return families
 
 
+def _number(entry: Entry) -> str:
+    return entry.message.prison_number if isinstance(entry.message, movement_pb2.Movement) else ""
+
+
 def _in_order(entries: Iterable[Entry]) -> list[Entry]:
     return sorted(entries, key=lambda entry: (entry.occurred, entry.id))
 
@@ -259,10 +309,11 @@ def _changed_stages(
 
 
 def _gone_reviews(held: Held) -> Iterator[tuple[str, str]]:
-    return ((held.nominal_id, subject) for subject in held.reviews_before if subject not in held.reviews)
+    before = held.reviews_before.items()
+    return ((held.nominal_id, subject) for subject, doubt in before if held.reviews.get(subject) != doubt)
 
 
 def _new_reviews(held: Held, now: datetime) -> Iterator[tuple[str, str, str, str, datetime]]:
     for subject, doubt in held.reviews.items():
-        if subject not in held.reviews_before:
+        if held.reviews_before.get(subject) != doubt:
             yield subject, held.nominal_id, doubt.kind, doubt.reason, now

@@ -32,9 +32,9 @@ from services.tracking.evidence import (
     Stay,
 )
 from services.tracking.facts import Fact
-from services.tracking.journey import Step
 from services.tracking.ownership import Decision
 from services.tracking.state import State
+from services.tracking.steps import Step
 
 M = TypeVar("M", bound=Message)
 
@@ -52,6 +52,8 @@ KINDS: tuple[type[Message], ...] = (
     pb.SetResidenceRequest,
     pb.PlanReleaseRequest,
     pb.RecordTenancyRequest,
+    pb.RecordPrisonWorkRequest,
+    pb.WithdrawFactRequest,
     pb.RaiseDisputeRequest,
     pb.DecideDisputeRequest,
     pb.AddressLocated,
@@ -102,6 +104,8 @@ class CaseFile:
     limits: Limits = LIMITS
     # When other nominals were found to be this person.
     merges: tuple[datetime, ...] = ()
+    # Since when the person is known here: what fell due before is nobody's to be reminded of.
+    known: datetime | None = None
 
     @cached_property
     def spans(self) -> tuple[tuple[datetime, datetime | None], ...]:
@@ -198,6 +202,9 @@ class CaseFile:
     def strand(self, at: datetime) -> screening_pb2.Strand.ValueType:
         return self._episode(at).strand
 
+    def registration(self, at: datetime) -> str:
+        return self._episode(at).registration_id
+
     def nominating_ocu(self, at: datetime) -> str:
         return self._episode(at).nominating_ocu
 
@@ -239,9 +246,9 @@ class CaseFile:
     def _fact(self, entry: Entry) -> Fact | None:
         match entry.message:
             case movement_pb2.Movement() as movement:
-                return facts.moved(movement, entry.recorded, self.reference)
+                return facts.moved(movement, entry.recorded, self.reference, entry.withdrawn)
             case pb.RecordStageRequest() as stage:
-                return facts.staged(entry.id, stage.kind, entry.occurred, entry.recorded)
+                return facts.staged(entry.id, stage.kind, entry.occurred, entry.recorded, entry.withdrawn)
             case custody.PpoArrested() as arrest:
                 return facts.arrested(arrest, entry.withdrawn)
             case custody.PpoDisposed() as disposal:
@@ -297,8 +304,13 @@ class CaseFile:
 
     def plans(self, received: datetime, until: datetime | None) -> list[tuple[Entry, Plan | None]]:
         """What was planned in a stay, until an instant, the latest last; None where the date was lost."""
+        return [(entry, self._plan(told)) for entry, told in self.told_plans(received, until)]
+
+    def told_plans(
+        self, received: datetime, until: datetime | None
+    ) -> list[tuple[Entry, pb.PlanReleaseRequest]]:
         return [
-            (entry, self._plan(told))
+            (entry, told)
             for entry, told in self.told(pb.PlanReleaseRequest)
             if received <= entry.occurred and (until is None or entry.occurred <= until)
         ]
@@ -306,7 +318,7 @@ class CaseFile:
     def _plan(self, told: pb.PlanReleaseRequest) -> Plan | None:
         if not told.HasField("release_date"):
             return None
-        release = _day(told.release_date)
+        release = self.discharge(_day(told.release_date))
         return Plan(release, *self._lies(told, release))
 
     @cached_property
@@ -325,6 +337,23 @@ class CaseFile:
         then = [area for start, area in areas if start <= on]
         later = tuple((days.midnight(start), area) for start, area in areas if start > on)
         return then[-1] if then else told.ocu, later
+
+    def discharge(self, on: date) -> date:
+        """When a prison lets the person out who is to be released on that day."""
+        began = [received for received, _ in self.stays if days.day(received) <= on]
+        return days.discharge(on, days.day(began[-1]) if began else None)
+
+    def work(self, received: datetime, until: datetime | None) -> tuple[Entry | None, pb.PrisonWork | None]:
+        """The latest that was recorded in a stay."""
+        told = [
+            (entry, one.work)
+            for entry, one in self.told(pb.RecordPrisonWorkRequest, until)
+            if received <= entry.occurred
+        ]
+        return told[-1] if told else (None, None)
+
+    def stages(self) -> list[tuple[Entry, pb.RecordStageRequest]]:
+        return self.told(pb.RecordStageRequest)
 
     @property
     def planned(self) -> Plan | None:

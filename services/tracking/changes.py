@@ -1,20 +1,22 @@
 """What has happened to a person that somebody must be told, each change under the cause it keeps."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any, TypeAlias
 
 from ppo.custody.v1 import events_pb2
+from ppo.tracking.v1 import notice_pb2
 from ppo.tracking.v1 import tracking_pb2 as pb
 from services.prisons.reasons import Basis, ReleaseKind
+from services.prisons.reasons import Transfer as Reason
 from services.tracking.facts import Event, Fact
-from services.tracking.journey import Step
-from services.tracking.state import IN_TRANSIT, State
+from services.tracking.state import State
+from services.tracking.steps import Step
+from services.tracking.transfers import ARRIVALS, Transfer, transfers
 
 NoticeType: TypeAlias = pb.NoticeType.ValueType
 
-ARRIVALS = (Event.RECEPTION, Event.TRANSFER_IN, Event.ABSENCE_END)
 TOLD_BASES = (Basis.REMAND, Basis.SENTENCED, Basis.RECALL)
 
 
@@ -34,12 +36,30 @@ class Change:
     release: ReleaseKind | None = None
     suite: str = ""
     offences: tuple[str, ...] = ()
+    summons: str = ""
     # Whether one of the offences may be tested for drugs.
     trigger: bool = False
+    # Of a transfer: where to and why, as the prison that was left has said, and when it was left.
+    bound: str = ""
+    reason: Reason = Reason.UNKNOWN
+    left: datetime | None = None
+    # Nobody has received the person within the limit.
+    late: bool = False
     # Since when the suite holds the person.
     booked: datetime | None = None
     # Of a reception: whether the person has a tenancy.
     tenancy: pb.TenancyHeld.ValueType = pb.TENANCY_HELD_UNKNOWN
+    # Of a flag: the register's version, and from when on it is so.
+    version: int = 0
+    effective: datetime | None = None
+    # What else there is to tell, as the contract has it.
+    planned: notice_pb2.Release | None = None
+    work: pb.PrisonWork | None = None
+    breach: notice_pb2.Breach | None = None
+    owned: notice_pb2.OwnershipChange | None = None
+    review: date | None = None
+    # When it is to be settled, where the kind of the notice does not say.
+    due: datetime | None = None
     # The notices, by their types, whose recipients are told as well: it undoes what those told.
     undoes: tuple[NoticeType, ...] = ()
 
@@ -68,12 +88,14 @@ def tested(test: events_pb2.PpoDrugTested) -> Change:
     )
 
 
-def of_journey(steps: Iterable[Step]) -> tuple[Change, ...]:
+def of_journey(steps: Sequence[Step]) -> tuple[Change, ...]:
     """All that the movements of a journey amount to. What is not among it any more was told in error."""
     told: dict[tuple[NoticeType, str], Change] = {}
+    moves = {fact_id: move for move in transfers(steps) for fact_id in move.fact_ids}
     before = State()
     for step in steps:
-        change = _change(before, step, tuple(told.values()))
+        move = moves.get(step.fact.id)
+        change = _transferred(move) if move else _change(before, step, tuple(told.values()))
         if change is not None:
             told[change.type, change.cause] = change
         before = step.state
@@ -83,18 +105,15 @@ def of_journey(steps: Iterable[Step]) -> tuple[Change, ...]:
 def _change(before: State, step: Step, told: tuple[Change, ...]) -> Change | None:
     if step.fact.event == Event.RELEASE:
         return _release(before, step)
-    if step.review:
-        return None
-    if step.fact.event == Event.TRANSFER_OUT and not _in_transit(before):
-        return _movement(pb.NOTICE_TYPE_PRISON_TRANSFER, step.fact, prison="", from_prison=before.prison)
-    return _arrival(before, step, told) if step.fact.event in ARRIVALS else None
+    arrived = step.fact.event in ARRIVALS and not step.impossible
+    return _arrival(before, step, told) if arrived else None
 
 
 def _release(before: State, step: Step) -> Change | None:
     """Told too of somebody never seen to come in: it waits for review, and they are out meanwhile."""
     out = before.custody is not None and step.state.custody is None
     unseen = before.custody is None and before.served is None and not before.dead
-    if step.state.dead or not (out or unseen or (before.freed and not step.review)):
+    if step.state.dead or not (out or unseen or (before.freed and not step.impossible)):
         return None
     return _movement(pb.NOTICE_TYPE_RELEASED, step.fact, release=step.fact.release)
 
@@ -104,27 +123,35 @@ def _arrival(before: State, step: Step, told: tuple[Change, ...]) -> Change | No
     if custody is None:
         return None
     basis = custody.basis if custody.basis in TOLD_BASES else ""
-    if before.custody is None or not (before.prison or _in_transit(before)):
+    if before.custody is None or not before.prison:
         return _movement(pb.NOTICE_TYPE_PRISON_RECEPTION, fact, basis=basis)
-    if _in_transit(before):
-        left = _latest(told, pb.NOTICE_TYPE_PRISON_TRANSFER)
-        return left and replace(left, occurred=fact.occurred, recorded=fact.recorded, prison=custody.prison)
-    if before.prison != custody.prison:
-        return _movement(pb.NOTICE_TYPE_PRISON_TRANSFER, fact, from_prison=before.prison)
     # The same reception told again, and better.
     received = _latest(told, pb.NOTICE_TYPE_PRISON_RECEPTION) if fact.event == Event.RECEPTION else None
     return received and replace(received, basis=basis)
 
 
+def _transferred(move: Transfer) -> Change:
+    """From its departure to its arrival one change: what is known of both, as of the later."""
+    last = move.facts[-1]
+    return Change(
+        pb.NOTICE_TYPE_PRISON_TRANSFER,
+        cause=move.id,
+        occurred=last.occurred,
+        recorded=max(fact.recorded for fact in move.facts),
+        prison_number=last.prison_number,
+        prison=move.to_prison,
+        from_prison=move.from_prison,
+        bound=move.bound,
+        reason=move.left.transfer if move.left else Reason.UNKNOWN,
+        left=move.left.occurred if move.left else None,
+    )
+
+
 def _movement(notice: NoticeType, fact: Fact, **told: Any) -> Change:
     known = Change(
-        notice, fact.id, fact.occurred, fact.recorded, prison_number=fact.prison_number, prison=fact.prison
+        notice, fact.cause, fact.occurred, fact.recorded, prison_number=fact.prison_number, prison=fact.prison
     )
     return replace(known, **told)
-
-
-def _in_transit(state: State) -> bool:
-    return state.custody is not None and state.custody.away == IN_TRANSIT
 
 
 def _latest(told: tuple[Change, ...], notice: NoticeType) -> Change | None:

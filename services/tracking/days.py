@@ -13,6 +13,8 @@ DAY = timedelta(days=1)
 # Whoever works out a history asks of the same few instants over and over.
 REMEMBERED = 20_000
 SATURDAY = 5
+# In days, its first and its last among them.
+SHORT_TERM = 5
 
 
 @lru_cache(REMEMBERED)
@@ -57,6 +59,23 @@ def latest(born: date_pb2.Date) -> date | None:
 
 def working(on: date) -> bool:
     return on.weekday() < SATURDAY and on not in _bank_holidays(on.year)
+
+
+def discharge(on: date, since: date | None = None) -> date:
+    """Nobody is let out on a Sunday or a holiday, nor after over 5 days on a Saturday: it is the day before.
+
+    Criminal Justice Act 1961, section 23(3). `since` is when the term began.
+    """
+    short = since is not None and (on - since).days < SHORT_TERM
+    while (
+        on in _bank_holidays(on.year) or on.weekday() > SATURDAY or (on.weekday() == SATURDAY and not short)
+    ):
+        on -= DAY
+    return on
+
+
+def proto(on: date) -> date_pb2.Date:
+    return date_pb2.Date(year=on.year, month=on.month, day=on.day)
 
 
 def end_of_working_day(after: datetime, count: int) -> datetime:

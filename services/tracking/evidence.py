@@ -42,6 +42,8 @@ class Limits:
     window_months: int = 12
     proposal_months: int = 3
     custody_review_months: int = 24
+    # Longer on the way from prison to prison somebody must look.
+    transit_hours: float = 24
 
 
 @dataclass(frozen=True)

@@ -1,15 +1,15 @@
 """What happened to a person, from whatever source, in the one form that the journey is made of."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import TypeAlias
 
 from ppo.custody.v1 import custody_pb2, events_pb2
 from ppo.tracking.v1 import movement_pb2, tracking_pb2
 from services.prisons import reasons
-from services.prisons.reasons import Absence, Basis, ReleaseKind
+from services.prisons.reasons import Absence, Basis, ReleaseKind, Transfer
 from services.runtime.reference import Reference
 
 StageKind: TypeAlias = tracking_pb2.StageKind.ValueType
@@ -40,6 +40,7 @@ class Event(StrEnum):
     RECEPTION = "RECEPTION"
     STATUS_CHANGE = "STATUS_CHANGE"
     ABSENCE_START = "ABSENCE_START"
+    UNKNOWN = "UNKNOWN"
 
 
 RANK = {event: rank for rank, event in enumerate(Event)}
@@ -67,32 +68,88 @@ class Fact:
     basis: Basis = Basis.NOT_KNOWN
     release: ReleaseKind = ReleaseKind.UNKNOWN
     absence: Absence = Absence.TEMPORARY
+    transfer: Transfer = Transfer.UNKNOWN
+    # The prison that a transfer is bound for, where somebody has said so.
+    bound: str = ""
     convicted: bool = False
+    # What of it nobody here knows the meaning of, in words.
+    unknown: str = ""
+    # The first to be known of those that tell it, where it is told twice.
+    told_first: str = ""
+
+    @property
+    def cause(self) -> str:
+        """What is told of it is known by."""
+        return self.told_first or self.id
 
 
-def moved(movement: movement_pb2.Movement, recorded: datetime, reference: Reference) -> Fact | None:
-    """What a movement says of the journey; a merge of numbers says nothing."""
-    if movement.kind == movement_pb2.MOVEMENT_KIND_MERGE:
+# What says nothing of the journey by itself.
+SILENT = (movement_pb2.MOVEMENT_KIND_MERGE, movement_pb2.MOVEMENT_KIND_REVERSAL)
+# By what a movement is, the table that its code stands in.
+CODES = {
+    Event.RECEPTION: "admission_reasons",
+    Event.RELEASE: "release_reasons",
+    Event.ABSENCE_START: "absence_reasons",
+    Event.TRANSFER_OUT: "transfer_reasons",
+}
+
+
+def moved(
+    movement: movement_pb2.Movement,
+    recorded: datetime,
+    reference: Reference,
+    withdrawn: datetime | None = None,
+) -> Fact | None:
+    """None for a merge of numbers and for a reversal, and for a kind that only newer code knows."""
+    event = _EVENTS.get(movement.kind)
+    if event is None:
         return None
     occurred, code = movement.occurred_time.ToDatetime(UTC), movement.reason_code
     return Fact(
         id=movement.movement_id,
-        event=Event(movement_pb2.MovementKind.Name(movement.kind).removeprefix("MOVEMENT_KIND_")),
+        event=event,
         occurred=occurred,
         recorded=recorded,
+        withdrawn=withdrawn,
         prison_number=movement.prison_number,
         prison=movement.prison_id,
         code=code,
         basis=reasons.basis(reference, code, occurred),
         release=reasons.release_kind(reference, code, occurred),
         absence=reasons.absence(reference, code, occurred),
+        transfer=reasons.transfer(reference, code, occurred),
+        bound=movement.destination_prison_id,
         convicted=movement.convicted,
+        unknown=_unknown(movement, event, reference),
     )
 
 
-def staged(stage_id: str, kind: StageKind, occurred: datetime, recorded: datetime) -> Fact:
+def _unknown(movement: movement_pb2.Movement, event: Event, reference: Reference) -> str:
+    if movement.unknown_reason:
+        return f"an unknown reason: {movement.unknown_reason}"
+    table, code = CODES.get(event), movement.reason_code
+    at = movement.occurred_time.ToDatetime(UTC)
+    if table is None or not code or reference.row(table, code, at=at) is not None:
+        return ""
+    return f"an unknown code: {code}"
+
+
+_EVENTS = {
+    kind: Event(name.removeprefix("MOVEMENT_KIND_"))
+    for name, kind in movement_pb2.MovementKind.items()
+    if kind not in (movement_pb2.MOVEMENT_KIND_UNSPECIFIED, *SILENT)
+}
+
+
+def staged(
+    stage_id: str,
+    kind: StageKind,
+    occurred: datetime,
+    recorded: datetime,
+    withdrawn: datetime | None = None,
+) -> Fact:
     event = Event(tracking_pb2.StageKind.Name(kind).removeprefix("STAGE_KIND_"))
-    return Fact(stage_id, event, occurred, recorded)
+    return Fact(stage_id, event, occurred, recorded, withdrawn)
 
 
 def arrested(arrest: events_pb2.PpoArrested, withdrawn: datetime | None = None) -> Fact:
@@ -128,3 +185,50 @@ def ordered(facts: Iterable[Fact]) -> list[Fact]:
     for fact in sorted(facts, key=lambda fact: (fact.recorded, fact.occurred, fact.event)):
         once.setdefault(fact.id, fact)
     return sorted(once.values(), key=lambda fact: (fact.occurred, RANK[fact.event], fact.id))
+
+
+# Prison systems tell most movements twice: as entered, and without a code when their search has noticed.
+NOTICED_WITHIN = timedelta(hours=1)
+_CODED = (*CODES, Event.TRANSFER_IN, Event.ABSENCE_END)
+
+
+def told_twice(history: Sequence[Fact]) -> tuple[dict[str, Fact], frozenset[str]]:
+    """Of facts in their order: what is better known of some, by id, and the ids that only tell them again."""
+    better: dict[str, Fact] = {}
+    again: set[str] = set()
+    last: Fact | None = None
+    for fact in (one for one in history if one.event in _CODED):
+        if last is not None and _same(last, fact):
+            again.add(fact.id)
+            last = better[last.id] = _together(last, fact)
+        else:
+            last = fact
+    return better, frozenset(again)
+
+
+def _same(one: Fact, other: Fact) -> bool:
+    alike = (one.event, one.prison_number) == (other.event, other.prison_number)
+    prisons = {prison for prison in (one.prison, other.prison) if prison}
+    if not alike or len(prisons) > 1:
+        return False
+    if one.occurred == other.occurred:
+        return one.code == other.code or not (one.code and other.code)
+    # One with a code of its own is another movement.
+    return other.occurred - one.occurred <= NOTICED_WITHIN and bool(one.code) != bool(other.code)
+
+
+def _together(fact: Fact, other: Fact) -> Fact:
+    first = min(fact, other, key=lambda one: one.recorded)
+    known = replace(fact, told_first=first.cause)
+    if fact.code or not other.code:
+        return known
+    return replace(
+        known,
+        code=other.code,
+        prison=fact.prison or other.prison,
+        basis=other.basis,
+        release=other.release,
+        absence=other.absence,
+        transfer=other.transfer,
+        unknown=other.unknown,
+    )

@@ -17,7 +17,6 @@ from services.tracking.take import Taking, concerned, numbers
 
 FLAGS = "ppo.flagging.flags.v1"
 ARRESTS = "ppo.custody.arrests.v1"
-MOVEMENTS = "ppo.tracking.movements.v1"
 HMPPS = "hmpps"
 
 UNUSED = Counter("ppo_hmpps_unused", "Events of prison systems of a type that is not used here.")
@@ -90,7 +89,7 @@ class Inbox:
     async def _move(self, session: AsyncSession, movements: Sequence[movement_pb2.Movement]) -> None:
         for movement in movements:
             validation.check(movement)
-        await self._taking.movements(session, movements)
+        await self._taking.movements(session, movements, heard=True)
 
 
 def _reading(record: Record) -> movement_pb2.Movement | None:

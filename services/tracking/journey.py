@@ -1,31 +1,25 @@
 """Where a person is in the justice process: one position at any instant, derived from all that happened."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
 
 from ppo.tracking.v1 import tracking_pb2 as pb
-from services.tracking.facts import Fact, known, ordered
+from services.tracking.facts import Fact, known, ordered, told_twice
 from services.tracking.state import State
+from services.tracking.steps import Step
+from services.tracking.transfers import transfers
 from services.tracking.transitions import Impossible, apply, doubt
-
-
-@dataclass(frozen=True)
-class Step:
-    """One fact, what was true after it, and why it waits for review if it does."""
-
-    fact: Fact
-    state: State
-    review: str = ""
 
 
 def journey(facts: Iterable[Fact]) -> tuple[Step, ...]:
     """In whatever order they came, and however often, the same facts are the same journey."""
     steps: list[Step] = []
     state = State()
-    for fact in ordered(facts):
-        step = _step(state, fact)
+    history = ordered(facts)
+    better, again = told_twice(history)
+    for fact in history:
+        step = Step(fact, state) if fact.id in again else _step(state, better.get(fact.id, fact))
         steps.append(step)
         state = step.state
     return tuple(steps)
@@ -46,19 +40,22 @@ def to_proto(nominal_id: str, steps: Sequence[Step]) -> pb.Journey:
     message = pb.Journey(
         nominal_id=nominal_id, position=state.position, prison_id=state.prison, detail=state.detail
     )
+    moves = {fact_id: move.id for move in transfers(steps) for fact_id in move.fact_ids}
     for step in steps:
-        message.steps.append(_step_to_proto(step))
+        message.steps.append(_step_to_proto(step, moves.get(step.fact.id, "")))
     if since := _since(steps):
         message.since_time.FromDatetime(since)
     return message
 
 
-def _step_to_proto(step: Step) -> pb.JourneyStep:
+def _step_to_proto(step: Step, transfer_id: str) -> pb.JourneyStep:
     message = pb.JourneyStep(
         event=f"{step.fact.event} {step.fact.code}".strip(),
         position=step.state.position,
         prison_id=step.state.prison,
         review_reason=step.review,
+        fact_id=step.fact.id,
+        transfer_id=transfer_id,
     )
     message.occurred_time.FromDatetime(step.fact.occurred)
     message.recorded_time.FromDatetime(step.fact.recorded)
@@ -76,4 +73,4 @@ def _step(state: State, fact: Fact) -> Step:
     try:
         return Step(fact, apply(state, fact), doubt(state, fact))
     except Impossible as impossible:
-        return Step(fact, state, str(impossible))
+        return Step(fact, state, str(impossible), impossible=True)

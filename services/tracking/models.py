@@ -36,6 +36,7 @@ NOTICES, CASEWORK = "ppo.notices.", "casework."
 
 words = Annotated[str, mapped_column(Text)]
 maybe_words = Annotated[str | None, mapped_column(Text)]
+maybe_small = Annotated[int | None, mapped_column(SmallInteger)]
 small = Annotated[int, mapped_column(SmallInteger)]
 big = Annotated[int, mapped_column(BigInteger)]
 maybe_big = Annotated[int | None, mapped_column(BigInteger)]
@@ -76,6 +77,9 @@ class Person(Base):
     merged_into: Mapped[maybe_words] = mapped_column(index=True, comment="The nominal that lives on")
     case_reference: Mapped[words] = mapped_column(
         unique=True, comment="Random: all that a provider knows the person by"
+    )
+    known_time: Mapped[maybe_instant] = mapped_column(
+        comment="When the first flag came; None for somebody known before this was kept"
     )
     case_version: Mapped[big] = mapped_column(default=0)
     case: Mapped[content] = mapped_column(
@@ -253,9 +257,26 @@ class Review(Base):
 
     subject: Mapped[words] = mapped_column(primary_key=True, comment="The fact, or the case")
     nominal_id: Mapped[words] = mapped_column(primary_key=True)
-    kind: Mapped[words] = mapped_column(comment="fact, case or merge")
+    kind: Mapped[words] = mapped_column(comment="fact, case, merge or transfer")
     reason: Mapped[words]
     recorded_time: Mapped[instant]
+    resolution: Mapped[maybe_small] = mapped_column(comment="ppo.tracking.v1.ReviewResolution")
+    resolved_time: Mapped[maybe_instant]
+    resolved_by: Mapped[maybe_words]
+    note: Mapped[maybe_words] = mapped_column(comment="What was found")
+
+    def to_proto(self) -> tracking_pb2.Review:
+        return tracking_pb2.Review(
+            subject=self.subject,
+            nominal_id=self.nominal_id,
+            kind=tracking_pb2.ReviewKind.Value(f"REVIEW_KIND_{self.kind.upper()}"),
+            reason=self.reason,
+            recorded_time=stamp(self.recorded_time),
+            resolution=tracking_pb2.ReviewResolution.ValueType(self.resolution or 0),
+            resolved_time=stamp(self.resolved_time),
+            resolved_by=self.resolved_by or "",
+            note=self.note or "",
+        )
 
 
 class Notice(Base):

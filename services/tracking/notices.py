@@ -1,6 +1,6 @@
 """What each organisation is told of a change: to whom, as what audience, by when; nothing to anybody else."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple, TypeAlias
@@ -13,7 +13,7 @@ from ppo.tracking.v1 import notice_pb2
 from ppo.tracking.v1 import tracking_pb2 as pb
 from services.prisons.reasons import ReleaseKind
 from services.runtime import policy
-from services.tracking import days
+from services.tracking import days, handing
 from services.tracking.changes import Change, NoticeType
 from services.tracking.parties import Parties
 
@@ -31,6 +31,8 @@ CARAT = "carat_worker"
 HOUSING = "housing_provider"
 TRAINING = "training_provider"
 PROVIDERS = (HOUSING, TRAINING)
+# Receivers who are told as somebody else is: the OCU that is to have the case, and whose it was.
+PROPOSED, FORMER = "proposed", "former"
 NOBODY: Mapping[str, Role] = {}
 # Why a role is told; the others manage the case.
 PURPOSES = {
@@ -60,6 +62,8 @@ class Subject:
     protocol: str
     # The drug team has a referral of the person: its notices are of its own clients alone.
     referred: bool = False
+    # The registration whose plan the person is on.
+    plan: str = ""
     # The prison that holds the person, for a notice that no movement causes.
     held_at: str = ""
 
@@ -109,6 +113,14 @@ def _at_release(change: Change) -> datetime:
     return _same_day(change) if planned else change.recorded
 
 
+def _own_due(change: Change) -> datetime | None:
+    return change.due
+
+
+def _within_a_day(change: Change) -> datetime:
+    return change.recorded + timedelta(days=1)
+
+
 CASE = (OWNER, YOUTH_TEAM, PROBATION)
 OUTSIDE = (*CASE, INTERESTED, DRUG_TEAM, HOUSING, TRAINING)
 
@@ -142,7 +154,39 @@ KINDS: Mapping[NoticeType, Kind] = {
     pb.NOTICE_TYPE_RELEASE_CANCELLED: Kind(
         OUTSIDE, lambda change: change.recorded, casework.CASE_NOTICE_KIND_DATE_CANCELLED
     ),
+    # N6.
+    pb.NOTICE_TYPE_PPO_IDENTIFIED_IN_CUSTODY: Kind(
+        (PRISON,), lambda change: days.end_of_working_day(max(change.occurred, change.recorded), 1)
+    ),
+    # N8: who must be ready by the release.
+    pb.NOTICE_TYPE_PRE_RELEASE_DUE: Kind(
+        (*CASE, PROPOSED, DRUG_TEAM, HOUSING, TRAINING), _own_due, casework.CASE_NOTICE_KIND_PREPARE
+    ),
+    # N10.
+    pb.NOTICE_TYPE_CARE_PLAN_HANDOVER: Kind(
+        (*CASE, PRISON, TRAINING),
+        lambda change: change.due or _same_day(change),
+        casework.CASE_NOTICE_KIND_WORK_DONE,
+    ),
+    # N13.
+    pb.NOTICE_TYPE_BREACH_STARTED: Kind(
+        (*CASE, INTERESTED, PRISON), lambda change: days.end_of_working_day(change.recorded, 1)
+    ),
+    pb.NOTICE_TYPE_RECALL_REQUESTED: Kind((*CASE, INTERESTED, PRISON), _within_a_day),
+    pb.NOTICE_TYPE_RECALL_EXECUTED: Kind((*CASE, INTERESTED, PRISON), _within_a_day),
+    # N14.
+    **{kind: Kind((*CASE, INTERESTED, FORMER, PRISON), _own_due) for kind in handing.TYPES},
+    # N16.
+    pb.NOTICE_TYPE_REVIEW_DUE: Kind(CASE, _own_due),
 }
+# The plan travels with the person, and is looked at again.
+WITH_PLAN = (
+    pb.NOTICE_TYPE_PRISON_TRANSFER,
+    pb.NOTICE_TYPE_CARE_PLAN_HANDOVER,
+    pb.NOTICE_TYPE_PRE_RELEASE_DUE,
+    pb.NOTICE_TYPE_RELEASED,
+    pb.NOTICE_TYPE_REVIEW_DUE,
+)
 # What a change is told as, where that is more than its own notice.
 BESIDES = {pb.NOTICE_TYPE_PRISON_RECEPTION: pb.NOTICE_TYPE_HOUSING_FAST_TRACK}
 
@@ -163,12 +207,12 @@ def notices(
 def _told(
     notice: NoticeType, change: Change, subject: Subject, parties: Parties, before: Mapping[str, Role]
 ) -> Told:
-    due = KINDS[notice].due(change)
+    due, held_at = KINDS[notice].due(change), change.prison or subject.held_at
     copies = [
         Copy(
             organisation,
             role,
-            _own(_message(notice, role, change, subject, parties, due), role, organisation),
+            _own(_message(notice, role, change, subject, parties, due), role, organisation, held_at),
         )
         for organisation, role in _receivers(notice, change, subject, parties, before).items()
     ]
@@ -182,11 +226,17 @@ def _receivers(
     kind, found = KINDS[notice], dict[str, Role]()
     for role in kind.receivers:
         for organisation in _organisations(role, change, subject, parties):
-            found.setdefault(organisation, role)
+            found.setdefault(organisation, _as(role, organisation, parties))
     for organisation, role in before.items():
         if role not in PROVIDERS or kind.to_providers:
             found.setdefault(organisation, role)
     return found
+
+
+def _as(role: Role, organisation: str, parties: Parties) -> Role:
+    if role not in (PROPOSED, FORMER):
+        return role
+    return YOUTH_TEAM if organisation in parties.youth_teams else INTERESTED
 
 
 def _disclosed(copy: Copy) -> bool:
@@ -198,6 +248,10 @@ def _organisations(role: Role, change: Change, subject: Subject, parties: Partie
     match role:
         case "interested_ocu":
             return parties.interested
+        case "proposed":
+            return _own_here(subject.ownership.proposed_owner, parties)
+        case "former":
+            return _own_here(change.owned.from_owner if change.owned else "", parties)
         case "prison_offender_management_unit":
             concerned = (change.from_prison, change.prison, subject.held_at)
             return [prison for prison in dict.fromkeys(concerned) if prison in parties.prisons]
@@ -217,6 +271,10 @@ def _organisations(role: Role, change: Change, subject: Subject, parties: Partie
     return _one(managers[role])
 
 
+def _own_here(organisation: str, parties: Parties) -> tuple[str, ...]:
+    return (organisation,) if organisation in parties.ocus | parties.youth_teams else ()
+
+
 def _one(organisation: str) -> tuple[str, ...]:
     return (organisation,) if organisation else ()
 
@@ -229,12 +287,14 @@ def _message(
     return _notice(notice, role, change, subject, due)
 
 
-def _own(message: Message, role: Role, organisation: str) -> Message:
+def _own(message: Message, role: Role, organisation: str, held_at: str) -> Message:
     """Says where the prisoner, the case or the notice is the recipient's own, which sees more of it then."""
     if isinstance(message, casework.CaseNotice):
         message.provider_id = organisation
-    elif message.HasField("movement") and (role == YOUTH_TEAM or organisation == message.movement.prison_id):
-        message.movement.party_id = organisation
+        return message
+    if role == YOUTH_TEAM or organisation == held_at:
+        for part in (name for name in ("movement", "release", "breach") if message.HasField(name)):
+            getattr(message, part).party_id = organisation
     return message
 
 
@@ -255,10 +315,21 @@ def _case_notice(
     if kind == casework.CASE_NOTICE_KIND_HOUSING_NEEDED:
         # The same numbers in both contracts.
         message.tenancy_held = casework.TenancyHeld.ValueType(change.tenancy)
+    if kind == casework.CASE_NOTICE_KIND_WORK_DONE and change.work:
+        message.work.extend(_work_done(change.work))
     message.needed_time.FromDatetime(change.occurred)
     if due:
         message.due_time.FromDatetime(due)
     return message
+
+
+def _work_done(work: pb.PrisonWork) -> Iterator[casework.WorkDone]:
+    """Without the prison: where somebody was is not for a provider to know."""
+    for course in work.courses:
+        over = course.completed_date if course.HasField("completed_date") else None
+        yield casework.WorkDone(title=course.title, level=course.level, completed_date=over)
+    for job in work.jobs:
+        yield casework.WorkDone(title=job.title, level=job.skills)
 
 
 def _notice(
@@ -284,12 +355,31 @@ def _notice(
         message.arrest.CopyFrom(_arrest(change))
     elif change.prison_number or change.prison or change.from_prison:
         message.movement.CopyFrom(_movement(change))
+    _fill(message, change, subject)
     return message
+
+
+def _fill(message: notice_pb2.Notice, change: Change, subject: Subject) -> None:
+    """What only some kinds tell."""
+    message.register_version = change.version
+    if change.effective:
+        message.effective_time.FromDatetime(change.effective)
+    if message.type in WITH_PLAN:
+        message.care_plan_reference = subject.plan
+    parts = {"release": change.planned, "work": change.work, "breach": change.breach}
+    for name, part in (parts | {"ownership_change": change.owned}).items():
+        if part is not None:
+            getattr(message, name).CopyFrom(part)
+    if change.review:
+        message.review_date.CopyFrom(days.proto(change.review))
 
 
 def _arrest(change: Change) -> notice_pb2.Arrest:
     arrest = notice_pb2.Arrest(
-        suite_id=change.suite, offence_codes=change.offences, trigger_offence=change.trigger
+        suite_id=change.suite,
+        offence_codes=change.offences,
+        trigger_offence=change.trigger,
+        arrest_summons_number=change.summons,
     )
     if change.booked:
         arrest.booked_time.FromDatetime(change.booked)
@@ -306,4 +396,9 @@ def _movement(change: Change) -> notice_pb2.PrisonMovement:
         prison_number=change.prison_number,
     )
     movement.occurred_time.FromDatetime(change.occurred)
+    if change.type == pb.NOTICE_TYPE_PRISON_TRANSFER:
+        movement.transfer_id, movement.transfer_reason = change.cause, change.reason
+        movement.bound_for_prison_id, movement.reception_late = change.bound, change.late
+        if change.left:
+            movement.left_time.FromDatetime(change.left)
     return movement

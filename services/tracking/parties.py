@@ -16,6 +16,8 @@ class Parties:
 
     owner: str = ""
     interested: tuple[str, ...] = ()
+    ocus: frozenset[str] = frozenset()
+    youth_teams: frozenset[str] = frozenset()
     youth_team: str = ""
     probation: str = ""
     drug_team: str = ""
@@ -41,6 +43,7 @@ def parties(
     """`probation`: the probation manager's office, where one is named; else it is the owner's."""
     ocus = {row.id for row in reference.rows("ocus", at=at)}
     teams = {row.id for row in reference.rows("youth_offending_teams", at=at)}
+    known = {"ocus": frozenset(ocus), "youth_teams": frozenset(teams)}
     owner = ownership.owner if ownership.owner in ocus else ""
     youth_team = ownership.owner if ownership.owner in teams else ""
     area = owner or next(iter(ownership.interested_ocus), "") or nominating_ocu
@@ -49,6 +52,7 @@ def parties(
         owner=owner,
         interested=tuple(ocu for ocu in ownership.interested_ocus if ocu in ocus),
         youth_team=youth_team,
+        **known,
         probation="" if youth_team else _office(reference, probation, area, at),
         drug_team=_drug_team(reference, area, at),
         housing=_id(_first(reference, "housing_providers", at)),

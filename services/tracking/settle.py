@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from ppo.tracking.v1 import tracking_pb2 as pb
 from services.runtime.outbox import Event
 from services.runtime.reference import Reference
+from services.tracking import handing, news
 from services.tracking.casebook import SETTLE, Casebook, Doubt, Held
 from services.tracking.casefile import LIMITS, CaseFile
 from services.tracking.evidence import Limits
@@ -68,14 +69,19 @@ class Settler:
         held.stages = list(_stages(file))
         corrected = held.set_ownership(tenures, now)
         decision = tenures[-1].decision if tenures else None
-        cases = [("case", Doubt("case", reason)) for reason in decision.reviews] if decision else []
-        held.set_reviews([*_doubts(file), *cases])
+        doubts = decision.reviews if decision else ()
+        cases = [(f"case/{reason}", Doubt("case", reason)) for reason in doubts]
+        late = [(subject, Doubt("transfer", reason)) for subject, reason in news.late(file, now)]
+        held.set_reviews([*_doubts(file), *cases, *late])
         ownership = decision.ownership if decision else pb.Ownership(state=pb.OWNERSHIP_STATE_NONE)
         case = _case(file, ownership, now)
         # What was found out last stands until more is.
         case.corrections.extend(corrected or held.person.to_proto(now).corrections)
+        before = held.person.to_proto(now).ownership
         _publish(book, held.person, case, now)
-        held.due = _first(next_time, await self.teller.tell(book, held, file, case, now))
+        moved = handing.handed(before, ownership, held.person.case_version, now)
+        hold_ends = await self.teller.tell(book, held, file, case, now, moved)
+        held.due = _first(next_time, hold_ends, news.next_time(file, now))
         return held.person.to_proto(now)
 
     async def _leave(self, book: Casebook, held: Held, file: CaseFile, now: datetime) -> pb.Case:
@@ -83,6 +89,7 @@ class Settler:
         owned = held.owned(now)
         last = owned.to_proto() if owned else pb.Ownership(state=pb.OWNERSHIP_STATE_NONE)
         held.set_reviews([])
+        book.unite(held)
         gone = pb.Case(
             ownership=pb.Ownership(state=pb.OWNERSHIP_STATE_NONE), merged_into=held.person.merged_into or ""
         )

@@ -19,7 +19,7 @@ from services.runtime.database import lock_all
 from services.runtime.errors import Invalid
 from services.tracking.casebook import Casebook, Held
 from services.tracking.casefile import Entry
-from services.tracking.models import DetentionCount, due
+from services.tracking.models import DetentionCount, due, outbox
 from services.tracking.settle import Settler
 from services.tracking.store import casebook, facts, persons
 from services.tracking.store.persons import Given
@@ -36,6 +36,7 @@ AHEAD = timedelta(minutes=10)
 # Whoever has got a number by then is on the register; what is left is of people whom nobody here asks about.
 PARKED_FOR = timedelta(days=90)
 LAPSE = "lapse"
+MOVEMENTS = "ppo.tracking.movements.v1"
 # The lock of a prison number, and the key under which its parked movements lapse.
 _HELD = "prison number "
 
@@ -82,7 +83,7 @@ class Taking:
             await self._flags(session, together)
 
     async def _flags(self, session: AsyncSession, flags: Sequence[flagging.Flag]) -> None:
-        newer = await persons.take(session, flags)
+        newer = await persons.take(session, flags, self._clock.now())
         taken = [flag for flag in flags if flag.nominal_id in newer]
         affected = {flag.nominal_id for flag in taken}
         for flag in taken:
@@ -104,6 +105,16 @@ class Taking:
         for number in lost:
             await due.put_first(session, LAPSE, _HELD + number, self._clock.now() + PARKED_FOR)
 
+    async def give(self, session: AsyncSession, numbers: Sequence[str], nominal_id: str) -> None:
+        """Somebody has decided whose the prison numbers are; a later flag may say otherwise."""
+        given = [
+            Given(NUMBER, number, nominal_id, await persons.number_version(session, number))
+            for number in numbers
+        ]
+        affected = {nominal_id} | await self._give(session, given)
+        living = {await persons.living(session, one) for one in affected}
+        await self._settler.settle_all(session, living, self._clock.now())
+
     async def _give(self, session: AsyncSession, given: Sequence[Given]) -> set[str]:
         """Returns whose they were before."""
         own = [one.value for one in given if one.kind == NUMBER]
@@ -118,11 +129,20 @@ class Taking:
         return (await self.movements(session, [movement]))[0]
 
     async def movements(
-        self, session: AsyncSession, movements: Sequence[movement_pb2.Movement]
+        self, session: AsyncSession, movements: Sequence[movement_pb2.Movement], *, heard: bool = False
     ) -> list[Fate]:
-        """What each came to. Raises Invalid for what can be no movement."""
+        """What each came to. Raises Invalid for what can be no movement.
+
+        Of one that was not `heard` on a topic, flagging hears whom it names, should nobody have the number.
+        """
         now = self._clock.now()
-        return await self._move(session, [(canonical(movement, now), now) for movement in movements])
+        told = [canonical(movement, now) for movement in movements]
+        fates = await self._move(session, [(_nameless(movement), now) for movement in told])
+        for movement, fate in zip(told, fates, strict=True):
+            if fate == pb.MOVEMENT_FATE_PARKED and movement.name.family_name and not heard:
+                number, own = movement.prison_number, movement.movement_id
+                await outbox.append(session, MOVEMENTS, number, movement, time=now, event_id=own)
+        return fates
 
     def canonical(self, movement: movement_pb2.Movement) -> movement_pb2.Movement:
         """Raises Invalid for what can be no movement."""
@@ -155,7 +175,7 @@ class Taking:
                 unheld.append((movement, recorded))
             else:
                 known.add(movement.movement_id)
-                entry = _entry(movement, recorded)
+                entry = book.corrected(held, _entry(movement, recorded), movement)
                 book.record(held, entry, number=movement.prison_number)
                 await self._settler.settle_in(book, held.nominal_id, self._clock.now(), entry.occurred)
                 fates.append(pb.MOVEMENT_FATE_RECORDED)
@@ -311,9 +331,34 @@ def canonical(movement: movement_pb2.Movement, now: datetime) -> movement_pb2.Mo
         movement.removed_prison_number = _number(movement.removed_prison_number, "removed_prison_number")
     if merge and movement.prison_number == movement.removed_prison_number:
         raise Invalid("removed_prison_number", "is the number that stays")
+    _refuse_correction(movement)
+    if movement.name.family_name and not movement.HasField("birth_date"):
+        raise Invalid("birth_date", "is required with a name")
+    if movement.destination_prison_id and movement.kind != movement_pb2.MOVEMENT_KIND_TRANSFER_OUT:
+        raise Invalid("destination_prison_id", "is given with a transfer out, and only with one")
     if movement.occurred_time.ToDatetime(UTC) > now + AHEAD:
         raise Invalid("occurred_time", "lies in the future")
     return movement
+
+
+def _nameless(movement: movement_pb2.Movement) -> movement_pb2.Movement:
+    """Whom it is taken for is not kept here."""
+    told = movement_pb2.Movement()
+    told.CopyFrom(movement)
+    told.ClearField("name")
+    told.ClearField("birth_date")
+    told.ClearField("pnc_id")
+    return told
+
+
+def _refuse_correction(movement: movement_pb2.Movement) -> None:
+    corrects, kind = movement.corrects_movement_id, movement.kind
+    if kind == movement_pb2.MOVEMENT_KIND_REVERSAL and not corrects:
+        raise Invalid("corrects_movement_id", "is required with a reversal")
+    if corrects == movement.movement_id:
+        raise Invalid("corrects_movement_id", "is the movement itself")
+    if corrects and kind == movement_pb2.MOVEMENT_KIND_MERGE:
+        raise Invalid("corrects_movement_id", "goes with no merge: whose a number is the register says")
 
 
 def _number(raw: str, field: str) -> str:

@@ -52,7 +52,13 @@ class Teller:
         self._hold = hold
 
     async def tell(
-        self, book: Casebook, held: Held, file: CaseFile, case: pb.Case, now: datetime
+        self,
+        book: Casebook,
+        held: Held,
+        file: CaseFile,
+        case: pb.Case,
+        now: datetime,
+        handed: Change | None = None,
     ) -> datetime | None:
         """When the next hold ends. What was told of a nominal that lives on in this one is not told again."""
         rows = [row for row in held.notices if row.state != RETRACTED]
@@ -62,10 +68,11 @@ class Teller:
         standing = others | own
         merged = bool(held.person.merged_into)
         changes = news.cleared(own, now) if merged else news.news(file, standing, now)
+        changes += [handed] if handed else []
         sent = [await self._tell(book, held, file, case, change, standing, now) for change in changes]
         current = {key for change in changes for key in _keys(change)}
         for key, row in own.items():
-            if key not in current and not merged:
+            if key not in current and not merged and key[0] not in news.LASTING:
                 await self._retract(book, row, now)
             elif row.hold_time is not None and row.hold_time <= now:
                 await self._confirm(book, row, now)
@@ -120,6 +127,7 @@ class Teller:
             protocol=self._protocol,
             referred=any(_referred(test) for test in file.of(custody.PpoDrugTested)),
             held_at=file.state(now).prison,
+            plan=file.registration(now),
         )
 
     async def _send(self, book: Casebook, notice: NoticeRow, told: Told, now: datetime) -> None:

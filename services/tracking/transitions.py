@@ -36,9 +36,11 @@ def apply(state: State, fact: Fact) -> State:
 def doubt(state: State, fact: Fact) -> str:
     """Why somebody must look at a fact that takes effect all the same: who is told out must be shown out."""
     if fact.event != Event.RELEASE or state.custody is None:
-        return ""
+        return f"{_words(fact)} for {fact.unknown}" if fact.unknown else ""
     if state.prison and fact.prison and state.prison != fact.prison:
         return f"released from {fact.prison} while held at {state.prison}"
+    if fact.unknown.startswith("an unknown reason"):
+        return f"a release for {fact.unknown}"
     return (
         f"a release of unknown kind: {fact.code or 'no code'}" if fact.release == ReleaseKind.UNKNOWN else ""
     )
@@ -151,7 +153,9 @@ def _order_ended(state: State, fact: Fact) -> State:
 
 def _received(state: State, fact: Fact) -> State:
     held = state.custody
-    if held and held.prison and not held.away and held.prison != fact.prison:
+    # Where the prison says that it is from another, it is the departure that has not come.
+    moved = fact.basis in (Basis.TRANSFER, Basis.STOPOVER)
+    if held and held.prison and not held.away and held.prison != fact.prison and not moved:
         raise Impossible(f"received at {fact.prison} while held at {held.prison}")
     basis = _basis(state, fact.basis)
     inside = replace(state, custody=Custody(basis, fact.prison), suite=False, freed=False, liberty_detail="")
@@ -242,6 +246,10 @@ def _status_changed(state: State, fact: Fact) -> State:
     return replace(state, custody=replace(custody, basis=basis))
 
 
+def _unknown(state: State, fact: Fact) -> State:
+    raise Impossible(f"nobody knows what it means: {fact.unknown or 'a movement of an unknown kind'}")
+
+
 def _freed(state: State) -> State:
     basis = state.custody.basis if state.custody else state.served
     return replace(state, custody=None, served=basis, freed=True)
@@ -269,6 +277,7 @@ _CHANGES: dict[Event, Callable[[State, Fact], State]] = {
     Event.ABSENCE_START: _went_away,
     Event.ABSENCE_END: _came_back,
     Event.STATUS_CHANGE: _status_changed,
+    Event.UNKNOWN: _unknown,
 }
 
 # What a release from custody leads to: (the state before, the same without custody) to the state after.

@@ -57,7 +57,7 @@ SERVICES = {
         calls={"returns"},
         workers={
             *("addresses", "audit", "casebook", "casework", "gauges", "loading", "months"),
-            *("reforming", "reporting", "settle", "take", "telling", "watch"),
+            *("reforming", "reporting", "reviews", "settle", "take", "telling", "watch"),
             "progress",
         },
     ),

@@ -71,7 +71,7 @@ def _of(columns: str, table: str, by: str = "nominal_id", rest: str = "") -> Tex
     return text(f"SELECT {columns} FROM {SCHEMA}.{table} WHERE {by} = ANY (CAST(:ids AS text[])) {rest}")
 
 
-_PERSON = 'nominal_id, flag, flag_version, merged_into, case_reference, case_version, "case"'
+_PERSON = 'nominal_id, flag, flag_version, merged_into, case_reference, case_version, "case", known_time'
 _FACT = ", ".join(FactRow._fields)
 NOTICED = tuple(NoticeRow.__dataclass_fields__)
 OWNED = tuple(OwnershipRow.__dataclass_fields__)
@@ -87,7 +87,7 @@ _MOVEMENTS = _of(_FACT, "fact", "prison_number")
 _KNOWN = _of("fact_id", "fact", "fact_id")
 _STAGES = _of("nominal_id, effective_time, position", "stage", rest="ORDER BY effective_time")
 _STANDING = _of(_OWNERSHIP, "ownership", rest="AND superseded_time IS NULL ORDER BY effective_time")
-_REVIEWS = _of("nominal_id, subject, kind", "review")
+_REVIEWS = _of("nominal_id, subject, kind, reason, resolved_time IS NOT NULL AS resolved", "review")
 _NOTICES = _of(_NOTICE, "notice", rest="ORDER BY recorded_time")
 _DUE = _of("key, due_time", "due", "key", "AND kind = :kind")
 
@@ -152,11 +152,13 @@ async def ledger(session: AsyncSession, nominal_id: str) -> list[Period]:
     return [row.to_period() for row in rows]
 
 
-async def reviews(session: AsyncSession, nominal_ids: Collection[str]) -> dict[str, dict[str, str]]:
-    """By nominal and subject, the kind."""
-    found: dict[str, dict[str, str]] = defaultdict(dict)
+async def reviews(
+    session: AsyncSession, nominal_ids: Collection[str]
+) -> dict[str, dict[str, tuple[str, str, bool]]]:
+    """By nominal and subject, the kind, the reason, and whether somebody has looked at it."""
+    found: dict[str, dict[str, tuple[str, str, bool]]] = defaultdict(dict)
     for row in await session.execute(_REVIEWS, {"ids": list(nominal_ids)}):
-        found[row.nominal_id][row.subject] = row.kind
+        found[row.nominal_id][row.subject] = (row.kind, row.reason, row.resolved)
     return found
 
 
@@ -171,6 +173,16 @@ async def due_times(session: AsyncSession, kind: str, keys: Collection[str]) -> 
 
 
 # ---- write
+
+
+async def withdraw_facts(session: AsyncSession, gone: Mapping[str, datetime]) -> None:
+    if gone:
+        statement = text(
+            f"UPDATE {SCHEMA}.fact SET withdrawn_time = at"
+            " FROM unnest(CAST(:ids AS text[]), CAST(:times AS timestamptz[])) AS gone (id, at)"
+            " WHERE fact_id = gone.id"
+        )
+        await session.execute(statement, {"ids": list(gone), "times": list(gone.values())})
 
 
 async def add_facts(session: AsyncSession, rows: Sequence[FactRow]) -> None:

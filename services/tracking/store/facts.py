@@ -1,16 +1,17 @@
 """Facts, parked movements, merges to be looked at, and detentions counted."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 
-from sqlalchemy import ColumnElement, Delete, delete, func, select, text, update
+from sqlalchemy import ColumnElement, Delete, delete, func, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ppo.custody.v1 import events_pb2 as custody
+from ppo.person.v1 import person_pb2
 from ppo.tracking.v1 import movement_pb2
 from services.tracking.casefile import Entry
-from services.tracking.models import SCHEMA, DetentionCount, DrugTest, Fact, Parked, Review
+from services.tracking.models import SCHEMA, DetentionCount, DrugTest, Fact, Identifier, Parked, Review
 
 _ARREST = (custody.PpoArrested, custody.PpoDisposed, custody.PpoDrugTested)
 
@@ -84,6 +85,19 @@ async def supersede_test(session: AsyncSession, told: custody.PpoDrugTested) -> 
     return found
 
 
+async def withdraw_fact(
+    session: AsyncSession, fact_id: str, nominal_ids: Sequence[str], kinds: Sequence[str], at: datetime
+) -> bool:
+    """False where these nominals have no such fact of these kinds that stands."""
+    numbers = select(Identifier.value).where(
+        Identifier.kind == person_pb2.IDENTIFIER_KIND_PRISON_NUMBER, Identifier.nominal_id.in_(nominal_ids)
+    )
+    theirs = or_(Fact.nominal_id.in_(nominal_ids), Fact.prison_number.in_(numbers))
+    wrong = (Fact.fact_id == fact_id, theirs, Fact.message_type.in_(kinds), Fact.withdrawn_time.is_(None))
+    gone = update(Fact).where(*wrong).values(withdrawn_time=at).returning(Fact.fact_id)
+    return await session.scalar(gone) is not None
+
+
 # ---- movements of nobody known
 
 
@@ -144,6 +158,13 @@ async def parked_since(session: AsyncSession, number: str) -> datetime | None:
         select(func.min(Parked.recorded_time)).where(Parked.prison_number == number)
     )
     return since
+
+
+async def movement(session: AsyncSession, movement_id: str) -> movement_pb2.Movement | None:
+    row = await session.get(Fact, movement_id)
+    kind = movement_pb2.Movement
+    known = row is not None and row.message_type == kind.DESCRIPTOR.full_name
+    return kind.FromString(row.message) if row is not None and known else None
 
 
 async def known(session: AsyncSession, movement_id: str) -> bool:

@@ -96,7 +96,9 @@ async def parked(session: AsyncSession) -> tuple[int, datetime | None]:
 
 
 async def reviews(session: AsyncSession) -> Sequence[tuple[str, int]]:
-    rows = await session.execute(select(Review.kind, func.count()).group_by(Review.kind))
+    rows = await session.execute(
+        select(Review.kind, func.count()).where(Review.resolved_time.is_(None)).group_by(Review.kind)
+    )
     return [(row[0], row[1]) for row in rows]
 
 

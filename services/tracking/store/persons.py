@@ -35,8 +35,8 @@ _TAKE = text(
     f"""
     INSERT INTO {SCHEMA}.person AS held
         (nominal_id, flag, flag_version, merged_into, case_reference, sex, ethnicity_code, born_first,
-        born_last, case_version, "case")
-    SELECT *, 0, ''::bytea FROM unnest(
+         born_last, case_version, "case", known_time)
+    SELECT *, 0, ''::bytea, CAST(:now AS timestamptz) FROM unnest(
         CAST(:ids AS text[]), CAST(:flags AS bytea[]), CAST(:versions AS bigint[]), CAST(:merged AS text[]),
         CAST(:references AS text[]), CAST(:sexes AS smallint[]), CAST(:codes AS text[]),
         CAST(:born_first AS date[]), CAST(:born_last AS date[])
@@ -51,7 +51,7 @@ _TAKE = text(
 )
 
 
-async def take(session: AsyncSession, flags: Sequence[flagging.Flag]) -> set[str]:
+async def take(session: AsyncSession, flags: Sequence[flagging.Flag], now: datetime) -> set[str]:
     """The nominals whose state is newer than what is held; no two flags are of one."""
     merged = screening_pb2.FLAG_STATE_MERGED_INTO
     in_order = sorted(flags, key=lambda flag: flag.nominal_id)
@@ -65,6 +65,7 @@ async def take(session: AsyncSession, flags: Sequence[flagging.Flag]) -> set[str
         "codes": [flag.person.ethnicity_code for flag in in_order],
         "born_first": [days.earliest(flag.person.birth_date) for flag in in_order],
         "born_last": [days.latest(flag.person.birth_date) for flag in in_order],
+        "now": now,
     }
     newer = set(await session.scalars(_TAKE, values))
     taken = [flag for flag in in_order if flag.nominal_id in newer]
@@ -169,6 +170,13 @@ async def living(session: AsyncSession, nominal_id: str) -> str:
     into = await session.scalar(select(Person.merged_into).where(Person.nominal_id == nominal_id))
     known = await session.scalar(select(Person.nominal_id).where(Person.nominal_id == into)) if into else None
     return await living(session, known) if known else nominal_id
+
+
+async def number_version(session: AsyncSession, number: str) -> int:
+    """Of the flag that said whose it is; 0 where none did."""
+    kind = person_pb2.IDENTIFIER_KIND_PRISON_NUMBER
+    held = select(Identifier.flag_version).where(Identifier.kind == kind, Identifier.value == number)
+    return await session.scalar(held) or 0
 
 
 class Given(NamedTuple):

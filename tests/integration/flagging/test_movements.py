@@ -77,7 +77,7 @@ def event(kind: str, **details: str) -> Record:
 
 
 def listener(service: Service, kafka: str = NOBODY) -> Consumer:
-    heard = Inbox(service.clock, EVENTS)
+    heard = Inbox(service.clock, service.screening, EVENTS)
     return Consumer(
         GROUP,
         Subscription(kafka, mock=False, group=GROUP, instance="0", topics=[MOVEMENTS, EVENTS]),
@@ -92,6 +92,20 @@ def listener(service: Service, kafka: str = NOBODY) -> Consumer:
 
 async def hear(service: Service, *told: movement_pb2.Movement) -> None:
     await listener(service).take([ours(movement) for movement in told])
+
+
+def named(given: str, family: str, born: int = 1980, **told: str) -> movement_pb2.Movement:
+    """A reception of an unknown number, and whom the prison takes the prisoner for."""
+    made = moved(movement_pb2.MOVEMENT_KIND_RECEPTION, "N")
+    made.name.CopyFrom(name(given, family))
+    made.birth_date.CopyFrom(Date(year=born, month=3, day=12))
+    made.MergeFrom(movement_pb2.Movement(**told))
+    return made
+
+
+async def waiting(service: Service) -> list[str]:
+    async with service.database.transaction() as session:
+        return list(await session.scalars(text("SELECT prison_number FROM prison_match")))
 
 
 async def ppo(service: Service, who: person_pb2.Person | None = None) -> pb.Registration:

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -251,15 +251,17 @@ class World:
 
     # ---- what is told
 
-    async def records(self, topic: str, many: int, *, key: str = "") -> list[Record]:
-        """The records under a key, once there are so many."""
+    async def records(
+        self, topic: str, many: int, *, key: str = "", of: Callable[[Record], bool] = lambda record: True
+    ) -> list[Record]:
+        """The records under a key of which this holds, once there are so many."""
         found: list[Record] = []
         tail = Tail(self.processes.kafka, mock=False, topic=topic)
         await tail.start({})
         try:
             async with asyncio.timeout(SECONDS):
                 while len(found) < many:
-                    found += [one for one in await tail.poll() if not key or one.key == key]
+                    found += [one for one in await tail.poll() if (not key or one.key == key) and of(one)]
         finally:
             await tail.close()
         return found
@@ -271,9 +273,16 @@ class World:
             [(reference,)] = connection.execute(asked, (ppo.nominal_id,)).fetchall()
         return str(reference)
 
-    async def notices(self, organisation: str, ppo: Ppo, many: int) -> list[notice_pb2.Notice]:
+    async def notices(
+        self, organisation: str, ppo: Ppo, many: int, *kinds: pb.NoticeType.ValueType
+    ) -> list[notice_pb2.Notice]:
+        """Of these kinds alone, where some are given."""
         topic = f"ppo.notices.{organisation}.v1"
-        records = await self.records(topic, many, key=ppo.nominal_id)
+
+        def asked(record: Record) -> bool:
+            return not kinds or notice_pb2.Notice.FromString(record.value or b"").type in kinds
+
+        records = await self.records(topic, many, key=ppo.nominal_id, of=asked)
         return [notice_pb2.Notice.FromString(one.value or b"") for one in records]
 
     async def case(self, ppo: Ppo, holds: Any) -> pb.Case:

@@ -53,7 +53,7 @@ async def test_arrest_referral_workers_are_told_where_somebody_is_held_and_not_w
     assert not told.arrest.offence_codes
     assert not told.arrest.HasField("arrested_time")
     assert not told.arrest.HasField("trigger_offence")
-    [_, owner] = await world.notices("E3", ppo, 2)
+    [owner] = await world.notices("E3", ppo, 1, pb.NOTICE_TYPE_PPO_ARRESTED)
     assert owner.arrest.trigger_offence
 
 

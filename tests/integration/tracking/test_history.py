@@ -61,7 +61,7 @@ class Desk:
     async def flag(self, ppo: Ppo, now: datetime) -> None:
         async with self.database.transaction() as session:
             await lock(session, ppo.nominal_id)
-            await persons.take(session, [ppo.flag()])
+            await persons.take(session, [ppo.flag()], now)
             await self.settler.settle(session, ppo.nominal_id, now)
 
     async def record(self, ppo: Ppo, entry: Entry, now: datetime) -> None:

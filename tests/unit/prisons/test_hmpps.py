@@ -81,10 +81,54 @@ def test_the_published_example_is_a_release() -> None:
         (hmpps.SEARCH_RECEIVED, "RETURN_FROM_COURT", "ABSENCE_END"),
         (hmpps.SEARCH_RECEIVED, "TEMPORARY_ABSENCE_RETURN", "ABSENCE_END"),
         (hmpps.SEARCH_RECEIVED, "TRANSFERRED", "TRANSFER_IN"),
+        (hmpps.SEARCH_RELEASED, "RELEASED", "RELEASE"),
+        (hmpps.SEARCH_RELEASED, "UNKNOWN", "RELEASE"),
+        (hmpps.SEARCH_RELEASED, "SENT_TO_COURT", "ABSENCE_START"),
+        (hmpps.SEARCH_RELEASED, "TEMPORARY_ABSENCE_RELEASE", "ABSENCE_START"),
+        (hmpps.SEARCH_RELEASED, "RELEASED_TO_HOSPITAL", "ABSENCE_START"),
+        (hmpps.SEARCH_RELEASED, "TRANSFERRED", "TRANSFER_OUT"),
     ],
 )
 def test_a_movement_is_keyed_on_its_reason(name: str, word: str, kind: str) -> None:
     assert movement(event(name, reason=word)).kind == pb.MovementKind.Value(f"MOVEMENT_KIND_{kind}")
+
+
+@pytest.mark.parametrize(
+    ("name", "status", "kind"),
+    [
+        ("released", "NOT_UNDER_PRISON_CARE", "RELEASE"),
+        ("released", "UNDER_PRISON_CARE", "UNKNOWN"),
+        ("received", "UNDER_PRISON_CARE", "RECEPTION"),
+        (hmpps.SEARCH_RECEIVED, "UNDER_PRISON_CARE", "RECEPTION"),
+        (hmpps.SEARCH_RELEASED, "UNDER_PRISON_CARE", "UNKNOWN"),
+    ],
+)
+def test_a_reason_that_nobody_knows_is_kept_with_what_the_event_tells_all_the_same(
+    name: str, status: str, kind: str
+) -> None:
+    read = movement(event(name, reason="ABDUCTED", currentPrisonStatus=status))
+
+    assert read.kind == pb.MovementKind.Value(f"MOVEMENT_KIND_{kind}")
+    assert read.unknown_reason == "ABDUCTED"
+
+
+def test_a_status_that_nobody_knows_is_kept_as_one() -> None:
+    changed = event(hmpps.STATUS_CHANGED, convictedStatus="Civil")
+
+    assert (movement(changed).kind, movement(changed).unknown_reason) == (
+        pb.MOVEMENT_KIND_UNKNOWN,
+        "Civil",
+    )
+
+
+def test_a_later_version_and_fields_that_nobody_knows_change_nothing() -> None:
+    newer = event(newField={"deep": [1]}) | {
+        "version": 9,
+        "anotherField": "x",
+        "detailUrl": "https://a.example",
+    }
+
+    assert movement(newer) == movement(event())
 
 
 def test_a_death_is_a_release_with_the_code_of_a_death() -> None:
@@ -165,8 +209,8 @@ def test_an_event_that_nobody_uses_is_named_as_such(name: str) -> None:
         (event(nomsNumber=["A8513EA"]), "nomsNumber is not a prison number"),
         (event(nomsNumber="A8513EB"), "nomsNumber is not the number in personReference"),
         (event(reason=None), "reason is missing"),
-        (event(reason="ABDUCTED"), "reason is none that is known"),
-        (event(reason={}), "reason is none that is known"),
+        (event(reason="AB DUCTED"), "reason is no word"),
+        (event(reason={}), "reason is no word"),
         (event(prisonId="swi"), "prisonId is not a prison's code"),
         (event("received", reason="ADMISSION", prisonId=None), "prisonId is missing"),
         (event("received", reason="TRANSFERRED", prisonId="TRN"), "prisonId is missing"),
@@ -225,7 +269,9 @@ SPOTS = [
 
 
 @given(
-    st.sampled_from([*SWITCH, hmpps.SEARCH_RECEIVED, hmpps.STATUS_CHANGED]), st.sampled_from(SPOTS), values
+    st.sampled_from([*SWITCH, hmpps.SEARCH_RECEIVED, hmpps.SEARCH_RELEASED, hmpps.STATUS_CHANGED]),
+    st.sampled_from(SPOTS),
+    values,
 )
 def test_any_value_in_any_field_ends_in_one_of_the_three(
     name: str, spot: tuple[str, ...], value: Any

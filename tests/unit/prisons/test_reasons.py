@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from services.prisons import reasons
-from services.prisons.reasons import Absence, Basis, ReleaseKind
+from services.prisons.reasons import Absence, Basis, ReleaseKind, Transfer
 from services.runtime.reference import InvalidReference, Reference
 
 AT = datetime(2004, 12, 1, 12, tzinfo=UTC)
@@ -57,6 +57,23 @@ def test_the_tables_hold_the_codes_of_the_page_and_no_other(reference: Reference
 
     assert {row.id for row in reference.rows("admission_reasons", at=AT)} == admissions
     assert {row.id for row in reference.rows("release_reasons", at=AT)} == releases
+
+
+@pytest.mark.parametrize(
+    ("code", "meaning"),
+    [
+        ("NOTR", Transfer.NORMAL),
+        ("OVCROW", Transfer.OVERCROWDING),
+        ("SEC", Transfer.SECURITY),
+        ("MED", Transfer.MEDICAL),
+        ("PROD", Transfer.PRODUCTION),
+        ("COMP", Transfer.COMPASSIONATE),
+        ("ACCVISIT", Transfer.VISITS),
+        ("XX", Transfer.UNKNOWN),
+    ],
+)
+def test_a_transfer_code_tells_why(reference: Reference, code: str, meaning: Transfer) -> None:
+    assert reasons.transfer(reference, code, AT) == meaning
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """What a journey amounts to for those who must be told, each change once under the cause it keeps."""
 
 from dataclasses import replace
+from datetime import timedelta
 from itertools import permutations
 
 import pytest
@@ -63,13 +64,14 @@ def test_a_transfer_is_one_change_from_its_departure_to_its_arrival() -> None:
     assert leaving.cause == arriving.cause == "TRANSFER_OUT/0"
 
 
-def test_an_arrival_whose_departure_is_late_changes_its_cause_when_that_comes() -> None:
+def test_an_arrival_whose_departure_is_late_stays_the_same_transfer_when_that_comes() -> None:
     there = fact(4, Event.TRANSFER_IN, prison="FSI")
+    left = fact(0, Event.TRANSFER_OUT, recorded=BEGIN + timedelta(hours=9))
+    alone, both = told(*IMPRISONED, there), told(*IMPRISONED, there, left)
 
-    assert told(*IMPRISONED, there)[-1].cause == "TRANSFER_IN/4"
-    assert [change.cause for change in told(*IMPRISONED, there, fact(0, Event.TRANSFER_OUT))[1:]] == [
-        "TRANSFER_OUT/0"
-    ]
+    assert alone[-1].cause == both[-1].cause == "TRANSFER_IN/4"
+    assert len(alone) == len(both)
+    assert both[-1].left == left.occurred
 
 
 def test_who_comes_back_from_court_to_another_prison_has_been_transferred() -> None:

@@ -312,15 +312,18 @@ kinds = st.sampled_from(ReleaseKind)
 
 @st.composite
 def histories(draw: st.DrawFn) -> list[Fact]:
-    drawn = draw(st.lists(st.tuples(st.integers(0, 30), events, bases, kinds, st.booleans()), max_size=14))
-    prisons = st.sampled_from(["BMI", "FSI", ""])
+    drawn = draw(st.lists(st.tuples(st.integers(0, 60), events, bases, kinds, st.booleans()), max_size=14))
+    prisons, codes = st.sampled_from(["BMI", "FSI", ""]), st.sampled_from(["", "CR"])
     return [
         replace(
-            fact(hour, event, basis=basis, release=kind, prison=draw(prisons), convicted=convicted),
+            fact(0, event, basis=basis, release=kind, prison=draw(prisons), convicted=convicted),
             id=f"fact-{n}",
+            code=draw(codes),
+            # Some less than an hour apart: what is told twice is among them.
+            occurred=BEGIN + half * HOUR / 2,
             recorded=BEGIN + draw(st.integers(0, 60)) * HOUR,
         )
-        for n, (hour, event, basis, kind, convicted) in enumerate(drawn)
+        for n, (half, event, basis, kind, convicted) in enumerate(drawn)
     ]
 
 
@@ -329,6 +332,16 @@ def test_any_history_in_any_order_is_one_journey(history: list[Fact], chance: An
     shuffled = chance.sample(history, len(history)) + chance.sample(history, len(history) // 2)
 
     assert journey(shuffled) == journey(history)
+
+
+@given(histories(), st.randoms(use_true_random=False))
+def test_however_late_each_was_heard_of_it_is_the_same_journey(history: list[Fact], chance: Any) -> None:
+    heard = chance.sample(range(len(history)), len(history))
+    late = [replace(one, recorded=BEGIN + n * HOUR) for one, n in zip(history, heard, strict=True)]
+
+    assert [(step.fact.id, step.state, step.review) for step in journey(late)] == [
+        (step.fact.id, step.state, step.review) for step in journey(history)
+    ]
 
 
 @given(histories())
@@ -395,8 +408,98 @@ def test_a_merge_of_numbers_is_no_step() -> None:
 
 @pytest.mark.parametrize("kind", movement_pb2.MovementKind.values())
 def test_every_kind_of_movement_has_its_event(kind: movement_pb2.MovementKind.ValueType) -> None:
-    if kind not in (movement_pb2.MOVEMENT_KIND_UNSPECIFIED, movement_pb2.MOVEMENT_KIND_MERGE):
-        assert moved(0, kind, "") is not None
+    told = moved(0, kind, "") is not None
+
+    assert told == (kind not in (movement_pb2.MOVEMENT_KIND_UNSPECIFIED, *fact_forms.SILENT))
+
+
+@pytest.mark.parametrize(
+    ("before", "kind", "why"),
+    [
+        (NOTHING, "RECEPTION", "reception for an unknown code: XX"),
+        (IMPRISONED, "RELEASE", "a release of unknown kind: XX"),
+        (IMPRISONED, "TRANSFER_OUT", "transfer out for an unknown code: XX"),
+        (IMPRISONED, "ABSENCE_START", "absence start for an unknown code: XX"),
+    ],
+)
+def test_a_code_that_nobody_knows_takes_effect_and_is_reviewed(
+    before: tuple[Fact, ...], kind: str, why: str
+) -> None:
+    told = moved(0, movement_pb2.MovementKind.Value(f"MOVEMENT_KIND_{kind}"), "XX")
+    assert told is not None
+
+    *_, last = journey((*before, told))
+
+    assert (last.review, last.impossible) == (why, False)
+
+
+def test_a_movement_that_nobody_knows_the_meaning_of_changes_nothing_and_is_reviewed() -> None:
+    strange = fact(0, Event.UNKNOWN, unknown="an unknown reason: ABDUCTED")
+
+    *_, last = journey((*IMPRISONED, strange))
+
+    assert last.state == end(*IMPRISONED)
+    assert last.review == "nobody knows what it means: an unknown reason: ABDUCTED"
+
+
+# ---- told twice
+
+SOON = timedelta(minutes=10)
+
+
+def noticed(told: Fact, known: timedelta = SOON) -> Fact:
+    """As the prisons' search tells it again: a little later, and without a code."""
+    return replace(
+        told,
+        id=f"{told.id}/noticed",
+        occurred=told.occurred + SOON,
+        recorded=told.recorded + known,
+        code="",
+        basis=Basis.NOT_KNOWN,
+        release=ReleaseKind.UNKNOWN,
+    )
+
+
+@pytest.mark.parametrize(
+    "history",
+    [
+        (*IMPRISONED, release(0, code="CR")),
+        (*IMPRISONED, release(0, ReleaseKind.UNLAWFULLY_AT_LARGE, code="ESCP")),
+        (*IMPRISONED, fact(0, Event.TRANSFER_OUT, code="NOTR"), fact(4, Event.TRANSFER_IN, prison="FSI")),
+        (reception(0, Basis.SENTENCED, code="I"),),
+    ],
+)
+def test_what_prison_systems_tell_twice_is_one_movement(history: tuple[Fact, ...]) -> None:
+    *earlier, last = history
+    both = (*earlier, last, noticed(last))
+
+    assert reviews(*both) == []
+    assert end(*both) == end(*history)
+
+
+def test_the_code_is_believed_though_it_came_later_and_the_cause_is_what_came_first() -> None:
+    told = release(0, code="CR")
+    first = replace(noticed(told), occurred=told.occurred - SOON, recorded=told.recorded - SOON)
+
+    steps = journey((*IMPRISONED, told, first))
+
+    assert steps[-1].state.position == SUPERVISED
+    assert steps[1].fact.cause == first.id
+    assert (
+        journey((*IMPRISONED, replace(told, recorded=first.recorded - SOON), first))[1].fact.cause == told.id
+    )
+
+
+def test_two_releases_an_hour_and_more_apart_are_two() -> None:
+    again = replace(release(2), code="")
+
+    assert reviews(*IMPRISONED, release(0, code="CR"), again) == ["release of somebody who is not in custody"]
+
+
+def test_the_same_movement_from_two_sources_is_one() -> None:
+    told = release(0, code="CR")
+
+    assert reviews(*IMPRISONED, told, replace(told, id="as-a-record-of-our-own")) == []
 
 
 @pytest.mark.parametrize("kind", pb.StageKind.values())

@@ -1,0 +1,51 @@
+"""What a change of ownership is told as."""
+
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+
+from ppo.tracking.v1 import notice_pb2
+from ppo.tracking.v1 import tracking_pb2 as pb
+from services.tracking.changes import Change, NoticeType
+
+PROPOSED, CHANGED, DISPUTED, RESOLVED = (
+    pb.NOTICE_TYPE_OWNERSHIP_PROPOSED,
+    pb.NOTICE_TYPE_OWNERSHIP_CHANGED,
+    pb.NOTICE_TYPE_OWNERSHIP_DISPUTED,
+    pb.NOTICE_TYPE_OWNERSHIP_RESOLVED,
+)
+TYPES = (PROPOSED, CHANGED, DISPUTED, RESOLVED)
+# Until the forum hears of a dispute, at the latest.
+FORUM = timedelta(days=14)
+
+
+def handed(before: pb.Ownership, after: pb.Ownership, version: int, now: datetime) -> Change | None:
+    """Between two owners alone: that a case has begun or ended the flag tells."""
+    kind = _kind(before, after)
+    if kind is None or not (before.owner and after.owner):
+        return None
+    proposed = kind == PROPOSED
+    takes_over = after.handover_time if proposed else after.effective_time
+    known = after.HasField("handover_time" if proposed else "effective_time")
+    owned = notice_pb2.OwnershipChange(
+        from_owner=after.owner if proposed else before.owner,
+        to_owner=after.proposed_owner if proposed else after.owner,
+        rule=after.rule,
+        effective_time=takes_over if known else None,
+        facts_hash=sha256("\n".join(after.facts).encode()).hexdigest(),
+    )
+    due = max(now, takes_over.ToDatetime(UTC)) if known else None
+    return Change(
+        kind, f"case {version}", now, now, owned=owned, due=now + FORUM if kind == DISPUTED else due
+    )
+
+
+def _kind(before: pb.Ownership, after: pb.Ownership) -> NoticeType | None:
+    was, now = before.state, after.state
+    if now == pb.OWNERSHIP_STATE_DISPUTED != was:
+        return DISPUTED
+    if was == pb.OWNERSHIP_STATE_DISPUTED != now:
+        return RESOLVED
+    if before.owner != after.owner:
+        return CHANGED
+    moved = (before.proposed_owner, before.handover_time) != (after.proposed_owner, after.handover_time)
+    return PROPOSED if after.proposed_owner and moved else None

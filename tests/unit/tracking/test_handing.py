@@ -1,0 +1,81 @@
+"""What a change of ownership is told as, between two owners alone."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from ppo.tracking.v1 import tracking_pb2 as pb
+from services.tracking.handing import CHANGED, DISPUTED, PROPOSED, RESOLVED, handed
+from tests.integration.tracking.running import stamp
+
+NOW = datetime(2004, 12, 3, 15, tzinfo=UTC)
+AHEAD = NOW + timedelta(days=20)
+
+
+def owned(owner: str, state: str = "ASSIGNED", **told: Any) -> pb.Ownership:
+    given: dict[str, Any] = {"effective_time": stamp(NOW), "rule": "O6", "facts": ["Lives in E3."]} | told
+    return pb.Ownership(owner=owner, state=pb.OwnershipState.Value(f"OWNERSHIP_STATE_{state}"), **given)
+
+
+TO_F2 = owned("E3", "PROPOSED", proposed_owner="F2", handover_time=stamp(AHEAD))
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "kind", "whose"),
+    [
+        (owned("E3"), owned("D3"), CHANGED, ("E3", "D3")),
+        (owned("E3"), TO_F2, PROPOSED, ("E3", "F2")),
+        (TO_F2, owned("F2"), CHANGED, ("E3", "F2")),
+        (owned("E3"), owned("E3", "DISPUTED"), DISPUTED, ("E3", "E3")),
+        (owned("E3", "DISPUTED"), owned("F2"), RESOLVED, ("E3", "F2")),
+        (owned("birmingham-yot"), owned("E3"), CHANGED, ("birmingham-yot", "E3")),
+    ],
+)
+def test_a_change_is_told_with_both_owners(
+    before: pb.Ownership, after: pb.Ownership, kind: int, whose: tuple[str, str]
+) -> None:
+    change = handed(before, after, 7, NOW)
+
+    assert change is not None
+    assert change.owned is not None
+    assert change.type == kind
+    assert (change.owned.from_owner, change.owned.to_owner) == whose
+    assert change.owned.rule == "O6"
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (owned("E3"), owned("E3")),
+        (owned("E3", "INTERIM"), owned("E3")),
+        # That a case has begun or ended the flag tells.
+        (owned("", "NONE"), owned("E3")),
+        (owned("E3"), owned("", "NONE")),
+        (TO_F2, TO_F2),
+    ],
+)
+def test_what_moves_no_case_is_not_told(before: pb.Ownership, after: pb.Ownership) -> None:
+    assert handed(before, after, 7, NOW) is None
+
+
+def test_a_proposal_is_due_before_it_takes_effect_and_a_dispute_before_the_next_forum() -> None:
+    proposed = handed(owned("E3"), TO_F2, 7, NOW)
+    disputed = handed(owned("E3"), owned("E3", "DISPUTED"), 7, NOW)
+
+    assert proposed is not None
+    assert proposed.due == AHEAD
+    assert disputed is not None
+    assert disputed.due == NOW + timedelta(days=14)
+
+
+def test_the_hash_is_of_the_facts_that_decided() -> None:
+    one = handed(owned("E3"), owned("D3"), 7, NOW)
+    other = handed(owned("E3"), owned("D3", facts=["Lives in D3."]), 7, NOW)
+
+    assert one is not None
+    assert one.owned is not None
+    assert len(one.owned.facts_hash) == 64
+    assert other is not None
+    assert other.owned is not None
+    assert one.owned.facts_hash != other.owned.facts_hash
