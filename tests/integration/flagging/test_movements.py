@@ -9,6 +9,7 @@ from itertools import count
 from pathlib import Path
 
 import pytest
+from google.type.date_pb2 import Date
 from prometheus_client import REGISTRY
 from sqlalchemy import text
 
@@ -25,7 +26,7 @@ from services.runtime.broker import Producer, Record, Subscription, Tail
 from services.runtime.clock import Clock
 from services.runtime.consumer import Consumer
 from tests import servers
-from tests.builders import person, pnc_id
+from tests.builders import name, person, pnc_id
 from tests.integration.flagging.service import DAY, NOON, Service
 from tests.integration.flagging.test_process import running, settings
 
@@ -94,18 +95,26 @@ async def hear(service: Service, *told: movement_pb2.Movement) -> None:
     await listener(service).take([ours(movement) for movement in told])
 
 
-def named(given: str, family: str, born: int = 1980, **told: str) -> movement_pb2.Movement:
+def named(given: str, family: str, born: int = 1980, pnc: str = "") -> movement_pb2.Movement:
     """A reception of an unknown number, and whom the prison takes the prisoner for."""
-    made = moved(movement_pb2.MOVEMENT_KIND_RECEPTION, "N")
-    made.name.CopyFrom(name(given, family))
-    made.birth_date.CopyFrom(Date(year=born, month=3, day=12))
-    made.MergeFrom(movement_pb2.Movement(**told))
-    return made
+    return movement_pb2.Movement(
+        movement_id=f"{given}/{family}/{born}/{pnc}",
+        prison_number=OTHER,
+        kind=movement_pb2.MOVEMENT_KIND_RECEPTION,
+        reason_code="N",
+        prison_id="BMI",
+        occurred_time=stamp(NOON),
+        name=name(given, family),
+        birth_date=Date(year=born, month=3, day=12),
+        pnc_id=pnc,
+    )
 
 
-async def waiting(service: Service) -> list[str]:
+async def waiting(service: Service) -> list[tuple[str, list[str]]]:
+    """The numbers that the keeper is asked about, each with its candidates."""
     async with service.database.transaction() as session:
-        return list(await session.scalars(text("SELECT prison_number FROM prison_match")))
+        rows = await session.execute(text("SELECT prison_number, candidates FROM prison_match"))
+        return [(row.prison_number, [str(one) for one in row.candidates]) for row in rows]
 
 
 async def ppo(service: Service, who: person_pb2.Person | None = None) -> pb.Registration:
@@ -221,6 +230,38 @@ async def test_a_death_before_the_registration_began_changes_nothing_and_is_to_b
         await hear(service, death(at=NOON - 2 * DAY))
 
     assert (await service.latest(registration.nominal_id)).state == pb.REGISTRATION_STATE_ACTIVE
+
+
+async def test_an_unknown_number_whose_name_may_be_a_ppos_waits_with_its_candidates(
+    service: Service,
+) -> None:
+    registration = await ppo(service)
+
+    await hear(service, named("James", "Carter"))
+
+    assert await waiting(service) == [(OTHER, [registration.nominal_id])]
+    assert await numbers(service, registration.nominal_id) == [NUMBER]
+
+
+async def test_an_unknown_number_that_is_surely_a_ppos_is_learnt(service: Service) -> None:
+    registration = await ppo(service, numbered())
+
+    await hear(service, named("James", "Carter", pnc=pnc_id(1).value))
+
+    assert await numbers(service, registration.nominal_id) == [OTHER]
+    assert await waiting(service) == []
+
+
+async def test_of_whoever_is_nobody_and_of_a_number_that_is_known_nothing_is_kept(service: Service) -> None:
+    registration = await ppo(service, numbered(OTHER))
+
+    await hear(service, named("James", "Carter"))
+    stranger = named("Obadiah", "Quilter", 1951)
+    stranger.prison_number = THIRD
+    await hear(service, stranger)
+
+    assert await waiting(service) == []
+    assert await numbers(service, registration.nominal_id) == [OTHER]
 
 
 async def test_the_death_of_somebody_only_nominated_is_the_forums(service: Service) -> None:

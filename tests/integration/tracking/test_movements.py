@@ -5,11 +5,14 @@ from dataclasses import replace
 from uuid import uuid4
 
 import grpc
+import psycopg
 import pytest
+from google.type.date_pb2 import Date
 
 from ppo.person.v1 import screening_pb2
 from ppo.tracking.v1 import movement_pb2
 from ppo.tracking.v1 import tracking_pb2 as pb
+from tests import builders
 from tests.integration.tracking.running import (
     FLAGS,
     MOVEMENTS,
@@ -126,6 +129,26 @@ async def test_what_moved_under_a_number_that_is_taken_back_waits_for_whose_it_i
     other = await world.known(Ppo(number=ppo.number))
     assert len((await world.moved(other, 2)).steps) == 2
     assert len((await world.journey(ppo)).steps) == 0
+
+
+async def test_whom_a_movement_names_is_for_the_register_to_find_and_not_kept_here(world: World) -> None:
+    ppo = Ppo()
+    named = movement(ppo, RECEPTION, december(2), prison_id="BMI", reason_code="N")
+    named.name.CopyFrom(builders.name("Wilfred", "Tadcaster"))
+    named.birth_date.CopyFrom(Date(year=1980, month=3, day=12))
+    request = pb.ReportMovementRequest(request_id=str(uuid4()), movement=named)
+
+    answer = await (await world.tracking("importer")).ReportMovement(request, timeout=SECONDS)
+
+    [asked] = await world.records(MOVEMENTS, 1, key=ppo.number)
+    kept = "SELECT movement FROM tracking.parked WHERE prison_number = %s"
+    with psycopg.connect(world.processes.database.superuser) as connection:
+        [(parked,)] = connection.execute(kept, (ppo.number,)).fetchall()
+    assert answer.fate == pb.MOVEMENT_FATE_PARKED
+    assert movement_pb2.Movement.FromString(asked.value or b"").name == named.name
+    assert not movement_pb2.Movement.FromString(parked).HasField("name")
+    await world.known(ppo)
+    assert (await world.moved(ppo, 1)).position == pb.POSITION_CUSTODY_REMAND
 
 
 async def test_a_repeat_takes_effect_once(world: World) -> None:
