@@ -28,6 +28,7 @@ def book_in(
     pnc: details.Pnc = "",
     cro: details.Cro = "",
     prison: details.Prison = "",
+    asn: Annotated[str, typer.Option(help="Arrest/summons number, such as 04/20E3/01/1234L.")] = "",
     fingerprint: details.Fingerprint = False,
     offence: details.Offence = None,
     arrested: At = "",
@@ -49,8 +50,11 @@ def book_in(
     request = custody.BookInRequest(
         request_id=session.request_id(request_id),
         suite_id=suite,
-        person=details.typed(
-            given=given, family=family, born=born, postcode=postcode, pnc=pnc, cro=cro, prison=prison
+        person=_given(
+            details.typed(
+                given=given, family=family, born=born, postcode=postcode, pnc=pnc, cro=cro, prison=prison
+            ),
+            asn,
         ),
         fingerprint=fingerprint,
         arrested_time=moment(place, arrested, "--arrested"),
@@ -58,6 +62,12 @@ def book_in(
     )
     response = asyncio.run(ask(place, lambda desk: desk.BookIn(request, timeout=session.CALL_SECONDS)))
     return _show_detention(response, as_json=json)
+
+
+def _given(person: pb.Person, asn: str) -> pb.Person:
+    if asn.strip():
+        person.identifiers.add(kind=pb.IDENTIFIER_KIND_ASN, value=asn.strip())
+    return person
 
 
 async def book(

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from ppo.custody.v1 import custody_pb2 as pb
 from ppo.custody.v1 import events_pb2 as events
-from ppo.person.v1 import screening_pb2
+from ppo.person.v1 import person_pb2, screening_pb2
 from services.custody import answers, arrests, duty, orders, routing, store, verdicts
 from services.custody.instructions import Situation
 from services.custody.models import Decision, Detention, DrugTest, due, outbox, timestamp
@@ -236,12 +236,20 @@ async def _publish_arrest(session: AsyncSession, detention: Detention, now: date
         booked_time=timestamp(detention.booked_time),
         recorded_time=timestamp(now),
         offence_codes=detention.offence_codes,
+        arrest_summons_number=_summons(detention),
     )
     await _publish(session, arrested.nominal_id, arrested, now)
     if detention.drug_test is not None:
         await _publish_test(session, detention, now)
     if not detention.open:
         await _publish_disposal(session, detention, now)
+
+
+def _summons(detention: Detention) -> str:
+    """The number of this arrest, where the desk has given one."""
+    given = person_pb2.Person.FromString(detention.person).identifiers
+    numbers = (one.value for one in given if one.kind == person_pb2.IDENTIFIER_KIND_ASN)
+    return next(numbers, "")
 
 
 async def _publish_withdrawal(

@@ -72,6 +72,7 @@ def arrested(arrest: events_pb2.PpoArrested, *, trigger: bool = False) -> Change
         recorded=arrest.recorded_time.ToDatetime(UTC),
         suite=arrest.suite_id,
         offences=tuple(arrest.offence_codes),
+        summons=arrest.arrest_summons_number,
         trigger=trigger,
         booked=arrest.booked_time.ToDatetime(UTC) if arrest.HasField("booked_time") else None,
     )

@@ -107,11 +107,9 @@ class Taking:
 
     async def give(self, session: AsyncSession, numbers: Sequence[str], nominal_id: str) -> None:
         """Somebody has decided whose the prison numbers are; a later flag may say otherwise."""
-        given = [
-            Given(NUMBER, number, nominal_id, await persons.number_version(session, number))
-            for number in numbers
-        ]
-        affected = {nominal_id} | await self._give(session, given)
+        affected = {nominal_id, *(await casebook.holders(session, numbers)).values()}
+        await persons.assign(session, numbers, nominal_id)
+        await self._give(session, [Given(NUMBER, number, nominal_id, 0) for number in numbers])
         living = {await persons.living(session, one) for one in affected}
         await self._settler.settle_all(session, living, self._clock.now())
 

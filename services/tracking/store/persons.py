@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import Select, or_, select, text
+from sqlalchemy import Select, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -172,11 +172,11 @@ async def living(session: AsyncSession, nominal_id: str) -> str:
     return await living(session, known) if known else nominal_id
 
 
-async def number_version(session: AsyncSession, number: str) -> int:
-    """Of the flag that said whose it is; 0 where none did."""
+async def assign(session: AsyncSession, numbers: Sequence[str], nominal_id: str) -> None:
+    """As a prison's merge gives them: a flag that comes later may say otherwise."""
     kind = person_pb2.IDENTIFIER_KIND_PRISON_NUMBER
-    held = select(Identifier.flag_version).where(Identifier.kind == kind, Identifier.value == number)
-    return await session.scalar(held) or 0
+    these = (Identifier.kind == kind, Identifier.value.in_(numbers))
+    await session.execute(update(Identifier).where(*these).values(nominal_id=nominal_id, flag_version=0))
 
 
 class Given(NamedTuple):

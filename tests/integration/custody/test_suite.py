@@ -14,6 +14,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from ppo.custody.v1 import custody_pb2 as pb
 from ppo.custody.v1 import events_pb2 as events
 from ppo.person.v1 import person_pb2, screening_pb2
+from services.people import identifiers
 from services.runtime import channel
 from services.runtime.broker import Tail
 from tests import builders
@@ -74,6 +75,18 @@ async def test_a_ppo_is_booked_in_flagged_and_the_arrest_is_told(desk: Desk) -> 
     assert arrested.nominal_id == nominal_id
     assert arrested.booked_time == detention.booked_time
     assert arrested.arrested_time == detention.arrested_time
+
+
+async def test_the_arrest_is_told_with_the_summons_number_that_the_desk_has_given(desk: Desk) -> None:
+    person, number = somebody(), identifiers.asn(2004, "20E301", 1234)
+    await desk.flagged(person)
+    person.identifiers.add(kind=person_pb2.IDENTIFIER_KIND_ASN, value=number)
+
+    detention = await desk.book(person)
+
+    [arrested] = await told(desk, detention, events.PpoArrested)
+    assert isinstance(arrested, events.PpoArrested)
+    assert arrested.arrest_summons_number == number
 
 
 async def test_a_repeated_booking_is_the_first_one_with_a_fresh_check(desk: Desk) -> None:

@@ -44,6 +44,8 @@ CASES = "ppo.tracking.cases.v1"
 NOW = datetime(2005, 1, 3, 10, tzinfo=UTC)
 REGISTERED = datetime(2004, 10, 4, 9, tzinfo=UTC)
 
+ASN = "04/20E3/01/00000001234L"
+
 _SERIALS = count(1000)
 _VERSIONS = count(1)
 
@@ -177,6 +179,7 @@ class World:
             booked_time=stamp(at),
             recorded_time=stamp(at),
             offence_codes=["burglary"],
+            arrest_summons_number=ASN,
         )
         await self.send(ARRESTS, ppo.nominal_id, arrested)
         return detention

@@ -14,6 +14,7 @@ from ppo.tracking.v1 import tracking_pb2 as pb
 from services.runtime import channel
 from tests.integration.tracking.running import (
     ARRESTS,
+    ASN,
     NOW,
     SECONDS,
     Ppo,
@@ -55,6 +56,7 @@ async def test_arrest_referral_workers_are_told_where_somebody_is_held_and_not_w
     assert not told.arrest.HasField("trigger_offence")
     [owner] = await world.notices("E3", ppo, 1, pb.NOTICE_TYPE_PPO_ARRESTED)
     assert owner.arrest.trigger_offence
+    assert (owner.arrest.arrest_summons_number, told.arrest.arrest_summons_number) == (ASN, "")
 
 
 async def test_the_drug_workers_of_a_prison_are_told_who_comes_in_and_watch_their_notices(
