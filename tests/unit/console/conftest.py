@@ -292,6 +292,8 @@ class Tracking(tracking_pb2_grpc.TrackingServiceServicer):
         self.explained = tracking.ExplainOwnershipResponse()
         self.contacts: dict[str, tracking.Contact] = {}
         self.planned: dict[str, Date] = {}
+        self.released: Date | None = None
+        self.reviews: list[tracking.Review] = []
         self.caseloads: list[tracking.Caseload] = []
         self.disputes: list[tracking.DisputedCase] = []
         self.areas = tracking.LoadAreasResponse()
@@ -405,7 +407,34 @@ class Tracking(tracking_pb2_grpc.TrackingServiceServicer):
             raise NotFound("nobody who was ever on the register has this nominal id")
         unchanged = request.date_alone and self.planned.get(request.nominal_id) == request.release_date
         self.planned[request.nominal_id] = request.release_date
-        return tracking.PlanReleaseResponse(case=tracking.Case(ownership=self.ownership), unchanged=unchanged)
+        return tracking.PlanReleaseResponse(
+            case=tracking.Case(ownership=self.ownership), unchanged=unchanged, release_date=self.released
+        )
+
+    async def ListReviews(
+        self, request: tracking.ListReviewsRequest, context: object
+    ) -> AsyncIterator[tracking.ListReviewsResponse]:
+        self._ask(request)
+        for review in self.reviews:
+            yield tracking.ListReviewsResponse(review=review)
+
+    async def ResolveReview(
+        self, request: tracking.ResolveReviewRequest, context: object
+    ) -> tracking.ResolveReviewResponse:
+        self._ask(request)
+        return tracking.ResolveReviewResponse(review=tracking.Review(resolution=request.resolution))
+
+    async def WithdrawFact(
+        self, request: tracking.WithdrawFactRequest, context: object
+    ) -> tracking.WithdrawFactResponse:
+        self._ask(request)
+        return tracking.WithdrawFactResponse()
+
+    async def RecordPrisonWork(
+        self, request: tracking.RecordPrisonWorkRequest, context: object
+    ) -> tracking.RecordPrisonWorkResponse:
+        self._ask(request)
+        return tracking.RecordPrisonWorkResponse()
 
     async def WatchNotices(
         self, request: tracking.WatchNoticesRequest, context: object

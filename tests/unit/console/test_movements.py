@@ -151,6 +151,27 @@ def test_refused_movements_are_named_by_their_lines(ppo: Run, served: Served, tm
 
 
 @pytest.mark.parametrize(
+    ("field", "value", "rule"),
+    [
+        ("kind", "MOVEMENT_KIND_ESCAPE", "is none of MOVEMENT_KIND_UNSPECIFIED, MOVEMENT_KIND_RECEPTION"),
+        ("occurred_time", "31 December 2004", 'is no time; write it as "2004-12-31T16:40:00Z"'),
+        ("occurredTime", "yesterday", 'is no time; write it as "2004-12-31T16:40:00Z"'),
+        ("convicted", "maybe", "is neither true nor false"),
+        ("prison_id", 7, "is no text"),
+        ("prisonnumber", "A1234BC", "is no field of a movement; known are movement_id, prison_number"),
+    ],
+)
+def test_a_wrong_field_is_named_with_what_it_must_be(
+    ppo: Run, served: Served, tmp_path: Path, field: str, value: object, rule: str
+) -> None:
+    ran = ppo("movements", "send", written(tmp_path / "movements.jsonl", MOVEMENT | {field: value}), "--json")
+
+    [refusal] = json.loads(ran.out)["refusals"]
+    assert (ran.code, refusal["field"]) == (3, field)
+    assert refusal["rule"].startswith(rule)
+
+
+@pytest.mark.parametrize(
     ("content", "line"),
     [("", "has no line"), ("\n[\n", "line 2 is not JSON, so its form cannot be told")],
 )
