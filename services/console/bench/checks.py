@@ -56,6 +56,8 @@ class Hop(NamedTuple):
     name: str
     call: Call
     floor: Call | None = None
+    # Of each answer, whether the register itself gave it, in time.
+    by_register: list[bool] | None = None
 
 
 def bench(
@@ -68,7 +70,8 @@ def bench(
     """Measures ScreenPerson and CheckPerson over gRPC: checks a second, half and 99 of 100 within how long.
 
     The floor has the same hops, with one SELECT in the place of the register and, for CheckPerson, one
-    durable INSERT in the place of the decision. rpc.empty is a call that does nothing.
+    durable INSERT in the place of the decision. rpc.empty is a call that does nothing. check.by_register is
+    the share of answers that the register itself gave in time; the others are the replica's.
 
     ```
     ppo bench check
@@ -93,16 +96,28 @@ async def _measures(
 
 
 async def _measured(hop: Hop, at: dict[str, int], seconds: float, runs: int) -> AsyncIterator[Measure]:
-    points, floors = [], []
+    points, floors, shares = [], [], []
     # What the first call waits for (a process that still starts, a connection) is no part of any.
     await asyncio.gather(*(call(0) for call in (hop.call, hop.floor) if call))
     for run in range(1, runs + 1):
         points.append(await _driven(hop.call, at["in_flight"], seconds))
+        shares += _share(hop.by_register)
         floors += [await _driven(hop.floor, at["in_flight"], seconds)] if hop.floor else []
         output.say(f"{hop.name} {at} run {run}: {points[-1].rate:,.0f}/s")
     for field, unit in (("rate", "1/s"), ("p50_ms", "ms"), ("p99_ms", "ms")):
         values, bare = ([getattr(point, field) for point in each] for each in (points, floors))
         yield Measure(measure=f"{hop.name}.{field}", at=at, unit=unit, values=values, floors=bare)
+    if shares:
+        yield Measure(measure=f"{hop.name}.by_register", at=at, unit="share", values=shares)
+
+
+def _share(answered: list[bool] | None) -> list[float]:
+    """Of the answers since the last time that this was asked."""
+    if not answered:
+        return []
+    share = sum(answered) / len(answered)
+    answered.clear()
+    return [share]
 
 
 async def _driven(call: Call, in_flight: int, seconds: float) -> Point:
@@ -221,14 +236,18 @@ async def _hops(
         request = flagging_pb2.ScreenPersonRequest(person=person, purpose=arrest)
         return await register.ScreenPerson(request, timeout=SECONDS)
 
+    by_register: list[bool] = []
+
     async def check(number: int) -> object:
         person = questions[number % len(questions)]
         request = custody_pb2.CheckPersonRequest(person=person, suite_id=SUITE, purpose=arrest)
-        return await desk.CheckPerson(request, timeout=SECONDS)
+        said = await desk.CheckPerson(request, timeout=SECONDS)
+        by_register.append(said.answer.basis == custody_pb2.BASIS_REGISTER)
+        return said
 
     yield Hop("rpc.empty", bare["Empty"])
     yield Hop("screen", screen, bare["Select"])
-    yield Hop("check", check, bare["Check"])
+    yield Hop("check", check, bare["Check"], by_register)
 
 
 @asynccontextmanager
