@@ -12,7 +12,7 @@ from deploy.embedded.mock_broker import MockBroker
 from deploy.embedded.postgres import Postgres
 from deploy.embedded.process import Server, StackError
 from deploy.embedded.redis import Redis
-from deploy.embedded.services import SERVICES, Service
+from deploy.embedded.services import REFERENCE, SERVICES, Service
 
 # Below the range that the kernel gives to outgoing connections.
 POSTGRES_PORT, REDIS_PORT, KAFKA_PORT, CONTROLLER_PORT = 15432, 16379, 19092, 19093
@@ -33,6 +33,7 @@ class Options:
     kafka: str | None = None
     cache: Path = CACHE
     services: tuple[Service, ...] = SERVICES
+    reference: Path = REFERENCE
 
 
 def named(options: Options, environ: Mapping[str, str]) -> Options:

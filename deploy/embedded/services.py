@@ -53,6 +53,7 @@ class Suite:
     kafka_mock: bool
     keys: Keys
     services: tuple[Service, ...] = SERVICES
+    reference: Path = REFERENCE
 
     def address(self, name: str) -> str:
         [port] = [service.port for service in self.services if service.name == name]
@@ -73,7 +74,7 @@ class Suite:
             "kafka_mock": str(self.kafka_mock).lower(),
             "topics": str(TOPICS),
             "token_key": str(self.keys.verifying_key),
-            "reference": str(REFERENCE),
+            "reference": str(self.reference),
         }
         if clock.file(self.data).exists():
             told["clock"] = str(clock.file(self.data))

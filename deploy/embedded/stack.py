@@ -128,6 +128,7 @@ class Stack:
             kafka_mock=self._backing.kafka_mock,
             keys=self._keys,
             services=self._options.services,
+            reference=self._options.reference,
         )
 
     def _services(self, settings: dict[str, dict[str, str]]) -> list[ServiceProcess]:

@@ -31,6 +31,7 @@ from services.console import (
 )
 from services.console.bench import checks as bench_checks
 from services.console.bench import imports as bench_imports
+from services.console.bench import months as bench_months
 from services.console.bench import ownerships as bench_ownerships
 from services.console.bench import relay as bench_relay
 from services.console.bench import screening as bench_screening
@@ -158,5 +159,6 @@ _bench.command("import")(bench_imports.bench)
 _bench.command("screen-accuracy")(bench_screening.bench)
 _bench.command("check")(bench_checks.bench)
 _bench.command("relay")(bench_relay.bench)
+_bench.command("returns")(bench_months.bench)
 _bench.command("search")(bench_searches.bench)
 _bench.command("ownership")(bench_ownerships.bench)

@@ -109,10 +109,10 @@ def parameters(month: Month, area: Area) -> dict[str, Any]:
         "limited": list(LIMITS),
         "retracted": pb.NOTICE_STATE_RETRACTED,
         "sentenced": pb.PROGRESS_KIND_SENTENCED,
-        "need": [pb.PROGRESS_KIND_DRUG_NEED_IDENTIFIED, pb.PROGRESS_KIND_NO_DRUG_NEED],
         "need_identified": pb.PROGRESS_KIND_DRUG_NEED_IDENTIFIED,
-        "treatment": [pb.PROGRESS_KIND_TREATMENT_STARTED, pb.PROGRESS_KIND_TREATMENT_ENDED],
+        "no_need": pb.PROGRESS_KIND_NO_DRUG_NEED,
         "treated": pb.PROGRESS_KIND_TREATMENT_STARTED,
+        "treatment_ended": pb.PROGRESS_KIND_TREATMENT_ENDED,
         "due": [
             pb.PROGRESS_KIND_ATTENDED,
             pb.PROGRESS_KIND_ACCEPTABLE_ABSENCE,

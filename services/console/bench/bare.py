@@ -36,6 +36,22 @@ def copied(url: str, schema: str, tables: Sequence[str], directory: Path) -> flo
     return taken
 
 
+def vacuumed(url: str) -> None:
+    """As autovacuum leaves a database that was not filled a moment ago."""
+    with psycopg.connect(url, autocommit=True) as open_connection:
+        open_connection.execute("VACUUM ANALYZE")
+
+
+def taken(url: str, schema: str, statements: Sequence[str]) -> float:
+    """In how many seconds these are answered, one after the other."""
+    with connection(url) as open_connection:
+        open_connection.execute(SQL("SET search_path = {}").format(Identifier(schema)))
+        began = time.perf_counter()
+        for statement in statements:
+            open_connection.execute(statement.encode()).fetchall()
+        return time.perf_counter() - began
+
+
 def emptied(url: str, schema: str, tables: Sequence[str]) -> None:
     """As a fresh migration leaves them, for the next run."""
     with connection(url) as open_connection:

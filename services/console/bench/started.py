@@ -12,7 +12,7 @@ from deploy.embedded import ports, postgres, process, state
 from deploy.embedded.backing import Options
 from deploy.embedded.keys import Keys
 from deploy.embedded.postgres import Postgres
-from deploy.embedded.services import SERVICES, ServiceProcess, Suite
+from deploy.embedded.services import REFERENCE, SERVICES, ServiceProcess, Suite
 from deploy.embedded.stack import DATABASE, Stack
 from services.console import output
 from services.console.demo import free_offset
@@ -21,11 +21,19 @@ READY_SECONDS = 60
 
 
 @asynccontextmanager
-async def suite(*names: str, clock_start: datetime | None = None) -> AsyncIterator[Path]:
+async def suite(
+    *names: str, reference: Path = REFERENCE, clock_start: datetime | None = None
+) -> AsyncIterator[Path]:
     """These services and their servers, as durable as in production; the data directory, for a Session."""
     chosen = tuple(service for service in SERVICES if service.name in names)
     with TemporaryDirectory(prefix="ppo-bench-") as home:
-        options = Options(data=Path(home), offset=free_offset(), services=chosen, clock_start=clock_start)
+        options = Options(
+            data=Path(home),
+            offset=free_offset(),
+            services=chosen,
+            reference=reference,
+            clock_start=clock_start,
+        )
         ready = asyncio.Event()
         running = asyncio.create_task(Stack(options, output.say).run(lambda _: ready.set()))
         try:

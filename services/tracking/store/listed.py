@@ -271,12 +271,13 @@ CROSS JOIN LATERAL (VALUES
 WHERE done_date BETWEEN :first AND :last AND wanted GROUP BY 1, 2, 3
 UNION ALL
 SELECT 'M17', breakdown, category, count(*) FROM (
-    SELECT ocu, (array_agg(kind ORDER BY done_date DESC, recorded_time DESC, progress_id)
-            FILTER (WHERE kind = ANY (:need)))[1] = :need_identified AS need,
-        (array_agg(kind ORDER BY done_date DESC, recorded_time DESC, progress_id)
-            FILTER (WHERE kind = ANY (:treatment)))[1] = :treated AS treated
+    SELECT ocu,
+        max(done_date) FILTER (WHERE kind = :need_identified)
+            >= coalesce(max(done_date) FILTER (WHERE kind = :no_need), '-infinity') AS need,
+        max(done_date) FILTER (WHERE kind = :treated)
+            > coalesce(max(done_date) FILTER (WHERE kind = :treatment_ended), '-infinity') AS treated
     FROM progress JOIN theirs USING (nominal_id)
-    WHERE done_date <= on_day AND kind = ANY (:need || :treatment)
+    WHERE done_date <= on_day AND kind IN (:need_identified, :no_need, :treated, :treatment_ended)
     GROUP BY head, ocu
 ) AS person
 CROSS JOIN LATERAL (VALUES ('total', ''), ('ocu', ocu),
@@ -285,18 +286,29 @@ CROSS JOIN LATERAL (VALUES ('total', ''), ('ocu', ocu),
 WHERE need GROUP BY 2, 3
 """
 
+_DUE = """
+due_now AS MATERIALIZED (
+    SELECT notice_id, organisation FROM delivery WHERE due_time >= :start AND due_time < :end
+)
+"""
+
 # Each notice once for each organisation it was told to, by its first time limit; a retraction ends it.
 _DELIVERY = """
 SELECT 'M19', breakdown, category, count(*) FROM (
-    SELECT notice.type, min(due_time) AS due, min(acknowledged_time) AS acknowledged,
-        bool_or(delivery.state = :retracted) AS retracted
-    FROM notice JOIN theirs USING (nominal_id) JOIN delivery USING (notice_id)
-    WHERE notice.type = ANY (:limited) GROUP BY notice_id, organisation
+    SELECT DISTINCT notice_id, organisation, notice.type
+    FROM due_now JOIN notice USING (notice_id) JOIN theirs USING (nominal_id)
+    WHERE notice.type = ANY (:limited)
 ) AS told
+CROSS JOIN LATERAL (
+    SELECT min(due_time) AS due, min(acknowledged_time) AS acknowledged,
+        bool_or(delivery.state = :retracted) AS retracted
+    FROM delivery
+    WHERE delivery.notice_id = told.notice_id AND delivery.organisation = told.organisation
+) AS course
 CROSS JOIN LATERAL (VALUES ('total', ''), ('limit',
     CAST(type AS text) || CASE WHEN acknowledged <= due THEN ' in time' ELSE ' late' END
 )) AS given (breakdown, category)
-WHERE due >= :start AND due < :end AND NOT retracted GROUP BY 2, 3
+WHERE due >= :start AND NOT retracted GROUP BY 2, 3
 """
 
 # Who came onto the list 17 (12) months before is followed up in this month; whoever came since is not yet.
@@ -363,7 +375,7 @@ FROM listed WHERE here AND at_end
 
 CELLS = " UNION ALL ".join(
     (
-        f"{LISTED}, {_THEIRS}, {_BANDED}, {_BEFORE_AFTER} {_PEOPLE}",
+        f"{LISTED}, {_THEIRS}, {_BANDED}, {_DUE}, {_BEFORE_AFTER} {_PEOPLE}",
         _MEMBERS,
         _MINORS,
         _TESTS,

@@ -18,7 +18,8 @@ _CELLS, _MOVEMENTS = text(listed.CELLS), text(listed.MOVEMENTS)
 
 async def cells(session: AsyncSession, asked: Mapping[str, Any]) -> list[Row]:
     await _settle_on_plan(session)
-    return [Row(*row) for row in await session.execute(_CELLS, asked)]
+    rows = await session.execute(_CELLS, asked)
+    return [Row(measure, breakdown, category, int(value)) for measure, breakdown, category, value in rows]
 
 
 async def movements(
@@ -38,6 +39,8 @@ async def movements(
 async def _settle_on_plan(session: AsyncSession) -> None:
     # Compiling these statements takes longer than running them, for an area of any size.
     await session.execute(text("SET LOCAL jit = off"))
+    # A month of a whole nation in one area, on a machine with other work.
+    await session.execute(text("SET LOCAL statement_timeout = '60s'"))
 
 
 async def record_progress(session: AsyncSession, row: Progress) -> None:

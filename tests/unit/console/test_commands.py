@@ -47,6 +47,7 @@ COMMANDS = [
     "journey record",
     "bench import",
     "bench ownership",
+    "bench returns",
     "bench relay",
     "bench screen-accuracy",
     *(f"register {name}" for name in ("nominate", "decide", "plan-exit", "cancel-exit", "remove", "annul")),
