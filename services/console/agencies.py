@@ -27,7 +27,6 @@ from services.console import (
     output,
     owners,
     prison_day,
-    published,
     register,
     returns,
     status,
@@ -295,9 +294,8 @@ async def _month(stage: Stage, workbook: Path) -> None:
     async with officer.returns() as service:
         measures = await returns.measured(service, AREA, MONTH)
         exported = await returns.workbook(service, contract.ExportReturnRequest(area=AREA, month=MONTH))
-    figures = published.figures(AREA, MONTH)
-    told = [one for one in measures if (one.measure, one.category) in figures or _broken_down(one)]
-    output.show(output.indented(returns.headlines(told, figures)))
+    told = [one for one in measures if one.published or _broken_down(one)]
+    output.show(output.indented(returns.headlines(told)))
     _compare({(one.measure, one.category): one for one in measures})
     returns.write(workbook, exported)
     say("Where most of them are in the justice process nobody has told this suite, and it does not guess.")

@@ -12,7 +12,7 @@ from rich.table import Table
 from ppo.returns.v1 import returns_pb2 as pb
 from ppo.returns.v1.returns_pb2_grpc import ReturnsServiceStub
 from ppo.tracking.v1 import tracking_pb2 as tracking
-from services.console import details, output, published, returns, session
+from services.console import details, output, returns, session
 from services.console.returns import Area, Month
 from services.console.stop import Stop
 
@@ -88,21 +88,21 @@ async def _series(
                 output.emit(one)
                 continue
             if month and month[0].month != one.month:
-                _show(request.area, month)
+                _show(month)
                 month.clear()
             month.append(one)
     if month:
-        _show(request.area, month)
+        _show(month)
 
 
-def _show(area: str, month: list[pb.StreamHeadlineMeasuresResponse]) -> None:
+def _show(month: list[pb.StreamHeadlineMeasuresResponse]) -> None:
     output.show(returns.words(month[0].month), "bold")
     if month[0].HasField("coverage"):
         coverage = month[0].coverage
         output.show(f"from {coverage.areas - len(coverage.missing)} of {coverage.areas} areas")
         if coverage.missing:
             output.show(f"missing: {', '.join(coverage.missing)}")
-    output.show(returns.headlines(month, published.figures(area, month[0].month)))
+    output.show(returns.headlines(month))
     output.show()
 
 

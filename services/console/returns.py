@@ -12,7 +12,7 @@ from rich.table import Table
 from ppo.returns.v1 import returns_pb2 as pb
 from ppo.returns.v1.returns_pb2_grpc import ReturnsServiceStub
 from ppo.tracking.v1 import tracking_pb2 as tracking
-from services.console import details, output, published, session
+from services.console import details, output, session
 from services.console.stop import Stop
 
 ROLE = "returns_officer"
@@ -140,7 +140,7 @@ def show(
         return 0
     output.show(output.facts([*facts(response.monthly_return), *_told(response)]))
     output.show()
-    output.show(headlines(measures, published.figures(area, asked.month)))
+    output.show(headlines(measures))
     return 0
 
 
@@ -247,13 +247,12 @@ def facts(one: pb.Return) -> list[tuple[str, str]]:
     return told
 
 
-def headlines(measures: Iterable[pb.StreamHeadlineMeasuresResponse], figures: published.Figures) -> Table:
+def headlines(measures: Iterable[pb.StreamHeadlineMeasuresResponse]) -> Table:
     made = output.table("", "Measure", "", "Count", "of", "%", "Before", "Published")
     for one in measures:
         share = (f"{one.base:,}", f"{one.per_cent}") if one.base else ("", "")
-        figure = figures.get((one.measure, one.category), "")
         before = f"{one.value_before:,}" if one.HasField("value_before") else ""
-        made.add_row(one.measure, one.title, one.category, f"{one.value:,}", *share, before, figure)
+        made.add_row(one.measure, one.title, one.category, f"{one.value:,}", *share, before, one.published)
     for column in made.columns[3:7]:
         column.justify = "right"
     return made

@@ -141,7 +141,8 @@ class Returns(ReturnsServiceServicer):
         # One month after the other: a series of the nation is never held as a whole.
         async with self._database.snapshot() as session:
             async for this, before in picture.series(session, self._areas, request.area, first, last):
-                for told in _headlines(this, before):
+                figures = self._areas.published(request.area, this.month)
+                for told in _headlines(this, before, figures):
                     yield told
 
     async def ExportReturn(
@@ -182,16 +183,23 @@ class Returns(ReturnsServiceServicer):
             return await requests.once(self._database, request, type(reply()), step, now)
 
 
-def _headlines(this: Picture, before: Picture | None) -> Iterator[pb.StreamHeadlineMeasuresResponse]:
+def _headlines(
+    this: Picture, before: Picture | None, figures: Mapping[tuple[str, str], str]
+) -> Iterator[pb.StreamHeadlineMeasuresResponse]:
     coverage = this.coverage
     told = {(one.measure, one.category): one.value for one in before.headlines} if before else {}
     for one in this.headlines:
-        yield _headline(this.month, one, told.get((one.measure, one.category)), coverage)
+        place = (one.measure, one.category)
+        yield _headline(this.month, one, told.get(place), figures.get(place, ""), coverage)
         coverage = None
 
 
 def _headline(
-    month: date, headline: measures.Headline, before: int | None, coverage: pb.Coverage | None
+    month: date,
+    headline: measures.Headline,
+    before: int | None,
+    published: str,
+    coverage: pb.Coverage | None,
 ) -> pb.StreamHeadlineMeasuresResponse:
     return pb.StreamHeadlineMeasuresResponse(
         month=months.to_date(month),
@@ -203,6 +211,7 @@ def _headline(
         per_cent=headline.per_cent,
         value_before=before,
         coverage=coverage,
+        published=published,
     )
 
 

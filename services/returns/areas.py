@@ -75,9 +75,31 @@ class Areas:
     def ids(self, at: datetime) -> list[str]:
         return [row.id for row in self._reference.rows("areas", at=at)]
 
+    def published(self, name: str, month: date) -> dict[tuple[str, str], str]:
+        """By measure and category; a figure of the nation or of another month is never an area's."""
+        if not self._reference.ids("published_figures"):
+            return {}
+        found: dict[tuple[str, str], list[str]] = {}
+        for row in self._reference.rows("published_figures", at=last_instant(month)):
+            if row.text("area") == name and _of(row, month):
+                found.setdefault((row.text("measure"), row.text("category")), []).append(_words(row))
+        return {place: ", ".join(words) for place, words in found.items()}
+
     def due_date(self, month: date) -> date:
         named = self._reference.row("return_calendar", f"{month:%Y-%m}", at=last_instant(month))
         return due.due(month, named.day("due") if named else None)
+
+
+def _of(row: Row, month: date) -> bool:
+    # Figures of the returns so far, or of the plan, hold for any month that they are in force in.
+    period = row.text("period")
+    return period == f"{month:%Y-%m}" or not period[0].isdigit()
+
+
+def _words(row: Row) -> str:
+    precision = "" if row.text("precision") == "exactly" else f"{row.text('precision')} "
+    unit = {"count": "", "per cent": "%"}.get(row.text("unit"), f" {row.text('unit')}")
+    return f"{precision}{row.number('value')}{unit}"
 
 
 def _area(row: Row) -> Area:

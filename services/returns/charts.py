@@ -5,7 +5,7 @@ from html import escape
 from typing import NamedTuple
 
 WIDTH, LABEL, ROW, BAR = 640, 220, 24, 16
-RIGHT = 70
+RIGHT = 100
 HEIGHT, MARGIN = 220, 40
 COLOURS = ("#1d5b8f", "#c0632b", "#4d7c3a")
 GREY = "#8a8a8a"

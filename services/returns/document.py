@@ -31,6 +31,8 @@ class Line(NamedTuple):
     base: int | None
     per_cent: int | None
     before: int | None
+    # What was published of it elsewhere.
+    figure: str = ""
 
 
 class Version(NamedTuple):
@@ -51,6 +53,8 @@ class Document:
     # The months before and this one, oldest first, each with what is hidden of it.
     series: Sequence[tuple[Picture, frozenset[Key]]] = ()
     published: bool = False
+    # What was published of the month elsewhere, to stand beside it.
+    figures: Mapping[Key, str] = field(default_factory=dict)
     hidden: Collection[Key] = field(default_factory=frozenset)
 
     @property
@@ -82,7 +86,10 @@ class Document:
     def lines(self) -> list[Line]:
         """In the order of the measures; in a publication only what one lists."""
         before = self._before()
-        return [_line(one, shown, before) for one, shown in self._shown(self.picture, self.hidden)]
+        return [
+            _line(one, shown, before)._replace(figure=self.figures.get((one.measure, one.category), ""))
+            for one, shown in self._shown(self.picture, self.hidden)
+        ]
 
     def values(self, of: Picture, hidden: Collection[Key]) -> dict[Key, int]:
         """What may be shown of a month of the series."""
@@ -119,7 +126,8 @@ async def of(
         raise NotFound("none of the areas has submitted a return of that month")
     hidden = await _hidden_of_many(session, areas, shown) if published else frozenset()
     series = await _series(session, areas, name, shown, hidden, published)
-    return Document(shown, series=series, published=published, hidden=hidden)
+    figures = areas.published(name, month)
+    return Document(shown, series=series, published=published, figures=figures, hidden=hidden)
 
 
 async def _of_area(
@@ -136,6 +144,7 @@ async def _of_area(
         additions=[one.to_proto() for one in await store.additions(session, row)],
         series=await _series(session, areas, name, shown, hidden, published),
         published=published,
+        figures=areas.published(name, month),
         hidden=hidden,
     )
 

@@ -67,7 +67,7 @@ def _under(document: Document) -> str:
         told.insert(
             0, f"Revision {revision.revision}{state}; due {months.to_day(revision.due_date):%-d %B %Y}"
         )
-    return ". ".join([*told, "Each person counts once, at the month's last instant"]) + "."
+    return ". ".join([*told, "Each person counts once, as they were at the month's last instant"]) + "."
 
 
 def _coverage(document: Document) -> Iterable[str]:
@@ -170,19 +170,27 @@ def _sentences(document: Document) -> Iterable[str]:
 
 
 def _measures(document: Document) -> str:
-    names = ("Count", "of", "%", "Month before")
+    names = ["Count", "of", "%", "Month before", *(["Published"] if document.figures else [])]
     head = "<tr><th>Measure</th><th></th><th></th>" + "".join(f"<th class=n>{name}</th>" for name in names)
-    return f"<table>{head}</tr>{''.join(map(_row, document.lines))}</table>"
+    return f"<table>{head}</tr>{''.join(_rows(document))}</table>"
 
 
-def _row(line: Line) -> str:
+def _rows(document: Document) -> Iterable[str]:
+    """A measure is named once; figures that were published elsewhere stand beside it."""
+    named = ""
+    for line in document.lines:
+        figure = f"<td class=n>{escape(line.figure)}</td>" if document.figures else ""
+        yield _row(line, figure, named=line.headline.measure == named)
+        named = line.headline.measure
+
+
+def _row(line: Line, figure: str, *, named: bool) -> str:
     one = line.headline
+    names = "<td></td><td></td>" if named else f"<td>{one.measure}</td><td>{escape(one.title)}</td>"
     numbers = (line.base, line.per_cent, line.before)
     told = [_words(line), *("" if number is None else f"{number:,}" for number in numbers)]
     cells = "".join(f"<td class=n>{text}</td>" for text in told)
-    return (
-        f"<tr><td>{one.measure}</td><td>{escape(one.title)}</td><td>{escape(one.category)}</td>{cells}</tr>"
-    )
+    return f"<tr>{names}<td>{escape(one.category)}</td>{cells}{figure}</tr>"
 
 
 def _behind(document: Document) -> Iterable[str]:

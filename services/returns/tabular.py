@@ -98,6 +98,7 @@ def _measure(line: Line) -> dict[str, Any]:
         "of": line.base,
         "per_cent": line.per_cent,
         "month_before": line.before,
+        "published": line.figure or None,
     }
 
 

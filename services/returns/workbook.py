@@ -45,7 +45,7 @@ def build(document: Document) -> bytes:
 def _sheets(document: Document) -> Iterator[tuple[str, Sequence[str], Rows]]:
     title = "Monthly return of PPOs" + (", as published" if document.published else "")
     yield "form", [title, ""], _form(document)
-    columns = ["measure", "title", "category", "count", "of", "per cent", "month before"]
+    columns = ["measure", "title", "category", "count", "of", "per cent", "month before", "published"]
     yield "measures", columns, _measures(document)
     if not document.published:
         counted = ["measure", "title", "breakdown", "category", "count", "source"]
@@ -105,7 +105,16 @@ def _published(document: Document) -> Rows:
 def _measures(document: Document) -> Rows:
     for line in document.lines:
         one = line.headline
-        yield one.measure, one.title, one.category, _shown(line), line.base, line.per_cent, line.before
+        yield (
+            one.measure,
+            one.title,
+            one.category,
+            _shown(line),
+            line.base,
+            line.per_cent,
+            line.before,
+            line.figure or None,
+        )
 
 
 def _shown(line: Line) -> Value:

@@ -28,6 +28,7 @@ TABLES = [
     "ldgs",
     "ocus",
     "offences",
+    "outcome_figures",
     "outside_areas",
     "police_leads",
     "primary_care_trusts",

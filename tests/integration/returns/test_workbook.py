@@ -37,7 +37,7 @@ async def test_a_workbook_has_the_form_and_all_that_stands_behind_it(service: Se
     assert form["Area"] == "Birmingham Community Safety Partnership"
     assert (form["Month"], form["Due"], form["State"]) == ("December 2004", "2005-01-11", "CHECKED")
     assert form["M1  PPOs in the scheme"] == 321
-    assert ("M8", "PPOs among those tested", None, 13, 408, 3, None) in rows(workbook, "measures")
+    assert ("M8", "PPOs among those tested", None, 13, 408, 3, None, "13, 3%") in rows(workbook, "measures")
     assert ("M1", "PPOs in the scheme", "sex", "male", 315, "counted") in rows(workbook, "breakdowns")
     assert len(rows(workbook, "breakdowns")) == 1 + len([cell for cell in december() if cell.category])
 

@@ -150,3 +150,95 @@ async def close_or_none(world: World, request_id: str) -> pb.CloseMonthResponse 
         if error.code() != grpc.StatusCode.UNAVAILABLE:
             raise
         return None
+
+
+async def movements(world: World, month: Date) -> dict[tuple[str, int], int]:
+    keeper = await world.tracking("register_keeper", "birmingham")
+    request = pb.ListMonthMovementsRequest(area="birmingham", month=month)
+    return {
+        (one.nominal_id, one.movement): one.times
+        async for one in keeper.ListMonthMovements(request, timeout=SECONDS)
+    }
+
+
+async def test_a_residual_has_its_persons_and_is_taken_once_it_is_explained(world: World) -> None:
+    await close(world, NOVEMBER)
+    late = await world.known(Ppo(ocu="E1"))
+    added = await world.known(Ppo(ocu="F1", start=december(7)))
+
+    found = await movements(world, DECEMBER)
+    officer = await world.tracking("returns_officer", "birmingham")
+    request = pb.CloseMonthRequest(
+        request_id=str(uuid4()), area="birmingham", month=DECEMBER, explanation="one was registered late"
+    )
+    closed = await officer.CloseMonth(request, timeout=SECONDS)
+
+    assert found[late.nominal_id, pb.MONTH_MOVEMENT_KNOWN_LATER] == 1
+    assert found[added.nominal_id, pb.MONTH_MOVEMENT_ADDED] == 1
+    assert closed.revision > 0
+    await close(world, NOVEMBER)
+    assert (late.nominal_id, pb.MONTH_MOVEMENT_KNOWN_LATER) not in await movements(world, DECEMBER)
+
+
+async def test_a_returns_officer_sees_no_persons(world: World) -> None:
+    officer = await world.tracking("returns_officer", "birmingham")
+    request = pb.ListMonthMovementsRequest(area="birmingham", month=DECEMBER)
+
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        [one async for one in officer.ListMonthMovements(request, timeout=SECONDS)]
+
+    assert refused.value.code() == grpc.StatusCode.PERMISSION_DENIED
+
+
+async def progress(world: World, ppo: Ppo, role: str, **told: object) -> pb.RecordProgressResponse:
+    stub = await world.tracking(role, "E3")
+    fixed = {"request_id": str(uuid4()), "nominal_id": ppo.nominal_id, "organisation": "probation-4"}
+    request = pb.RecordProgressRequest(**(fixed | {"date": Date(year=2004, month=12, day=7)} | told))
+    return await stub.RecordProgress(request, timeout=SECONDS)
+
+
+async def test_what_was_recorded_of_progress_is_counted_once(world: World) -> None:
+    ppo, request_id = await world.known(Ppo()), str(uuid4())
+    kind, manager = pb.PROGRESS_KIND_ATTENDED, "probation_offender_manager"
+    before = total(await closed_and_counted(world), "M18")[0]
+
+    for _ in range(2):
+        await progress(world, ppo, manager, request_id=request_id, kind=kind)
+
+    assert total(await closed_and_counted(world), "M18")[0] == before + 1
+
+
+async def closed_and_counted(world: World) -> Mapping[tuple[str, str, str], int]:
+    await close(world, NOVEMBER)
+    await close(world, DECEMBER)
+    return await counts(world, DECEMBER)
+
+
+SENTENCED, NEED = pb.PROGRESS_KIND_SENTENCED, pb.PROGRESS_KIND_DRUG_NEED_IDENTIFIED
+MANAGER, TEAM = "police_offender_manager", "ppo_drug_team"
+
+
+@pytest.mark.parametrize(
+    ("role", "told", "rule"),
+    [
+        (MANAGER, {"kind": NEED}, "only the drug team records a drug need"),
+        (TEAM, {"kind": SENTENCED}, "a drug team records no sentences"),
+        (MANAGER, {"kind": SENTENCED}, "offence_date: is given with a sentence"),
+        (
+            MANAGER,
+            {"kind": SENTENCED, "offence_date": Date(year=2004, month=12, day=8)},
+            "offence_date: lies after the sentence",
+        ),
+        (MANAGER, {"kind": pb.PROGRESS_KIND_ATTENDED, "date": Date(year=2006, month=1, day=1)}, "date: lies"),
+        (MANAGER, {"kind": pb.PROGRESS_KIND_ATTENDED, "nominal_id": "nobody"}, "nobody on the register"),
+    ],
+)
+async def test_progress_that_cannot_be_is_refused(
+    world: World, role: str, told: dict[str, object], rule: str
+) -> None:
+    ppo = await world.known(Ppo())
+
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await progress(world, ppo, role, **told)
+
+    assert rule in (refused.value.details() or "")

@@ -7,7 +7,6 @@ import pytest
 from google.type.date_pb2 import Date
 
 from ppo.returns.v1 import returns_pb2 as returns
-from services.console import published
 from services.runtime.errors import Illegal, NotFound
 from tests.unit.console.conftest import Run, Served
 
@@ -44,7 +43,7 @@ def test_what_is_no_month_is_one_line(ppo: Run, served: Served, month: str) -> N
 def test_measures_are_shown_beside_what_was_published(ppo: Run, served: Served) -> None:
     served.returns.measures = [
         returns.StreamHeadlineMeasuresResponse(
-            measure="M8", title="PPOs among those tested", value=13, base=408, per_cent=3
+            measure="M8", title="PPOs among those tested", value=13, base=408, per_cent=3, published="13, 3%"
         )
     ]
 
@@ -109,18 +108,3 @@ def test_a_month_without_a_return_is_one_line(ppo: Run, served: Served) -> None:
     ran = ppo("return", "show", "birmingham", "2004-12")
 
     assert (ran.code, ran.err) == (1, "ppo: returns: birmingham has no return of December 2004\n")
-
-
-def test_no_figure_of_the_nation_stands_beside_an_areas() -> None:
-    figures = published.figures("birmingham", DECEMBER)
-
-    assert figures["M1", ""] == "321"
-    assert figures["M2", "male"] == "over 98%"
-    assert ("M10", "") not in figures
-
-
-def test_a_figure_of_one_month_is_not_anothers() -> None:
-    figures = published.figures("birmingham", Date(year=2005, month=1))
-
-    assert ("M1", "") not in figures
-    assert figures["M4", "non-White"] == "about 25%"
