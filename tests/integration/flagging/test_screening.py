@@ -68,6 +68,20 @@ async def held_reading(screening: Screening, monkeypatch: pytest.MonkeyPatch) ->
 # ---- what the answer is
 
 
+async def test_the_postcode_that_was_imported_speaks_for_the_match(service: Service) -> None:
+    await service.active(
+        await service.nominal(person("James", "Carter", postcode="B12 8QX", identifiers=[pnc_id(1)]))
+    )
+
+    here, elsewhere = [
+        (await service.screen(person("Jamie", "Carter", postcode=postcode))).candidates[0]
+        for postcode in ("b128qx", "GL1 2AB")
+    ]
+
+    assert [each.field for each in here.evidence][-1] == "postcode"
+    assert here.bits - elsewhere.bits == pytest.approx(here.evidence[-1].bits)
+
+
 async def test_a_ppo_is_known_by_number_and_possible_by_name(service: Service) -> None:
     await service.active(await service.nominal(CARTER))
 
