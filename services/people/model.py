@@ -86,7 +86,8 @@ class Model:
         """From how many bits on a match is POSSIBLE, for that share of alarms among all who are not held."""
         doublings = [math.log2(each) for each in self.threshold_sizes]
         halvings = [-math.log2(each) for each in self.threshold_shares]
-        persons, rarity = max(math.log2(max(size, 1)), doublings[0]), -math.log2(false_alarms)
+        persons = max(math.log2(max(size, 1)), doublings[0])
+        rarity = max(-math.log2(false_alarms), halvings[0])
         # Of twice as many, twice as many are like somebody by chance; an alarm half as likely is a bit surer.
         beyond = max(persons - doublings[-1], 0.0), max(rarity - halvings[-1], 0.0)
         of_size = [

@@ -113,23 +113,28 @@ class Rows:
         """Who has names near to both, so that their bits reach the least; the best, if there are too many."""
         if not self._settled:
             return _NOWHERE
-        pairs, of_family = self._of_family(family)
-        of_given = given.bits[(self._pairs[pairs] & _LOW).astype(np.intp)]
+        pairs, of_family = self._of_given(given) if family.missing else self._of_family(family)
+        of_given = given.bits[self._givens[pairs]]
         bits = of_family + of_given
         wanted = bits >= least
-        # With one name alone, or among many of a family, who has another given name is nobody's candidate.
-        if len(pairs) > FEW or family.missing:
+        # Among many of a family who has another given name is nobody's candidate.
+        if len(pairs) > FEW:
             wanted &= of_given > given.unlike
         return self._by_pair[self._best(pairs[wanted], bits[wanted])]
 
     def _of_family(self, family: Field) -> tuple[Places, NDArray[np.float64]]:
-        """The pairs of names with a family name near to that one, all of them where it is missing."""
-        if family.missing:
-            return np.arange(len(self._pairs)), np.zeros(len(self._pairs))
+        """The pairs of names with a family name near to that one."""
         starts, ends = (
             np.searchsorted(self._pairs, (family.near + step).astype(np.uint64) << _HIGH) for step in (0, 1)
         )
         return spans(starts, ends), np.repeat(family.bits[family.near], ends - starts)
+
+    def _of_given(self, given: Field) -> tuple[Places, NDArray[np.float64]]:
+        """Where no family name was given: the pairs with a given name near to that one."""
+        near = np.zeros(len(given.bits), bool)
+        near[given.near] = True
+        pairs = np.flatnonzero(near[self._givens])
+        return pairs, np.zeros(len(pairs))
 
     def _best(self, pairs: Places, bits: NDArray[np.float64]) -> Places:
         starts, ends = self._starts[pairs], self._starts[pairs + 1]
@@ -167,4 +172,5 @@ class Rows:
         changes = np.flatnonzero(np.diff(self._names)) + 1
         firsts = np.concatenate([[0], changes]) if len(self._names) else changes
         self._pairs = self._names[firsts]
+        self._givens = (self._pairs & _LOW).astype(np.int32)
         self._starts = np.append(firsts, len(self._names))

@@ -461,15 +461,16 @@ def test_the_best_possible_is_what_the_person_would_reach(crowded: Index, asked:
 
 def test_the_threshold_rises_with_the_size_of_the_index_and_as_alarms_get_rarer() -> None:
     sizes = [0, 300, *MODEL.threshold_sizes, 5_000, 20_000, 70_000, 200_000, 1_000_000, 60_000_000]
-    shares = [0.5, *MODEL.threshold_shares, 0.03, 0.0001]
+    shares = [*MODEL.threshold_shares, 0.03, 0.0001]
     bits = np.array(
         [[MODEL.threshold(size, share) for share in sorted(shares)[::-1]] for size in sorted(sizes)]
     )
 
     assert (np.diff(bits, axis=0) >= 0).all()
     assert (np.diff(bits, axis=1) > 0).all()
-    # Below the smallest that was measured one name alone would do.
+    # Below the smallest that was measured, or above the most alarms, one name alone would do.
     assert (bits[0] == bits[2]).all()
+    assert MODEL.threshold(10_000, 0.5) == MODEL.threshold(10_000, 0.1)
 
 
 def test_the_threshold_is_what_was_measured_and_lies_between_what_was() -> None:
