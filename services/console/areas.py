@@ -82,8 +82,8 @@ def load(
         request_id=session.request_id(request_id), base_version=tried.version, reason=reason
     )
     loaded = asyncio.run(_sent(data, head, _read(file)))
-    touched = f"{loaded.cases_touched} cases are decided again"
-    output.show(f"version {loaded.version} of the areas is loaded; {touched}")
+    again = f"cases decided again: {loaded.cases_touched}"
+    output.show(f"version {loaded.version} of the areas is loaded; {again}")
     return 0
 
 
@@ -136,8 +136,8 @@ def versions(json: output.AsJson = False, data: session.Data = session.DATA) -> 
 
 
 def _show(response: tracking.LoadAreasResponse) -> None:
-    rows = f"{response.rows_added} starts are added, {response.rows_withdrawn} withdrawn"
-    output.show(f"over version {response.version}: {rows}; {response.cases_touched} cases are touched")
+    rows = f"starts added: {response.rows_added}, withdrawn: {response.rows_withdrawn}"
+    output.show(f"over version {response.version}: {rows}; cases touched: {response.cases_touched}")
     if not response.changes:
         output.show("no case changes owner")
         return

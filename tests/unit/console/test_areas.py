@@ -66,7 +66,7 @@ def test_a_preview_shows_who_would_change_hands_and_changes_nothing(
         effective_start_date=Date(year=2004, month=4, day=1),
         effective_end_date=Date(year=2005, month=2, day=1),
     )
-    assert ran.out.startswith("over version 3: 2 starts are added, 0 withdrawn; 1 cases are touched\n")
+    assert ran.out.startswith("over version 3: starts added: 2, withdrawn: 0; cases touched: 1\n")
     assert "1 Feb 2005 00:00:00 D3 E1 nominal-1" in " ".join(ran.out.split())
 
 
