@@ -14,7 +14,7 @@ PROPOSED, CHANGED, DISPUTED, RESOLVED = (
     pb.NOTICE_TYPE_OWNERSHIP_RESOLVED,
 )
 TYPES = (PROPOSED, CHANGED, DISPUTED, RESOLVED)
-# Until the forum hears of a dispute, at the latest.
+# Until somebody hears of a dispute that has no meeting to come.
 FORUM = timedelta(days=14)
 
 
@@ -32,16 +32,21 @@ def handed(before: pb.Ownership, after: pb.Ownership, version: int, now: datetim
         rule=after.rule,
         effective_time=takes_over if known else None,
         facts_hash=sha256("\n".join(after.facts).encode()).hexdigest(),
+        dispute=after.dispute if kind == DISPUTED else None,
     )
     due = max(now, takes_over.ToDatetime(UTC)) if known else None
-    return Change(
-        kind, f"case {version}", now, now, owned=owned, due=now + FORUM if kind == DISPUTED else due
-    )
+    by = _heard(after.dispute, now) if kind == DISPUTED else due
+    return Change(kind, f"case {version}", now, now, owned=owned, due=by)
+
+
+def _heard(dispute: pb.Dispute, now: datetime) -> datetime:
+    return dispute.hearing_time.ToDatetime(UTC) if dispute.HasField("hearing_time") else now + FORUM
 
 
 def _kind(before: pb.Ownership, after: pb.Ownership) -> NoticeType | None:
     was, now = before.state, after.state
-    if now == pb.OWNERSHIP_STATE_DISPUTED != was:
+    # At each further stage again: what two meetings have not settled is the Core Priority Group's.
+    if now == pb.OWNERSHIP_STATE_DISPUTED and (was != now or before.dispute.stage != after.dispute.stage):
         return DISPUTED
     if was == pb.OWNERSHIP_STATE_DISPUTED != now:
         return RESOLVED

@@ -69,6 +69,31 @@ def test_a_proposal_is_due_before_it_takes_effect_and_a_dispute_before_the_next_
     assert disputed.due == NOW + timedelta(days=14)
 
 
+def disputed(stage: str, hearing: datetime | None = None) -> pb.Ownership:
+    number = pb.DisputeStage.Value(f"DISPUTE_STAGE_{stage}")
+    clock = pb.Dispute(claimants=["F2"], stage=number, hearing_time=stamp(hearing) if hearing else None)
+    return owned("E3", "DISPUTED", dispute=clock)
+
+
+def test_a_dispute_is_told_at_each_stage_and_is_due_when_it_is_heard() -> None:
+    listed, adjourned = disputed("LISTED", AHEAD), disputed("ADJOURNED", AHEAD + timedelta(days=14))
+    escalated = disputed("ESCALATED")
+
+    told = [
+        handed(*pair, 7, NOW) for pair in ((owned("E3"), listed), (listed, adjourned), (adjourned, escalated))
+    ]
+
+    assert [change and (change.type, change.due) for change in told] == [
+        (DISPUTED, AHEAD),
+        (DISPUTED, AHEAD + timedelta(days=14)),
+        (DISPUTED, NOW + timedelta(days=14)),
+    ]
+    assert [change and change.owned and change.owned.dispute for change in told] == [
+        one.dispute for one in (listed, adjourned, escalated)
+    ]
+    assert handed(listed, listed, 7, NOW) is None
+
+
 def test_the_hash_is_of_the_facts_that_decided() -> None:
     one = handed(owned("E3"), owned("D3"), 7, NOW)
     other = handed(owned("E3"), owned("D3", facts=["Lives in D3."]), 7, NOW)
