@@ -72,12 +72,23 @@ class Processes:
         return self._running["returns"]
 
     def process(self, name: str, **changes: str) -> Running:
-        settings = self._suite.settings(self._service(name))
+        return self._made(self._suite, name, self.directory / name, changes)
+
+    def replica(self, name: str, number: int, **changes: str) -> Running:
+        """Another process of a service, to be started and killed by whoever asks for it."""
+        other = replace(self._service(name), port=free(), metrics=free())
+        services = tuple(other if one.name == name else one for one in self._suite.services)
+        told = changes | {f"PPO_{name.upper()}_INSTANCE": str(number)}
+        suite = replace(self._suite, services=services)
+        return self._made(suite, name, self.directory / f"{name}-{number}", told)
+
+    def _made(self, suite: Suite, name: str, home: Path, changes: Mapping[str, str]) -> Running:
+        [service] = [one for one in suite.services if one.name == name]
+        settings = suite.settings(service)
         settings[f"PPO_{name.upper()}_POSTGRES"] = self.database.url(name)
         settings |= {key: value for key, value in changes.items() if key.startswith(f"PPO_{name.upper()}_")}
-        home = self.directory / name
-        process = ServiceProcess(self._service(name), settings, self.directory / "logs", 0, home)
-        return Running(process, lambda: self._suite.address(name), self._loop)
+        process = ServiceProcess(service, settings, self.directory / "logs", 0, home)
+        return Running(process, lambda: suite.address(name), self._loop)
 
     def _service(self, name: str) -> Service:
         return next(service for service in self._suite.services if service.name == name)

@@ -1,0 +1,272 @@
+"""Tracking, Kafka and PostgreSQL are killed, and the wire cut, while movements come: every notice once."""
+
+import asyncio
+import logging
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from random import Random
+from typing import Any, TypeAlias
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+import psycopg
+import pytest
+
+from deploy.embedded import clock
+from ppo.tracking.v1 import movement_pb2, notice_pb2
+from ppo.tracking.v1 import tracking_pb2 as pb
+from services.runtime.broker import Producer, Record, Tail
+from tests.integration.tracking import running
+from tests.integration.tracking.running import FLAGS, MOVEMENTS, NOW, Ppo, december
+from tests.processes import Processes
+from tests.proxy import Proxy
+from tests.servers import Loop, Running, Servers
+
+# What each recipient keeps under each key.
+Topics: TypeAlias = dict[str, dict[str, list[Record]]]
+
+LOG = logging.getLogger(__name__)
+
+SEED = 1805
+KILLS, LONG_KILLS = 6, 1_000
+PEOPLE = 200
+# So many movements come between two kills.
+CHUNK = 50
+# Of a hundred kills; the rest are of one of the two processes.
+CHANCES = {"kafka": 6, "postgres": 8, "wire": 10}
+SETTLED_SECONDS = 120
+FIRST = december(1)
+
+
+@pytest.fixture
+def own() -> Iterator[Servers]:
+    """Servers of this test alone, for it kills them."""
+    servers = Servers({})
+    yield servers
+    servers.close()
+
+
+@dataclass
+class Stage:
+    """Two processes of tracking, the servers under them, and the wire to the database."""
+
+    own: Servers
+    processes: Processes
+    wire: Proxy
+    trackings: list[Running]
+    starting: dict[int, asyncio.Task[None]] = field(default_factory=dict)
+
+    async def strike(self, what: str, chance: Random) -> None:
+        """What is killed comes back meanwhile; only one of the servers is ever away."""
+        match what:
+            case "kafka":
+                await asyncio.to_thread(self.own.kafka.restart)
+            case "postgres":
+                await asyncio.to_thread(self.own.postgres.restart)
+            case "wire":
+                self.wire.cut()
+                await asyncio.sleep(chance.uniform(0, 0.5))
+                self.wire.mend()
+            case "tracking":
+                await self._kill(chance.randrange(len(self.trackings)))
+
+    async def _kill(self, number: int) -> None:
+        victim = self.trackings[number]
+        await self._started(number)
+        await asyncio.to_thread(victim.kill)
+        self.starting[number] = asyncio.create_task(asyncio.to_thread(victim.start))
+
+    async def _started(self, number: int) -> None:
+        if number in self.starting:
+            await self.starting.pop(number)
+
+    async def whole(self) -> None:
+        for number in list(self.starting):
+            await self._started(number)
+
+
+@pytest.fixture
+def stage(own: Servers, tmp_path: Path) -> Iterator[Stage]:
+    clock.move(tmp_path, NOW)
+    loop = Loop()
+    with running.migrated(own) as template, own.database(template) as database:
+        processes = Processes(own, database, tmp_path, ("returns", "tracking"))
+        told = urlsplit(database.url("tracking"))
+        wire = Proxy(told.port or 5432, loop)
+        wire.mend()
+        server = f"{told.username}:{told.password}@{told.hostname}:{wire.port}"
+        through = {"PPO_TRACKING_POSTGRES": told._replace(netloc=server).geturl()}
+        trackings = [processes.replica("tracking", number, **through) for number in range(2)]
+        try:
+            for each in trackings:
+                each.start()
+            yield Stage(own, processes, wire, trackings)
+        finally:
+            for each in trackings:
+                each.kill()
+            wire.cut()
+            processes.close()
+    loop.close()
+
+
+@dataclass
+class Prisons:
+    """Send movements, each until Kafka has it, some of them more than once."""
+
+    producer: Producer
+    people: Sequence[Ppo]
+    chance: Random
+    sent: list[Record] = field(default_factory=list)
+
+    async def flag(self) -> None:
+        await self._send([_record(FLAGS, ppo.nominal_id, ppo.flag()) for ppo in self.people])
+
+    async def move(self, count: int) -> None:
+        """The next movements: everybody is received, then everybody is released, and so on."""
+        moved = [self._movement(len(self.sent) + each) for each in range(count)]
+        self.sent += moved
+        again = self.chance.sample(self.sent, min(5, len(self.sent)))
+        await self._send([*moved, *again, *(_made_anew(record) for record in again[:2])])
+
+    def _movement(self, serial: int) -> Record:
+        ppo, before = self.people[serial % len(self.people)], serial // len(self.people)
+        kind, code = _STEPS[before % 2]
+        at = FIRST + timedelta(hours=before, seconds=serial % len(self.people))
+        told = running.movement(ppo, kind, at, reason_code=code, prison_id="BMI")
+        return _record(MOVEMENTS, ppo.number, told)
+
+    async def _send(self, records: Sequence[Record]) -> None:
+        while records:
+            done = await self.producer.send(records)
+            records = [record for record, has in zip(records, done, strict=True) if not has]
+
+
+_STEPS = (
+    (movement_pb2.MOVEMENT_KIND_RECEPTION, "N"),
+    (movement_pb2.MOVEMENT_KIND_RELEASE, "CR"),
+)
+
+
+def _record(topic: str, key: str, message: Any) -> Record:
+    headers = {"ce_id": str(uuid4()), "ce_type": message.DESCRIPTOR.full_name, "ce_source": "/test"}
+    return Record(topic, key, message.SerializeToString(), headers)
+
+
+def _made_anew(record: Record) -> Record:
+    """The same event by a sender that has forgotten all but the event's id."""
+    movement = movement_pb2.Movement.FromString(record.value or b"")
+    movement.movement_id = str(uuid4())
+    movement.occurred_time.FromDatetime(_occurred(movement) + timedelta(minutes=30))
+    return Record(record.topic, record.key, movement.SerializeToString(), record.headers)
+
+
+def _occurred(movement: movement_pb2.Movement) -> datetime:
+    return movement.occurred_time.ToDatetime()
+
+
+def asked(stage: Stage, statement: str) -> list[tuple[Any, ...]]:
+    with psycopg.connect(stage.processes.database.superuser) as connection:
+        return connection.execute(statement).fetchall()
+
+
+async def settled(stage: Stage, holds: Callable[[], bool]) -> None:
+    """Until that holds, and nothing waits to be sent."""
+    unsent = "SELECT EXISTS (SELECT FROM tracking.outbox WHERE sent_time IS NULL)"
+    async with asyncio.timeout(SETTLED_SECONDS):
+        while not holds() or asked(stage, unsent) == [(True,)]:
+            await asyncio.sleep(0.1)
+
+
+async def read(stage: Stage, topic: str) -> list[Record]:
+    """All of a topic, until it is quiet."""
+    tail = Tail(stage.processes.kafka, mock=False, topic=topic)
+    await tail.start({})
+    found: list[Record] = []
+    quiet = 0
+    while quiet < 2:
+        polled = await tail.poll()
+        found += polled
+        quiet = 0 if polled else quiet + 1
+    await tail.close()
+    return found
+
+
+def kept(records: Sequence[Record]) -> dict[str, list[Record]]:
+    """What a recipient keeps under each key: it drops what is not higher than the last."""
+    found: dict[str, list[Record]] = defaultdict(list)
+    for record in records:
+        last = int(found[record.key][-1].headers["ce_sequence"]) if found[record.key] else 0
+        if int(record.headers["ce_sequence"]) > last:
+            found[record.key].append(record)
+    return found
+
+
+def strikes(kills: int, chance: Random) -> list[str]:
+    found = [what for what, share in CHANCES.items() for _ in range(max(2, kills * share // 100))]
+    found += ["tracking"] * (kills - len(found))
+    chance.shuffle(found)
+    return found
+
+
+@pytest.mark.timeout(14_400)
+async def test_whoever_is_killed_every_notice_is_there_once_and_in_order(stage: Stage, torture: bool) -> None:
+    chance = Random() if torture else Random(SEED)
+    kills = LONG_KILLS if torture else KILLS
+    people = [Ppo() for _ in range(PEOPLE)]
+    producer = Producer(stage.processes.kafka, mock=False)
+    prisons = Prisons(producer, people, chance)
+    await prisons.flag()
+    await settled(stage, lambda: asked(stage, "SELECT count(*) FROM tracking.person") == [(PEOPLE,)])
+
+    for what in strikes(kills, chance):
+        await prisons.move(CHUNK)
+        await asyncio.sleep(chance.uniform(0, 0.6))
+        await stage.strike(what, chance)
+    await stage.whole()
+    moved = len(prisons.sent)
+    with suppress(TimeoutError):
+        await settled(stage, lambda: asked(stage, "SELECT count(*) FROM tracking.fact") >= [(moved,)])
+    await producer.close()
+
+    ledger = asked(stage, "SELECT topic, key, notice_id || '/' || revision, record FROM tracking.delivery")
+    topics = {topic: kept(await read(stage, topic)) for topic in {row[0] for row in ledger}}
+
+    assert asked(stage, "SELECT count(*) FROM tracking.fact") == [(moved,)]
+    assert sorted(ledger) == sorted(
+        (one.topic, one.key, one.headers["ce_id"], one.value) for one in every(topics)
+    )
+    assert gaps(topics) == []
+    owners = topics["ppo.notices.E3.v1"]
+    assert {ppo.nominal_id: types(owners[ppo.nominal_id]) for ppo in people} == expected(people, moved)
+    LOG.info("%d kills, %d movements, %d notices", kills, moved, len(ledger))
+
+
+def every(topics: Topics) -> list[Record]:
+    return [record for keys in topics.values() for records in keys.values() for record in records]
+
+
+def gaps(topics: Topics) -> list[tuple[str, str]]:
+    """Where a recipient misses something: the numbers rise from 1, and the last is how many there are."""
+    return [
+        (topic, key)
+        for topic, keys in topics.items()
+        for key, records in keys.items()
+        if [int(one.headers["ce_sequence"]) for one in records] != list(range(1, len(records) + 1))
+    ]
+
+
+def types(records: Sequence[Record]) -> Counter[int]:
+    return Counter(notice_pb2.Notice.FromString(record.value or b"").type for record in records)
+
+
+def expected(people: Sequence[Ppo], moved: int) -> dict[str, Counter[int]]:
+    """Of each movement one notice to the owner, and one of the flag."""
+    told: dict[str, Counter[int]] = {ppo.nominal_id: Counter([pb.NOTICE_TYPE_PPO_FLAG_SET]) for ppo in people}
+    kinds = (pb.NOTICE_TYPE_PRISON_RECEPTION, pb.NOTICE_TYPE_RELEASED)
+    for serial in range(moved):
+        told[people[serial % len(people)].nominal_id][kinds[serial // len(people) % 2]] += 1
+    return told
