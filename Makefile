@@ -10,7 +10,7 @@ BIN := .venv/bin
 BUF := node_modules/.bin/buf
 CODE = $(wildcard services deploy docs examples tests setup.py)
 # The tests that have a long form.
-TORTURE = tests/e2e/test_outages.py
+TORTURE = tests/e2e/test_outages.py tests/e2e/test_relay_faults.py
 PROTOS := $(shell find proto -type d -o -name '*.proto')
 # The contracts are held against this revision: where the branch left main, or the last commit on main itself.
 AGAINST ?= $(shell git merge-base HEAD origin/main 2>/dev/null || git merge-base HEAD main 2>/dev/null || echo HEAD)

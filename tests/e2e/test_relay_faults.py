@@ -32,12 +32,12 @@ Topics: TypeAlias = dict[str, dict[str, list[Record]]]
 LOG = logging.getLogger(__name__)
 
 SEED = 1805
-KILLS, LONG_KILLS = 6, 1_000
+KILLS, LONG_KILLS = 60, 1_000
 PEOPLE = 200
 # So many movements come between two kills.
 CHUNK = 50
 # Of a hundred kills; the rest are of one of the two processes.
-CHANCES = {"kafka": 6, "postgres": 8, "wire": 10}
+CHANCES = {"kafka": 5, "postgres": 7, "wire": 10}
 SETTLED_SECONDS = 120
 FIRST = december(1)
 
