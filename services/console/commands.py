@@ -139,6 +139,8 @@ _areas.command()(areas.load)
 _areas.command()(areas.find)
 _areas.command()(areas.versions)
 _notices.command()(notices.watch)
+_notices.command("list")(notices.listing)
+_notices.command()(notices.overdue)
 _notices.command()(notices.ack)
 _notices.command()(notices.trace)
 

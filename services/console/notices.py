@@ -176,18 +176,95 @@ def trace(
         output.emit(response)
         return 0
     output.show(output.word(tracking.NoticeType, response.type), style="bold")
-    made = output.table("To", "Revision", "State", "Recorded", "Due", "Acknowledged")
+    made = output.table(
+        "To", "Revision", "State", "Recorded", "Published", "Due", "Acknowledged", "Escalated to"
+    )
     for one in response.deliveries:
         state = output.word(tracking.NoticeState, one.state)
         times = [
-            output.moment(getattr(one, name)) if one.HasField(name) else "not yet" if "ack" in name else ""
-            for name in ("recorded_time", "due_time", "acknowledged_time")
+            output.moment(getattr(one, name)) if one.HasField(name) else _MISSING.get(name, "")
+            for name in ("recorded_time", "published_time", "due_time", "acknowledged_time")
         ]
         if one.HasField("register_date"):
             times[-1] += f", on the housing register since {output.day(one.register_date)}"
-        made.add_row(one.organisation, str(one.revision), state, *times)
+        made.add_row(one.organisation, str(one.revision), state, *times, _level(one.escalation))
     output.show(made)
     return 0
+
+
+_MISSING = {"published_time": "not yet", "acknowledged_time": "not yet"}
+
+
+def _level(level: tracking.EscalationLevel.ValueType) -> str:
+    return output.word(tracking.EscalationLevel, level) if level else ""
+
+
+def listing(
+    organisation: Whose,
+    unacknowledged: Annotated[bool, typer.Option(help="Only those it has not acknowledged.")] = False,
+    json: output.AsJson = False,
+    data: session.Data = session.DATA,
+) -> int:
+    """Lists an organisation's notices, each in its latest revision.
+
+    ```
+    ppo notices list E3 --unacknowledged
+    ```
+    """
+    whose = place(organisation, data)
+    if whose.role in PROVIDERS:
+        raise Stop(
+            f"{organisation} is a provider, which reads its topic alone: casework.{organisation}.v1", 2
+        )
+    asyncio.run(_list(whose, unacknowledged=unacknowledged, as_json=json))
+    return 0
+
+
+async def _list(whose: session.Session, *, unacknowledged: bool, as_json: bool) -> None:
+    request = tracking.ListNoticesRequest(
+        purpose=policy.PURPOSE_OFFENDER_MANAGEMENT, unacknowledged=unacknowledged
+    )
+    async with whose.tracking() as service:
+        while True:
+            reply = await service.ListNotices(request, timeout=session.CALL_SECONDS)
+            for sent in reply.notices:
+                _show(sent, as_json=as_json)
+            if not reply.next_page_token:
+                return
+            request.page_token = reply.next_page_token
+
+
+def overdue(
+    of: Annotated[str, typer.Option(help="Only of this organisation.", metavar="ORGANISATION")] = "",
+    json: output.AsJson = False,
+    data: session.Data = session.DATA,
+) -> int:
+    """Lists what organisations have not acknowledged in time, the longest overdue first.
+
+    ```
+    ppo notices overdue
+    ppo notices overdue --of BMI --json
+    ```
+    """
+    request = tracking.ListOverdueNoticesRequest(organisation=of.strip())
+    response = asyncio.run(_overdue(session.Session(data, "ops", "ppo"), request))
+    if json:
+        output.emit(response)
+        return 0
+    made = output.table("Notice", "Type", "Of", "Due", "Escalated to", "Since")
+    for one in response.notices:
+        kind, moments = output.word(tracking.NoticeType, one.type), (one.due_time, one.escalated_time)
+        due, since = (output.moment(at) for at in moments)
+        made.add_row(one.notice_id, kind, one.organisation, due, _level(one.escalation), since)
+    output.show(made)
+    return 0
+
+
+async def _overdue(
+    ops: session.Session, request: tracking.ListOverdueNoticesRequest
+) -> tracking.ListOverdueNoticesResponse:
+    async with ops.tracking() as service:
+        return await service.ListOverdueNotices(request, timeout=session.CALL_SECONDS)
 
 
 async def traced(ops: session.Session, request: tracking.TraceNoticeRequest) -> tracking.TraceNoticeResponse:

@@ -31,7 +31,9 @@ from services.runtime.server import Server, credentials
 from services.tracking import forums
 from services.tracking.addresses import AREAS
 from services.tracking.api import Tracking
+from services.tracking.casebook import OVERDUE
 from services.tracking.casework import Casework
+from services.tracking.escalating import Escalation
 from services.tracking.gauges import Gauges
 from services.tracking.inbox import ARRESTS, FLAGS, Inbox
 from services.tracking.loading import Loading
@@ -72,6 +74,8 @@ class Settings(settings.Settings):
     hold_minutes: float = 45
     # How long somebody may be on the way from prison to prison before somebody must look.
     transit_hours: float = 24
+    # How long after one has been told that a notice is overdue the next one up is.
+    escalation_hours: float = 24
 
 
 async def main() -> None:
@@ -128,6 +132,7 @@ class Parts:
             AREAS: self._settle,
             LAPSE: self._taking.lapse,
             REFORM: self.reforming.decide,
+            OVERDUE: Escalation(settler, clock, timedelta(hours=config.escalation_hours)).act,
         }
         self.runner = Runner(database, due, clock, acts)
         self._relay = Relay(database, outbox, clients.producer, clients.cluster, self._topics, clock)

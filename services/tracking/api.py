@@ -30,7 +30,7 @@ from services.tracking.notices import OWNER
 from services.tracking.reporting import Report
 from services.tracking.reviews import Reviews
 from services.tracking.settle import Settler
-from services.tracking.store import areas, casebook, facts, figures, months, notices, persons
+from services.tracking.store import areas, casebook, facts, figures, lateness, months, notices, persons
 from services.tracking.suppositions import suppose
 from services.tracking.take import Taking
 from services.tracking.watch import Board
@@ -333,6 +333,7 @@ class Tracking(TrackingServiceServicer):
                 raise NotFound("your organisation was sent no such notice")
             reply = pb.AcknowledgeNoticeResponse()
             reply.acknowledged_time.FromDatetime(notices.settle(had, now))
+            await lateness.settle(session, request.notice_id, organisation, now)
             return reply
 
         return await requests.once(self._database, request, pb.AcknowledgeNoticeResponse, act, now)
@@ -341,11 +342,24 @@ class Tracking(TrackingServiceServicer):
         async with self._database.transaction() as session:
             notice = await notices.notice(session, request.notice_id)
             sent = await notices.deliveries(session, request.notice_id)
+            published = await notices.published(session, sent)
+            late = await lateness.of_notice(session, request.notice_id)
         if notice is None:
             raise NotFound("there is no such notice")
         return pb.TraceNoticeResponse(
-            type=pb.NoticeType.ValueType(notice.type), deliveries=[one.to_proto() for one in sent]
+            type=pb.NoticeType.ValueType(notice.type),
+            deliveries=[one.to_proto(published.get(one.event), late.get(one.organisation)) for one in sent],
         )
+
+    async def ListOverdueNotices(
+        self, request: pb.ListOverdueNoticesRequest, _: Context
+    ) -> pb.ListOverdueNoticesResponse:
+        size = request.page_size or NOTICES
+        if not 0 < size <= MOST_NOTICES:
+            raise Invalid("page_size", f"is at most {MOST_NOTICES}")
+        async with self._database.transaction() as session:
+            found = await lateness.overdue(session, request.organisation, size)
+        return pb.ListOverdueNoticesResponse(notices=found)
 
     # ---- the month
 

@@ -18,6 +18,7 @@ from services.runtime.reference import Reference
 from services.tracking import corrections
 from services.tracking.casefile import CaseFile, Entry, Tenure
 from services.tracking.evidence import Limits
+from services.tracking.lateness import begins
 from services.tracking.models import Delivery, Person, outbox
 from services.tracking.store import casebook as store
 from services.tracking.store import notices, numbering, reviews
@@ -25,7 +26,7 @@ from services.tracking.store.casebook import FactRow, NoticeRow, OwnershipRow
 from services.tracking.store.facts import MERGE
 from services.tracking.store.numbering import Sending
 
-SETTLE = "settle"
+SETTLE, OVERDUE = "settle", "overdue"
 
 
 class Doubt(NamedTuple):
@@ -151,6 +152,8 @@ class Casebook:
         self._events: list[Event] = []
         self._withdrawn: dict[str, datetime] = {}
         self._united: list[Held] = []
+        # By person, when the first of what was sent is overdue.
+        self._due: dict[str, datetime] = {}
 
     @classmethod
     async def open(cls, session: AsyncSession, nominal_ids: Collection[str]) -> "Casebook":
@@ -225,8 +228,12 @@ class Casebook:
     def publish(self, event: Event) -> None:
         self._events.append(event)
 
-    def send(self, sendings: Iterable[Sending]) -> None:
+    def send(self, held: Held, sendings: Sequence[Sending]) -> None:
         numbering.deliver(self.session, sendings)
+        asked = [one for one in sendings if one.due_time and one.acknowledged_time is None]
+        times = [begins(one.due_time, one.recorded_time) for one in asked if one.due_time]
+        if times:
+            self._due[held.nominal_id] = min((*times, *filter(None, [self._due.get(held.nominal_id)])))
 
     async def recipients(self, notice_ids: Collection[str]) -> Sequence[Delivery | Sending]:
         """The latest record to each organisation that was told any revision of any of these notices."""
@@ -245,6 +252,7 @@ class Casebook:
             session, [one for one in changed if one.revision != before.get(one.notice_id, one.revision)]
         )
         await outbox.append_all(session, self._events)
+        await store.set_due_first(session, OVERDUE, self._due)
 
     async def _write_derived(self, now: datetime) -> None:
         session, all_held = self.session, self._held.values()

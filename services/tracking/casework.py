@@ -11,7 +11,7 @@ from services.runtime.errors import Conflict, Invalid, NotFound
 from services.runtime.rpc import Context
 from services.tracking import days, housing
 from services.tracking.models import requests
-from services.tracking.store import notices
+from services.tracking.store import lateness, notices
 
 
 class Casework(CaseworkServiceServicer):
@@ -38,6 +38,7 @@ class Casework(CaseworkServiceServicer):
                 raise Conflict("the notice was acknowledged with another register_date")
             reply = pb.AcknowledgeNoticeResponse()
             reply.acknowledged_time.FromDatetime(notices.settle(had, now))
+            await lateness.settle(session, request.notice_id, organisation, now)
             return reply
 
         return await requests.once(self._database, request, pb.AcknowledgeNoticeResponse, act, now)

@@ -15,11 +15,14 @@ from services.runtime.errors import Unavailable
 from services.runtime.reference import Reference
 from services.tracking import caseload
 from services.tracking.models import notice_type
-from services.tracking.store import figures
+from services.tracking.store import figures, lateness
 
 NOTICES = Gauge("ppo_notices", "Notices, by type and state of the latest revision.", ["type", "state"])
 UNDELIVERED = Gauge("ppo_notices_undelivered", "Records of notices that Kafka does not have yet.")
 OVERDUE = Gauge("ppo_notices_overdue", "Notices that an organisation has not acknowledged in time.", ["type"])
+ESCALATED = Gauge(
+    "ppo_notices_escalated", "Notices not acknowledged in time, by who was told of it last.", ["level"]
+)
 PARKED = Gauge("ppo_movements_parked", "Movements of numbers that nobody on the register is known by.")
 PARKED_SECONDS = Gauge("ppo_movements_parked_seconds", "How long the oldest of them has waited.")
 REVIEWS = Gauge("ppo_reviews", "What waits for somebody to look at it.", ["kind"])
@@ -62,6 +65,9 @@ class Gauges:
         OVERDUE.clear()
         for kind, count in overdue:
             OVERDUE.labels(notice_type(kind)).set(count)
+        ESCALATED.clear()
+        for level, count in await lateness.levels(session):
+            ESCALATED.labels(pb.EscalationLevel.Name(pb.EscalationLevel.ValueType(level))).set(count)
         parked, oldest = await figures.parked(session)
         PARKED.set(parked)
         PARKED_SECONDS.set((now - oldest).total_seconds() if oldest else 0)

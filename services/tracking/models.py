@@ -340,8 +340,18 @@ class Delivery(Base):
             number=self.number, record=self.record, acknowledged_time=stamp(self.acknowledged_time)
         )
 
-    def to_proto(self) -> tracking_pb2.NoticeDelivery:
+    @property
+    def event(self) -> tuple[str, str]:
+        """The topic and id of its record."""
+        return self.topic, f"{self.notice_id}/{self.revision}"
+
+    def to_proto(
+        self, published: datetime | None = None, late: "Lateness | None" = None
+    ) -> tracking_pb2.NoticeDelivery:
         return tracking_pb2.NoticeDelivery(
+            published_time=stamp(published),
+            overdue_time=stamp(late.due_time if late else None),
+            escalation=tracking_pb2.EscalationLevel.ValueType(late.level if late else 0),
             organisation=self.organisation,
             revision=self.revision,
             state=tracking_pb2.NoticeState.ValueType(self.state),
@@ -418,6 +428,19 @@ class Address(Base):
     nominal_id: Mapped[words] = mapped_column(primary_key=True)
     postcode: Mapped[words] = mapped_column(primary_key=True)
     premises: Mapped[words] = mapped_column(primary_key=True, comment="Empty where none was told")
+
+
+class Lateness(Base):
+    """One organisation has not acknowledged a notice in time; another's row says nothing of it."""
+
+    __tablename__ = "lateness"
+
+    notice_id: Mapped[words] = mapped_column(ForeignKey(Notice.notice_id), primary_key=True)
+    organisation: Mapped[words] = mapped_column(primary_key=True)
+    due_time: Mapped[instant] = mapped_column(index=True)
+    level: Mapped[small] = mapped_column(comment="ppo.tracking.v1.EscalationLevel")
+    escalated_time: Mapped[instant] = mapped_column(comment="When it came to that level")
+    settled_time: Mapped[maybe_instant] = mapped_column(comment="When it was acknowledged after all")
 
 
 class DetentionCount(Base):

@@ -332,9 +332,33 @@ def _work_done(work: pb.PrisonWork) -> Iterator[casework.WorkDone]:
         yield casework.WorkDone(title=job.title, level=job.skills)
 
 
+def not_acknowledged(overdue: pb.OverdueNotice, subject: Subject, parties: Parties) -> Told:
+    """To whoever manages the case: an organisation has not acknowledged what it was told."""
+    copies = []
+    for role, organisation in ((OWNER, parties.owner), (YOUTH_TEAM, parties.youth_team)):
+        if organisation:
+            message = _addressed(pb.NOTICE_TYPE_NOT_ACKNOWLEDGED, role, subject)
+            message.overdue.CopyFrom(overdue)
+            copies.append(Copy(organisation, role, message))
+    cause = f"{overdue.notice_id}/{overdue.organisation}"
+    return Told(pb.NOTICE_TYPE_NOT_ACKNOWLEDGED, cause, None, tuple(copies))
+
+
 def _notice(
     notice: NoticeType, role: Role, change: Change, subject: Subject, due: datetime | None
 ) -> notice_pb2.Notice:
+    message = _addressed(notice, role, subject)
+    if due:
+        message.due_time.FromDatetime(due)
+    if notice == pb.NOTICE_TYPE_PPO_ARRESTED:
+        message.arrest.CopyFrom(_arrest(change))
+    elif change.prison_number or change.prison or change.from_prison:
+        message.movement.CopyFrom(_movement(change))
+    _fill(message, change, subject)
+    return message
+
+
+def _addressed(notice: NoticeType, role: Role, subject: Subject) -> notice_pb2.Notice:
     message = notice_pb2.Notice(
         type=notice,
         purpose=PURPOSES.get(role, policy_pb2.PURPOSE_OFFENDER_MANAGEMENT),
@@ -349,13 +373,6 @@ def _notice(
     )
     # They tell of offences too, which not every receiver of the owner may know.
     message.ownership.ClearField("facts")
-    if due:
-        message.due_time.FromDatetime(due)
-    if notice == pb.NOTICE_TYPE_PPO_ARRESTED:
-        message.arrest.CopyFrom(_arrest(change))
-    elif change.prison_number or change.prison or change.from_prison:
-        message.movement.CopyFrom(_movement(change))
-    _fill(message, change, subject)
     return message
 
 

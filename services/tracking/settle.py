@@ -98,6 +98,13 @@ class Settler:
         held.due = await self.teller.tell(book, held, file, _case(file, last, now), now)
         return held.person.to_proto(now)
 
+    async def tell_of_lateness(
+        self, book: Casebook, nominal_id: str, overdue: pb.OverdueNotice, now: datetime
+    ) -> None:
+        if (held := book.of(nominal_id)) is not None:
+            file = held.file(self.reference, self.limits)
+            await self.teller.lateness(book, held, file, _case(file, file.ownership(now), now), overdue, now)
+
     async def file(self, session: AsyncSession, person: Person) -> CaseFile:
         older = await persons.merged_with(session, person.nominal_id)
         ids = [person.nominal_id, *(one.nominal_id for one in older)]

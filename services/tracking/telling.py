@@ -22,7 +22,7 @@ from services.tracking.casefile import CaseFile
 from services.tracking.changes import Change
 from services.tracking.holding import held_until
 from services.tracking.models import CASEWORK, NOTICES, Delivery, Person, notice_type
-from services.tracking.notices import BESIDES, Copy, Message, Subject, Told, notices
+from services.tracking.notices import BESIDES, Copy, Message, Subject, Told, not_acknowledged, notices
 from services.tracking.parties import parties
 from services.tracking.store.casebook import NoticeRow
 from services.tracking.store.numbering import Sending
@@ -37,6 +37,8 @@ PROVISIONAL, CONFIRMED, RETRACTED = (
     pb.NOTICE_STATE_CONFIRMED,
     pb.NOTICE_STATE_RETRACTED,
 )
+# Caused by nothing that happened to the person, so nothing takes it back.
+LATE = pb.NOTICE_TYPE_NOT_ACKNOWLEDGED
 MESSAGES: dict[str, type[Message]] = {
     notice_pb2.Notice.DESCRIPTOR.full_name: notice_pb2.Notice,
     casework.CaseNotice.DESCRIPTOR.full_name: casework.CaseNotice,
@@ -62,7 +64,8 @@ class Teller:
     ) -> datetime | None:
         """When the next hold ends. What was told of a nominal that lives on in this one is not told again."""
         rows = [row for row in held.notices if row.state != RETRACTED]
-        own = {(row.type, row.cause): row for row in rows if row.nominal_id == held.nominal_id}
+        caused = (row for row in rows if row.nominal_id == held.nominal_id and row.type != LATE)
+        own = {(row.type, row.cause): row for row in caused}
         # A flag is the nominal's own: that of one that lives on in it says nothing of it.
         others = {(row.type, row.cause): row for row in rows if row.type not in news.FLAGS}
         standing = others | own
@@ -73,9 +76,9 @@ class Teller:
         current = {key for change in changes for key in _keys(change)}
         for key, row in own.items():
             if key not in current and not merged and key[0] not in news.LASTING:
-                await self._retract(book, row, now)
+                await self._retract(book, held, row, now)
             elif row.hold_time is not None and row.hold_time <= now:
-                await self._confirm(book, row, now)
+                await self._confirm(book, held, row, now)
         ends = (row.hold_time for row in (*own.values(), *chain.from_iterable(sent)))
         return min((at for at in ends if at is not None), default=None)
 
@@ -110,9 +113,30 @@ class Teller:
             said = what[told.type]
             if row is None or (row.told != said and row.nominal_id == held.nominal_id):
                 notice = _revised(held, told, said, until, now)
-                await self._send(book, notice, told, now)
+                await self._send(book, held, notice, told, now)
                 sent.append(notice)
         return sent
+
+    async def lateness(
+        self,
+        book: Casebook,
+        held: Held,
+        file: CaseFile,
+        case: pb.Case,
+        overdue: pb.OverdueNotice,
+        now: datetime,
+    ) -> None:
+        """Each level is another revision of one notice."""
+        whose = parties(
+            file.reference,
+            case.ownership if case.ownership.owner else file.last_owned(now),
+            nominating_ocu=file.nominating_ocu(now),
+            at=now,
+        )
+        told = not_acknowledged(overdue, self._subject(held.person, file, case, now), whose)
+        if told.copies:
+            level = pb.EscalationLevel.Name(overdue.escalation)
+            await self._send(book, held, _revised(held, told, level, None, now), told, now)
 
     def _subject(self, person: Person, file: CaseFile, case: pb.Case, now: datetime) -> Subject:
         return Subject(
@@ -130,29 +154,31 @@ class Teller:
             plan=file.registration(now),
         )
 
-    async def _send(self, book: Casebook, notice: NoticeRow, told: Told, now: datetime) -> None:
+    async def _send(self, book: Casebook, held: Held, notice: NoticeRow, told: Told, now: datetime) -> None:
         copies = {copy.organisation: copy for copy in told.copies}
         if notice.revision > 1:
             for before in await book.recipients([notice.notice_id]):
                 copies.setdefault(before.organisation, _again(before, told.copies))
-        self._deliver(book, notice, [_sending(notice, copy, told.due, now) for copy in copies.values()])
+        self._deliver(book, held, notice, [_sending(notice, copy, told.due, now) for copy in copies.values()])
 
-    async def _retract(self, book: Casebook, notice: NoticeRow, now: datetime) -> None:
+    async def _retract(self, book: Casebook, held: Held, notice: NoticeRow, now: datetime) -> None:
         told = await _end_hold(book, notice, RETRACTED, now)
-        self._deliver(book, notice, [_sending(notice, _again(before, ()), None, now) for before in told])
+        self._deliver(
+            book, held, notice, [_sending(notice, _again(before, ()), None, now) for before in told]
+        )
 
-    async def _confirm(self, book: Casebook, notice: NoticeRow, now: datetime) -> None:
+    async def _confirm(self, book: Casebook, held: Held, notice: NoticeRow, now: datetime) -> None:
         """Whoever has acknowledged what is confirmed is asked for nothing anew."""
         told = await _end_hold(book, notice, CONFIRMED, now)
-        self._deliver(book, notice, [_confirming(notice, before, now) for before in told])
+        self._deliver(book, held, notice, [_confirming(notice, before, now) for before in told])
 
-    def _deliver(self, book: Casebook, notice: NoticeRow, sendings: Sequence[Sending]) -> None:
+    def _deliver(self, book: Casebook, held: Held, notice: NoticeRow, sendings: Sequence[Sending]) -> None:
         """A row of the ledger and a record to each organisation."""
         event_id = f"{notice.notice_id}/{notice.revision}"
         for one in sendings:
             book.publish(Event(one.topic, one.key, event_id, one.message_type, one.recorded_time, one.record))
             self._board.ring(book.session, one.organisation)
-        book.send(sendings)
+        book.send(held, sendings)
         state = pb.NoticeState.Name(pb.NoticeState.ValueType(notice.state))
         SENT.labels(notice_type(notice.type), state).inc(len(sendings))
 

@@ -56,7 +56,7 @@ SERVICES = {
     "tracking": Service(
         calls={"returns"},
         workers={
-            *("addresses", "audit", "casebook", "casework", "gauges", "loading", "months"),
+            *("addresses", "audit", "casebook", "casework", "escalating", "gauges", "loading", "months"),
             *("reforming", "reporting", "reviews", "settle", "take", "telling", "watch"),
             "progress",
         },

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from datetime import datetime
 from itertools import takewhile
 
-from sqlalchemy import select
+from sqlalchemy import select, tuple_
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
-from services.tracking.models import Delivery, Notice
+from services.tracking.models import Delivery, Notice, outbox
 from services.tracking.store import numbering
 
 
@@ -20,6 +20,19 @@ async def notice(session: AsyncSession, notice_id: str) -> Notice | None:
 async def deliveries(session: AsyncSession, notice_id: str) -> Sequence[Delivery]:
     rows = select(Delivery).where(Delivery.notice_id == notice_id)
     return (await session.scalars(rows.order_by(Delivery.revision, Delivery.organisation))).all()
+
+
+async def published(session: AsyncSession, sent: Sequence[Delivery]) -> dict[tuple[str, str], datetime]:
+    """When Kafka had each record, by topic and id.
+
+    Of one that the outbox has forgotten, for Kafka has as well, no more is known than when it was recorded.
+    """
+    rows = outbox.rows
+    asked = tuple_(rows.c.topic, rows.c.event_id).in_([one.event for one in sent])
+    found = await session.execute(select(rows.c.topic, rows.c.event_id, rows.c.sent_time).where(asked))
+    told = {(row.topic, row.event_id): row.sent_time for row in found}
+    times = {one.event: told.get(one.event, one.recorded_time) for one in sent}
+    return {event: at for event, at in times.items() if at is not None}
 
 
 async def recipients(

@@ -41,7 +41,7 @@ COMMANDS = [
     *(f"dispute {name}" for name in ("raise", "decide", "list")),
     "register reconcile",
     *("prison roll", "prison matches", "prison resolve", "prison withdraw"),
-    *(f"notices {name}" for name in ("watch", "ack", "trace")),
+    *(f"notices {name}" for name in ("watch", "list", "overdue", "ack", "trace")),
     *(f"return {name}" for name in ("close", "show", "submit", "export", "list", "series", "movements")),
     *(f"return {name}" for name in ("add", "check", "query", "answer", "accept")),
     "journey record",

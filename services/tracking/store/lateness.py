@@ -1,0 +1,96 @@
+"""What organisations have not acknowledged in time."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from sqlalchemy import func, select, text, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from ppo.tracking.v1 import tracking_pb2 as pb
+from services.tracking.lateness import Level, begins
+from services.tracking.models import SCHEMA, Lateness, Notice, stamp
+
+
+class Late(NamedTuple):
+    """A notice that an organisation has still to acknowledge, and by when; 0 while nobody was told of it."""
+
+    notice_id: str
+    organisation: str
+    type: int
+    due_time: datetime
+    told_time: datetime
+    level: int
+
+    @property
+    def overdue_time(self) -> datetime:
+        return begins(self.due_time, self.told_time)
+
+    def to_proto(self, reached: Level, now: datetime) -> pb.OverdueNotice:
+        return pb.OverdueNotice(
+            notice_id=self.notice_id,
+            type=pb.NoticeType.ValueType(self.type),
+            organisation=self.organisation,
+            due_time=stamp(self.due_time),
+            escalation=reached,
+            escalated_time=stamp(now),
+        )
+
+
+# A retraction asks for nothing any more.
+_UNSETTLED = text(
+    f"""
+    SELECT notice_id, delivery.organisation, notice.type, min(delivery.due_time),
+        min(delivery.recorded_time), coalesce(max(level), 0)
+    FROM {SCHEMA}.delivery JOIN {SCHEMA}.notice USING (notice_id)
+        LEFT JOIN {SCHEMA}.lateness USING (notice_id, organisation)
+    WHERE nominal_id = :nominal_id AND notice.state <> {pb.NOTICE_STATE_RETRACTED}
+        AND delivery.due_time IS NOT NULL AND acknowledged_time IS NULL
+    GROUP BY notice_id, delivery.organisation, notice.type ORDER BY 4, 1, 2
+    """
+)
+
+
+async def unsettled(session: AsyncSession, nominal_id: str) -> list[Late]:
+    return [Late(*row) for row in await session.execute(_UNSETTLED, {"nominal_id": nominal_id})]
+
+
+async def rise(session: AsyncSession, late: Late, level: Level, now: datetime) -> None:
+    values = {"due_time": late.due_time, "level": level, "escalated_time": now, "settled_time": None}
+    row = insert(Lateness).values(notice_id=late.notice_id, organisation=late.organisation, **values)
+    await session.execute(
+        row.on_conflict_do_update(index_elements=["notice_id", "organisation"], set_=values)
+    )
+
+
+async def settle(session: AsyncSession, notice_id: str, organisation: str, now: datetime) -> None:
+    """It was acknowledged after all, which is told nobody; that it was late stays."""
+    row = update(Lateness).where(Lateness.notice_id == notice_id, Lateness.organisation == organisation)
+    await session.execute(row.where(Lateness.settled_time.is_(None)).values(settled_time=now))
+
+
+async def of_notice(session: AsyncSession, notice_id: str) -> dict[str, Lateness]:
+    rows = await session.scalars(select(Lateness).where(Lateness.notice_id == notice_id))
+    return {row.organisation: row for row in rows}
+
+
+async def overdue(session: AsyncSession, organisation: str, limit: int) -> Sequence[pb.OverdueNotice]:
+    """Those that stand, the longest overdue first; of one organisation or of all."""
+    rows = select(Lateness, Notice.type).join(Notice, Notice.notice_id == Lateness.notice_id)
+    rows = rows.where(Lateness.settled_time.is_(None), Notice.state != pb.NOTICE_STATE_RETRACTED)
+    if organisation:
+        rows = rows.where(Lateness.organisation == organisation)
+    found = await session.execute(rows.order_by(Lateness.due_time, Lateness.notice_id).limit(limit))
+    return [
+        Late(row.notice_id, row.organisation, kind, row.due_time, row.due_time, row.level).to_proto(
+            pb.EscalationLevel.ValueType(row.level), row.escalated_time
+        )
+        for row, kind in found
+    ]
+
+
+async def levels(session: AsyncSession) -> Sequence[tuple[int, int]]:
+    """(level, how many stand there)."""
+    rows = select(Lateness.level, func.count()).where(Lateness.settled_time.is_(None))
+    return [(row[0], row[1]) for row in await session.execute(rows.group_by(Lateness.level))]

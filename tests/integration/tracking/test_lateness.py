@@ -1,0 +1,107 @@
+"""What an organisation does not acknowledge in time is overdue at its instant, and told one up at a time."""
+
+from datetime import timedelta
+from uuid import uuid4
+
+from deploy.embedded import clock
+from ppo.tracking.v1 import notice_pb2
+from ppo.tracking.v1 import tracking_pb2 as pb
+from services.tracking.lateness import GRACE
+from tests.integration.tracking.running import NOW, SECONDS, Ppo, World, december, hmpps
+
+STEP = timedelta(hours=24)
+LEVELS = (
+    pb.ESCALATION_LEVEL_OFFENDER_MANAGER,
+    pb.ESCALATION_LEVEL_OCU_LEAD,
+    pb.ESCALATION_LEVEL_FORUM,
+)
+
+
+class Hours:
+    """The clock goes on for all tests of the module."""
+
+    passed = timedelta()
+
+
+def later(world: World, by: timedelta) -> None:
+    Hours.passed += by
+    clock.move(world.processes.directory, NOW + Hours.passed)
+
+
+async def received(world: World) -> notice_pb2.Notice:
+    """Somebody is in prison: what the owner was told of it."""
+    ppo = await world.known(Ppo())
+    await world.publish(hmpps("received", ppo.number, december(1), "ADMISSION", "BMI", "N"))
+    return (await world.notices("E3", ppo, 2))[1]
+
+
+async def acknowledge(world: World, notice_id: str, role: str, organisation: str) -> None:
+    service = await world.tracking(role, organisation)
+    request = pb.AcknowledgeNoticeRequest(request_id=str(uuid4()), notice_id=notice_id)
+    await service.AcknowledgeNotice(request, timeout=SECONDS)
+
+
+async def escalations(world: World, notice: notice_pb2.Notice, of: str, many: int) -> list[int]:
+    """The levels at which the owner was told that this organisation has not acknowledged the notice."""
+    ppo = Ppo(nominal_id=notice.nominal_id)
+    told: list[int] = []
+    seen = 2
+    while len(told) < many:
+        seen += 1
+        notices = await world.notices("E3", ppo, seen)
+        late = [one.overdue for one in notices if one.overdue.notice_id == notice.notice_id]
+        told = [one.escalation for one in late if one.organisation == of]
+    return told
+
+
+async def deliveries(world: World, notice_id: str) -> dict[str, pb.NoticeDelivery]:
+    ops = await world.tracking("ops", "ppo")
+    traced = await ops.TraceNotice(pb.TraceNoticeRequest(notice_id=notice_id), timeout=SECONDS)
+    return {one.organisation: one for one in traced.deliveries}
+
+
+async def test_what_is_not_acknowledged_goes_up_a_step_at_a_time(world: World) -> None:
+    notice = await received(world)
+
+    for many, by in enumerate((GRACE, STEP, STEP), start=1):
+        later(world, by + timedelta(minutes=1))
+        assert await escalations(world, notice, "BMI", many) == list(LEVELS[:many])
+
+    ops = await world.tracking("ops", "ppo")
+    listed = await ops.ListOverdueNotices(
+        pb.ListOverdueNoticesRequest(organisation="BMI", page_size=500), timeout=SECONDS
+    )
+    assert (notice.notice_id, LEVELS[-1]) in {(one.notice_id, one.escalation) for one in listed.notices}
+
+
+async def test_one_organisation_that_is_late_says_nothing_of_another(world: World) -> None:
+    notice = await received(world)
+    await acknowledge(world, notice.notice_id, "prison_offender_management_unit", "BMI")
+
+    later(world, GRACE + timedelta(minutes=1))
+    await escalations(world, notice, "E3", 1)
+
+    traced = await deliveries(world, notice.notice_id)
+    assert traced["BMI"].HasField("acknowledged_time")
+    assert traced["BMI"].escalation == pb.ESCALATION_LEVEL_UNSPECIFIED
+    assert not traced["E3"].HasField("acknowledged_time")
+    assert traced["E3"].escalation == pb.ESCALATION_LEVEL_OFFENDER_MANAGER
+    assert all(one.HasField("published_time") for one in traced.values())
+
+
+async def test_what_was_acknowledged_after_all_goes_no_further(world: World) -> None:
+    notice = await received(world)
+    later(world, GRACE + timedelta(minutes=1))
+    await escalations(world, notice, "BMI", 1)
+
+    await acknowledge(world, notice.notice_id, "prison_offender_management_unit", "BMI")
+    later(world, STEP)
+    # Others are told of later, so all that was due has been done.
+    assert await escalations(world, notice, "E3", 2) == list(LEVELS[:2])
+
+    assert await escalations(world, notice, "BMI", 1) == list(LEVELS[:1])
+    ops = await world.tracking("ops", "ppo")
+    listed = await ops.ListOverdueNotices(
+        pb.ListOverdueNoticesRequest(organisation="BMI", page_size=500), timeout=SECONDS
+    )
+    assert notice.notice_id not in {one.notice_id for one in listed.notices}
