@@ -13,6 +13,7 @@ from services.console import (
     desk,
     disputes,
     filing,
+    letters,
     movements,
     nominals,
     notices,
@@ -58,6 +59,7 @@ _residence = _group("Where a PPO lives.")
 _managers = _group("Who manages a PPO's case.")
 _dispute = _group("Whose case a PPO is, where two OCUs disagree.")
 _notices = _group("What each organisation is told.")
+_letters = _group("Records that could not be taken.")
 _return = _group("An area's month, counted, checked and sent.")
 _bench = _group("How fast and how right it is, measured on this machine.")
 
@@ -84,6 +86,7 @@ app.add_typer(_managers, name="managers")
 app.add_typer(_dispute, name="dispute")
 app.add_typer(_areas, name="areas")
 app.add_typer(_notices, name="notices")
+app.add_typer(_letters, name="letters")
 app.add_typer(_return, name="return")
 app.add_typer(_bench, name="bench")
 
@@ -141,8 +144,13 @@ _areas.command()(areas.versions)
 _notices.command()(notices.watch)
 _notices.command("list")(notices.listing)
 _notices.command()(notices.overdue)
+_notices.command()(notices.replay)
 _notices.command()(notices.ack)
 _notices.command()(notices.trace)
+_letters.command("list")(letters.listing)
+_letters.command()(letters.show)
+_letters.command()(letters.retry)
+_letters.command()(letters.discard)
 
 _return.command()(returns.close)
 _return.command()(returns.show)

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from functools import cache
+from json import dumps
 from typing import Annotated, TypeAlias
 
 import typer
@@ -258,6 +259,50 @@ def overdue(
         made.add_row(one.notice_id, kind, one.organisation, due, _level(one.escalation), since)
     output.show(made)
     return 0
+
+
+def replay(
+    organisation: Whose,
+    since: Annotated[
+        datetime | None,
+        typer.Option(
+            formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"],
+            help="What was recorded since then, UTC; everything when not given.",
+        ),
+    ] = None,
+    json: output.AsJson = False,
+    data: session.Data = session.DATA,
+) -> int:
+    """Sends an organisation's records again from the ledger, into its topic's .replay, with the first ids.
+
+    Whoever reads them drops what it has by their sequences, as ever.
+
+    ```
+    ppo notices replay E3
+    ppo notices replay birmingham-housing --since 2004-12-01
+    ```
+    """
+    place(organisation, data)
+    sent = asyncio.run(_replay(session.Session(data, "ops", "ppo"), organisation, since))
+    if json:
+        output.line(dumps({"organisation": organisation, "sent": sent}))
+    else:
+        output.show(f"{sent} records sent to the .replay of {organisation}'s topic")
+    return 0
+
+
+async def _replay(ops: session.Session, organisation: str, since: datetime | None) -> int:
+    sent, request = 0, tracking.ReplayNoticesRequest(organisation=organisation)
+    if since is not None:
+        request.from_time.FromDatetime(since)
+    async with ops.tracking() as service:
+        while True:
+            request.request_id = session.request_id("")
+            reply = await service.ReplayNotices(request, timeout=session.CALL_SECONDS)
+            sent += reply.sent
+            if not reply.last_number:
+                return sent
+            request.after_number = reply.last_number
 
 
 async def _overdue(

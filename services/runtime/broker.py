@@ -328,6 +328,20 @@ def dead_letter(record: Record, reason: str, group: str) -> Record:
     return Record(record.topic + ".dead", record.key, value, headers)
 
 
+def revived(letter: Record) -> Record:
+    """The record that a dead letter was, at the place where it was read."""
+    headers = {name: text for name, text in letter.headers.items() if not name.startswith("dead_")}
+    place = letter.headers
+    return Record(
+        place["dead_topic"],
+        letter.key,
+        letter.value,
+        headers,
+        partition=int(place["dead_partition"]),
+        offset=int(place["dead_offset"]),
+    )
+
+
 class Cluster(_Client):
     """What the cluster says of itself."""
 
@@ -361,6 +375,15 @@ class Cluster(_Client):
             cleanup = await self._in_thread(self._cleanup, topic.name)
             if cleanup != topic.cleanup:
                 raise ValueError(f"topic {topic.name} has cleanup.policy {cleanup}, not {topic.cleanup}")
+
+    async def ensure(self, topic: Topic) -> None:
+        """Creates the topic where it is missing; a mock broker creates its own."""
+        if not self._mock and not await self._in_thread(lambda: topic.name in self._client().list_topics()):
+            with suppress(TopicAlreadyExistsError):
+                await self._in_thread(self._create, topic)
+
+    def _create(self, topic: Topic) -> None:
+        self._client().create_topics({topic.name: _creation(topic)}, wait_for_metadata=True)
 
     def _cleanup(self, topic: str) -> str:
         answer = self._client().describe_configs(

@@ -174,6 +174,10 @@ class Consumer:
             await self.take(records[:half])
             await self.take(records[half:])
 
+    async def retry(self, record: Record) -> None:
+        """Takes one that was refused before, now. Raises the Refusal where it still is."""
+        await self._transact([record])
+
     async def _transact(self, records: Sequence[Record]) -> None:
         used = [record for record in records if self._used(record)]
         if not used:

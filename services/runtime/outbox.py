@@ -148,6 +148,20 @@ class Outbox:
         )
         self._sent = text(f"UPDATE {rows} SET sent_time = :now WHERE id = ANY (CAST(:ids AS bigint[]))")
 
+    def headers(
+        self, topic: str, event_id: str, event_type: str, time: datetime, sequence: int
+    ) -> dict[str, str]:
+        """A CloudEvent in Kafka's binary mode."""
+        return {
+            "ce_specversion": "1.0",
+            "ce_id": event_id,
+            "ce_type": event_type,
+            "ce_source": self.source(topic),
+            "ce_time": time.isoformat(),
+            "ce_sequence": str(sequence),
+            "content-type": "application/protobuf",
+        }
+
     def source(self, topic: str) -> str:
         others = (source for prefix, source in self._others.items() if topic.startswith(prefix))
         return next(others, self._source)

@@ -113,16 +113,7 @@ class Relay:
         return sent
 
     def _record(self, row: Any) -> Record:
-        """A CloudEvent in Kafka's binary mode."""
-        headers = {
-            "ce_specversion": "1.0",
-            "ce_id": row.event_id,
-            "ce_type": row.event_type,
-            "ce_source": self._outbox.source(row.topic),
-            "ce_time": row.event_time.isoformat(),
-            "ce_sequence": str(row.sequence),
-            "content-type": "application/protobuf",
-        }
+        headers = self._outbox.headers(row.topic, row.event_id, row.event_type, row.event_time, row.sequence)
         return Record(row.topic, row.key, row.payload, headers, partition=row.partition)
 
     async def _meet_cluster(self) -> None:

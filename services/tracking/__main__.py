@@ -16,7 +16,7 @@ from ppo.tracking.v1 import tracking_pb2
 from ppo.tracking.v1.tracking_pb2_grpc import add_TrackingServiceServicer_to_server
 from services.prisons import reasons
 from services.runtime import channel, migrations, process, settings, telemetry
-from services.runtime.broker import Cluster, Producer, Subscription
+from services.runtime.broker import Cluster, Producer, Subscription, Tail
 from services.runtime.cache import Bell
 from services.runtime.clock import Clock
 from services.runtime.consumer import Consumer
@@ -36,10 +36,12 @@ from services.tracking.casework import Casework
 from services.tracking.escalating import Escalation
 from services.tracking.gauges import Gauges
 from services.tracking.inbox import ARRESTS, FLAGS, Inbox
+from services.tracking.letters import Letters
 from services.tracking.loading import Loading
 from services.tracking.models import SCHEMA, due, inbox, outbox
 from services.tracking.months import Months
 from services.tracking.reforming import REFORM, Reforming
+from services.tracking.replay import Replay
 from services.tracking.reviews import Reviews
 from services.tracking.settle import CASES, SETTLE, Settler
 from services.tracking.take import LAPSE, MOVEMENTS, Taking
@@ -92,7 +94,7 @@ class Clients:
     """Everything outside this process that it speaks to."""
 
     def __init__(self, config: Settings) -> None:
-        kafka, mock = config.kafka, config.kafka_mock
+        kafka, mock = self._kafka, self._mock = config.kafka, config.kafka_mock
         self.database = Database(config.postgres, SCHEMA)
         self.bell = Bell(config.redis, SCHEMA)
         self.cluster = Cluster(kafka, mock)
@@ -101,6 +103,9 @@ class Clients:
             kafka, mock, group=SCHEMA, instance=config.instance, topics=[*HEARD, config.hmpps]
         )
         self.returns = channel.connect(config.returns, TokenFile(config.token).token, config.returns_ca)
+
+    def tail(self, topic: str) -> Tail:
+        return Tail(self._kafka, self._mock, topic)
 
     async def close(self) -> None:
         await self.returns.close()
@@ -120,9 +125,24 @@ class Parts:
         self._taking = Taking(settler, clock)
         reviews = Reviews(database, self._taking)
         self.months = Months(database, clock, reference, clients.returns)
+        told = Inbox(self._taking, config.hmpps)
+        self._consumer = Consumer(
+            SCHEMA,
+            clients.heard,
+            told.handlers,
+            database=database,
+            inbox=inbox,
+            producer=clients.producer,
+            clock=clock,
+            kind=told.kind,
+            hold=told.hold,
+        )
         loading = Loading(database, clock, reference, settler)
+        replay = Replay(clients.producer, clients.cluster, outbox)
+        letters = Letters(database, clock, [*HEARD, config.hmpps], clients.tail, self._consumer)
         self.tracking = Tracking(
-            database, clock, reference, settler, self._taking, self.board, self.months, loading, reviews
+            *(database, clock, reference, settler, self._taking, self.board, self.months),
+            *(loading, reviews, replay, letters),
         )
         self.casework = Casework(database, clock)
         self.gauges = Gauges(database, clock, reference)
@@ -136,18 +156,6 @@ class Parts:
         }
         self.runner = Runner(database, due, clock, acts)
         self._relay = Relay(database, outbox, clients.producer, clients.cluster, self._topics, clock)
-        told = Inbox(self._taking, config.hmpps)
-        self._consumer = Consumer(
-            SCHEMA,
-            clients.heard,
-            told.handlers,
-            database=database,
-            inbox=inbox,
-            producer=clients.producer,
-            clock=clock,
-            kind=told.kind,
-            hold=told.hold,
-        )
 
     async def hear(self) -> None:
         own = [self._topics[name] for name in HEARD]

@@ -23,10 +23,12 @@ from services.tracking import addresses, caseload, contacts, days, disputes, jou
 from services.tracking.audit import audit
 from services.tracking.casefile import CaseFile, Entry
 from services.tracking.explaining import explained
+from services.tracking.letters import Letters
 from services.tracking.loading import Loading
 from services.tracking.models import Person, requests
 from services.tracking.months import Months
 from services.tracking.notices import OWNER
+from services.tracking.replay import Replay
 from services.tracking.reporting import Report
 from services.tracking.reviews import Reviews
 from services.tracking.settle import Settler
@@ -65,6 +67,8 @@ class Tracking(TrackingServiceServicer):
         months: Months,
         loading: Loading,
         reviews: Reviews,
+        replay: Replay,
+        letters: Letters,
     ) -> None:
         self._database = database
         self._clock = clock
@@ -75,6 +79,8 @@ class Tracking(TrackingServiceServicer):
         self._months = months
         self._loading = loading
         self._reviews = reviews
+        self._replay = replay
+        self._letters = letters
 
     # ---- movements
 
@@ -360,6 +366,45 @@ class Tracking(TrackingServiceServicer):
         async with self._database.transaction() as session:
             found = await lateness.overdue(session, request.organisation, size)
         return pb.ListOverdueNoticesResponse(notices=found)
+
+    async def ReplayNotices(self, request: pb.ReplayNoticesRequest, _: Context) -> pb.ReplayNoticesResponse:
+        since = _time(request, "from_time", request.from_time)
+        if request.after_number < 0:
+            raise Invalid("after_number", "is the last_number of the call before, or 0")
+
+        async def act(session: AsyncSession) -> pb.ReplayNoticesResponse:
+            sent, last = await self._replay.send(session, request.organisation, since, request.after_number)
+            return pb.ReplayNoticesResponse(sent=sent, last_number=last)
+
+        return await requests.once(self._database, request, pb.ReplayNoticesResponse, act, self._clock.now())
+
+    # ---- dead letters
+
+    async def ListDeadLetters(
+        self, request: pb.ListDeadLettersRequest, _: Context
+    ) -> pb.ListDeadLettersResponse:
+        return pb.ListDeadLettersResponse(letters=await self._letters.listed(everything=request.all))
+
+    async def RetryDeadLetter(
+        self, request: pb.RetryDeadLetterRequest, _: Context
+    ) -> pb.RetryDeadLetterResponse:
+        async def act(session: AsyncSession) -> pb.RetryDeadLetterResponse:
+            return pb.RetryDeadLetterResponse(letter=await self._letters.retry(session, request.letter_id))
+
+        return await requests.once(
+            self._database, request, pb.RetryDeadLetterResponse, act, self._clock.now()
+        )
+
+    async def DiscardDeadLetter(
+        self, request: pb.DiscardDeadLetterRequest, _: Context
+    ) -> pb.DiscardDeadLetterResponse:
+        async def act(session: AsyncSession) -> pb.DiscardDeadLetterResponse:
+            letter = await self._letters.discard(session, request.letter_id, request.reason)
+            return pb.DiscardDeadLetterResponse(letter=letter)
+
+        return await requests.once(
+            self._database, request, pb.DiscardDeadLetterResponse, act, self._clock.now()
+        )
 
     # ---- the month
 

@@ -443,6 +443,18 @@ class Lateness(Base):
     settled_time: Mapped[maybe_instant] = mapped_column(comment="When it was acknowledged after all")
 
 
+class LetterFate(Base):
+    """What was done about a record that could not be taken, which stands in its dead-letter topic."""
+
+    __tablename__ = "letter_fate"
+
+    letter_id: Mapped[words] = mapped_column(primary_key=True, comment="Topic, partition and offset")
+    fate: Mapped[small] = mapped_column(comment="ppo.tracking.v1.DeadLetterFate")
+    reason: Mapped[words] = mapped_column(comment="Why it was discarded")
+    caller: Mapped[words]
+    recorded_time: Mapped[instant]
+
+
 class DetentionCount(Base):
     """Somebody who is no PPO left a custody suite: a count without the person."""
 

@@ -57,7 +57,7 @@ SERVICES = {
         calls={"returns"},
         workers={
             *("addresses", "audit", "casebook", "casework", "escalating", "gauges", "loading", "months"),
-            *("reforming", "reporting", "reviews", "settle", "take", "telling", "watch"),
+            *("letters", "reforming", "replay", "reporting", "reviews", "settle", "take", "telling", "watch"),
             "progress",
         },
     ),

@@ -1,15 +1,16 @@
 """Notices and their deliveries."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import takewhile
+from typing import Any
 
-from sqlalchemy import select, tuple_
+from sqlalchemy import Row, select, text, tuple_
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
-from services.tracking.models import Delivery, Notice, outbox
+from services.tracking.models import SCHEMA, Delivery, Notice, outbox
 from services.tracking.store import numbering
 
 
@@ -43,6 +44,27 @@ async def recipients(
     written = await session.scalars(rows.order_by(Delivery.organisation, Delivery.number.desc()))
     latest: list[Delivery | numbering.Sending] = [*written, *numbering.waiting(session, notice_ids)]
     return list({one.organisation: one for one in latest}.values())
+
+
+# A key's records in a topic are numbered as they were written: the place of each is its first sequence.
+_REPLAYED = text(
+    f"""
+    SELECT * FROM (
+        SELECT *, row_number() OVER (PARTITION BY topic, key ORDER BY number) AS sequence
+        FROM {SCHEMA}.delivery WHERE organisation = :organisation
+    ) told
+    WHERE number > :after AND recorded_time >= :since ORDER BY number LIMIT :limit
+    """
+)
+
+
+async def replayed(
+    session: AsyncSession, organisation: str, since: datetime | None, after: int, limit: int
+) -> Sequence[Row[Any]]:
+    """The ledger of an organisation, each with its first sequence."""
+    asked = {"organisation": organisation, "after": after, "limit": limit}
+    began = since or datetime.min.replace(tzinfo=UTC)
+    return (await session.execute(_REPLAYED, asked | {"since": began})).all()
 
 
 async def after(session: AsyncSession, organisation: str, number: int, limit: int) -> Sequence[Delivery]:
