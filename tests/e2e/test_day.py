@@ -25,7 +25,7 @@ from ppo.returns.v1 import returns_pb2 as returns
 from ppo.tracking.v1 import tracking_pb2 as tracking
 from services.runtime import channel
 from tests.e2e import suite
-from tests.e2e.suite import DEAD, HMPPS, Prisons, Processes, Told, told, without_repeats
+from tests.e2e.suite import DEAD, HMPPS, LATE, Prisons, Processes, Told, told, without_repeats
 from tests.integration.custody import running
 from tests.integration.custody.running import AGREED, PATIENTLY, Desk, somebody
 from tests.integration.tracking.running import hmpps, prison_number, stamp
@@ -153,7 +153,7 @@ class Story:
         """All that anybody was told, once so much is written and sent."""
         await suite.quiet(self.processes, many, QUIET_SECONDS)
         found = await asyncio.to_thread(told, self.processes.kafka)
-        return sorted((one.organisation, one.what) for one in found)
+        return sorted((one.organisation, one.what) for one in found if one.what != LATE)
 
 
 @pytest.mark.timeout(400)
@@ -452,7 +452,9 @@ def counted(processes: Processes, kept: Sequence[Told]) -> Counter[tuple[str, st
     """As `Day.expected`: providers know a person by the case reference alone."""
     nominals = dict(processes.rows("SELECT case_reference, nominal_id FROM tracking.person"))
     return Counter(
-        (one.organisation, nominals.get(one.key, one.key), one.what, one.revision, one.state) for one in kept
+        (one.organisation, nominals.get(one.key, one.key), one.what, one.revision, one.state)
+        for one in kept
+        if one.what != LATE
     )
 
 

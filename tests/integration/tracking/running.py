@@ -279,11 +279,12 @@ class World:
     async def notices(
         self, organisation: str, ppo: Ppo, many: int, *kinds: pb.NoticeType.ValueType
     ) -> list[notice_pb2.Notice]:
-        """Of these kinds alone, where some are given."""
+        """Of these kinds alone, where some are given; else of all that something that happened has caused."""
         topic = f"ppo.notices.{organisation}.v1"
 
         def asked(record: Record) -> bool:
-            return not kinds or notice_pb2.Notice.FromString(record.value or b"").type in kinds
+            kind = notice_pb2.Notice.FromString(record.value or b"").type
+            return kind in kinds if kinds else kind != pb.NOTICE_TYPE_NOT_ACKNOWLEDGED
 
         records = await self.records(topic, many, key=ppo.nominal_id, of=asked)
         return [notice_pb2.Notice.FromString(one.value or b"") for one in records]

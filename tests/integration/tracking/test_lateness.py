@@ -32,7 +32,7 @@ async def received(world: World) -> notice_pb2.Notice:
     """Somebody is in prison: what the owner was told of it."""
     ppo = await world.known(Ppo())
     await world.publish(hmpps("received", ppo.number, december(1), "ADMISSION", "BMI", "N"))
-    return (await world.notices("E3", ppo, 2))[1]
+    return (await world.notices("E3", ppo, 1, pb.NOTICE_TYPE_PRISON_RECEPTION))[0]
 
 
 async def acknowledge(world: World, notice_id: str, role: str, organisation: str) -> None:
@@ -45,10 +45,10 @@ async def escalations(world: World, notice: notice_pb2.Notice, of: str, many: in
     """The levels at which the owner was told that this organisation has not acknowledged the notice."""
     ppo = Ppo(nominal_id=notice.nominal_id)
     told: list[int] = []
-    seen = 2
+    seen = 0
     while len(told) < many:
         seen += 1
-        notices = await world.notices("E3", ppo, seen)
+        notices = await world.notices("E3", ppo, seen, pb.NOTICE_TYPE_NOT_ACKNOWLEDGED)
         late = [one.overdue for one in notices if one.overdue.notice_id == notice.notice_id]
         told = [one.escalation for one in late if one.organisation == of]
     return told
