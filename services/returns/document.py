@@ -126,7 +126,7 @@ async def of(
         raise NotFound("none of the areas has submitted a return of that month")
     hidden = await _hidden_of_many(session, areas, shown) if published else frozenset()
     series = await _series(session, areas, name, shown, hidden, published)
-    figures = areas.published(name, month)
+    figures = {} if published else areas.published(name, month)
     return Document(shown, series=series, published=published, figures=figures, hidden=hidden)
 
 
@@ -144,7 +144,8 @@ async def _of_area(
         additions=[one.to_proto() for one in await store.additions(session, row)],
         series=await _series(session, areas, name, shown, hidden, published),
         published=published,
-        figures=areas.published(name, month),
+        # Beside what a publication does not show, they would show it.
+        figures={} if published else areas.published(name, month),
         hidden=hidden,
     )
 

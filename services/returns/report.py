@@ -20,7 +20,7 @@ h1 { font-size: 1.6em; margin-bottom: 0 } h2 { font-size: 1.15em; margin: 2em 0 
 .figure b { font-size: 1.7em; display: block }
 table { border-collapse: collapse; width: 100%; font-size: .92em }
 th, td { text-align: left; padding: .3em .6em; border-bottom: 1px solid #e3e3e3; vertical-align: top }
-td.n, th.n { text-align: right; white-space: nowrap } svg { max-width: 100%; height: auto }
+td.n, th.n { text-align: right } td.n { white-space: nowrap } svg { max-width: 100%; height: auto }
 @media print { body { max-width: none } h2 { break-after: avoid } svg, tr { break-inside: avoid } }
 """
 STAGES = (

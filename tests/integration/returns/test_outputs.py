@@ -120,6 +120,17 @@ async def test_a_published_page_draws_nothing_of_what_it_does_not_show(service: 
     assert "Revisions" not in found
 
 
+async def test_figures_that_were_published_stand_beside_an_exact_return_alone(service: Service) -> None:
+    """They would show what our own publication leaves out: 13 tested, of whom 9 were positive."""
+    await service.record()
+
+    exact, published = await page(service), await page(service, published=True)
+
+    assert "<td class=n>13, 3%</td>" in exact
+    assert "13, 3%" not in published
+    assert "<th class=n>Published" not in published
+
+
 async def test_a_revision_does_not_show_what_the_published_one_before_hid(service: Service) -> None:
     few = december() | {Cell("M5", "reason", "deceased"): 2}
     await service.submit(await service.record(few))
