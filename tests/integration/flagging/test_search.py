@@ -1,5 +1,7 @@
 """Search: by identifier, or by name with date of birth, best first, page by page, never for everybody."""
 
+from typing import Any
+
 import grpc
 import pytest
 from sqlalchemy import text
@@ -168,6 +170,24 @@ async def test_until_the_index_is_read_a_name_is_not_answered_and_an_identifier_
 
     assert (error.code(), reason(error)) == (grpc.StatusCode.UNAVAILABLE, "INDEX_UNAVAILABLE")
     assert names(found) == ["James Carter"]
+
+
+async def test_who_came_by_an_import_is_found_before_it_ends(service: Service) -> None:
+    importer = await service.stub("importer")
+    call: Any = importer.LoadNominals(timeout=60)
+    first = {"request_id": "r1", "source": "pnc"}
+    row = pb.NominalRow(source_reference="n1", line=1, person=CARTER)
+    for request in (
+        pb.LoadNominalsRequest(**first),
+        pb.LoadNominalsRequest(**first, rows=[row], last_line=1),
+    ):
+        await call.write(request)
+        await call.read()
+
+    found = await search(service, person("James", "Carter", "1980-03-12"))
+
+    assert names(found) == ["James Carter"]
+    call.cancel()
 
 
 async def test_another_database_is_read_from_its_beginning(service: Service) -> None:
