@@ -1,6 +1,7 @@
 """Rows of an import, checked, canonical and as COPY takes them, by a process beside the service's own."""
 
 import asyncio
+import gc
 import json
 import marshal
 import os
@@ -126,6 +127,9 @@ def _pool() -> ProcessPoolExecutor:
 def _begin() -> None:
     # Whoever stops the service lets it end what it began.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Rows are many and short-lived: looked through every 700, they take a seventh longer.
+    gc.freeze()
+    gc.set_threshold(100_000)
     Thread(target=_end_with_parent, daemon=True).start()
 
 
