@@ -175,7 +175,7 @@ async def test_until_the_index_is_read_a_name_is_not_answered_and_an_identifier_
 async def test_who_came_by_an_import_is_found_before_it_ends(service: Service) -> None:
     importer = await service.stub("importer")
     call: Any = importer.LoadNominals(timeout=60)
-    first = {"request_id": "r1", "source": "pnc"}
+    first: dict[str, Any] = {"request_id": "r1", "source": "pnc"}
     row = pb.NominalRow(source_reference="n1", line=1, person=CARTER)
     for request in (
         pb.LoadNominalsRequest(**first),
