@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from hashlib import sha256
+from itertools import takewhile
 from typing import TypeAlias
 
 from ppo.custody.v1 import custody_pb2
@@ -54,7 +55,7 @@ def news(file: CaseFile, told: Collection[Key], now: datetime) -> list[Change]:
 
 def next_time(file: CaseFile, now: datetime) -> datetime | None:
     """When time alone will next bring something to tell."""
-    return min((turn for turn in _turns(file) if turn > now), default=None)
+    return min((turn for turn in _turns(file, now) if turn > now), default=None)
 
 
 def late(file: CaseFile, now: datetime) -> Iterator[tuple[str, str]]:
@@ -264,8 +265,9 @@ def _handed_over(file: CaseFile) -> Iterator[Change]:
 
 def _reviews(file: CaseFile, told: Collection[Key], now: datetime) -> Iterator[Change]:
     """The latest that has fallen due, and those that were told; of what fell due before nobody is told."""
+    today = days.day(now)
     for episode in file.episodes:
-        fallen = [on for on in _review_days(file, episode) if days.midnight(on) <= now]
+        fallen = list(takewhile(lambda on: on <= today, _review_days(file, episode)))
         fresh = [on for on in fallen[-1:] if days.midnight(on) > _since(file, now)]
         for on in fallen:
             cause = f"{episode.registration_id}/{on.isoformat()}"
@@ -285,13 +287,16 @@ def _review_days(file: CaseFile, episode: flagging.Episode) -> Iterator[date]:
     return reviews(anchors, days.day(end) if end else None)
 
 
-def _turns(file: CaseFile) -> Iterator[datetime]:
+def _turns(file: CaseFile, now: datetime) -> Iterator[datetime]:
     for received, released in _stays(file):
         plan = next((one for _, one in reversed(file.plans(received, released))), None)
         if plan and released is None:
             yield from (one.at for one in before_release(plan.release))
+    today = days.day(now)
     for episode in file.episodes:
-        yield from (days.midnight(on) for on in _review_days(file, episode))
+        coming = next((on for on in _review_days(file, episode) if on > today), None)
+        if coming is not None:
+            yield days.midnight(coming)
     move = _on_the_way(file)
     if move and move.left:
         yield _limit(file, move.left)
