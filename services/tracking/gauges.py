@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import structlog
 from prometheus_client import Gauge
@@ -23,6 +23,9 @@ OVERDUE = Gauge("ppo_notices_overdue", "Notices that an organisation has not ack
 ESCALATED = Gauge(
     "ppo_notices_escalated", "Notices not acknowledged in time, by who was told of it last.", ["level"]
 )
+HOUSING = Gauge(
+    "ppo_housing_nearly_late", "Receptions of which a housing provider has said nothing for 36 hours or more."
+)
 PARKED = Gauge("ppo_movements_parked", "Movements of numbers that nobody on the register is known by.")
 PARKED_SECONDS = Gauge("ppo_movements_parked_seconds", "How long the oldest of them has waited.")
 REVIEWS = Gauge("ppo_reviews", "What waits for somebody to look at it.", ["kind"])
@@ -34,6 +37,8 @@ DISPUTE_SECONDS = Gauge("ppo_dispute_oldest_seconds", "How long ago the oldest o
 GUIDE = Gauge("ppo_caseload_guide", "How many its area planned for an OCU: a guide, no limit.", ["ocu"])
 
 LOOK_SECONDS = 5
+# Of the 48 hours from a reception: after 36 somebody must look.
+LAST_HOURS = timedelta(hours=12)
 
 log = structlog.get_logger()
 
@@ -68,6 +73,8 @@ class Gauges:
         ESCALATED.clear()
         for level, count in await lateness.levels(session):
             ESCALATED.labels(pb.EscalationLevel.Name(pb.EscalationLevel.ValueType(level))).set(count)
+        soon = dict(await figures.overdue(session, now + LAST_HOURS))
+        HOUSING.set(soon.get(pb.NOTICE_TYPE_HOUSING_FAST_TRACK, 0))
         parked, oldest = await figures.parked(session)
         PARKED.set(parked)
         PARKED_SECONDS.set((now - oldest).total_seconds() if oldest else 0)

@@ -22,7 +22,6 @@ from tests.integration.tracking.running import NOW, REGISTERED, SECONDS, Ppo, Wo
 RECEPTIONS = 'ppo_notices{{state="NOTICE_STATE_{}",type="NOTICE_TYPE_PRISON_RECEPTION"}}'
 PROVISIONAL, RETRACTED = RECEPTIONS.format("PROVISIONAL"), RECEPTIONS.format("RETRACTED")
 OVERDUE = 'ppo_notices_overdue{type="NOTICE_TYPE_PRISON_TRANSFER"}'
-INTERIM = 'ppo_owners{state="OWNERSHIP_STATE_INTERIM"}'
 TICK = timedelta(microseconds=1)
 OWNERLESS = "ppo_registrations_without_owner"
 
@@ -43,6 +42,18 @@ async def test_a_notice_that_is_retracted_is_not_counted_as_it_was_any_more(worl
 
     await until(world, RETRACTED, 1)
     assert await world.processes.metric(PROVISIONAL) == 0
+
+
+async def test_what_housing_has_said_nothing_of_for_36_hours_is_counted(world: World) -> None:
+    before = await world.processes.metric("ppo_housing_nearly_late")
+
+    for hours in (35, 37):
+        ppo = await world.known(Ppo(ocu="F2"))
+        received = NOW - timedelta(hours=hours)
+        await world.publish(hmpps("received", ppo.number, received, "ADMISSION", "BMI", "N"))
+        await world.moved(ppo, 1)
+
+    await until(world, "ppo_housing_nearly_late", before + 1)
 
 
 async def test_an_acknowledged_revision_settles_those_before_it_and_a_retraction_the_rest(
@@ -118,30 +129,6 @@ async def settled(world: World, notice_id: str) -> set[tuple[str, int]]:
     return {
         (one.organisation, one.revision) for one in traced.deliveries if one.HasField("acknowledged_time")
     }
-
-
-async def test_owners_of_one_state_are_counted_together_whether_or_not_there_is_one(world: World) -> None:
-    ppo = await world.known(Ppo())
-    await world.known(Ppo())
-    ownerless = await world.processes.metric(OWNERLESS)
-
-    interim = await interim_owners(world)
-
-    with psycopg.connect(world.processes.database.superuser, autocommit=True) as superuser:
-        superuser.execute("UPDATE tracking.ownership SET owner = '' WHERE nominal_id = %s", [ppo.nominal_id])
-
-    await until(world, OWNERLESS, ownerless + 1)
-    assert await world.processes.metric(INTERIM) == interim >= 2
-
-
-async def interim_owners(world: World) -> int:
-    database = Database(world.processes.database.url(SCHEMA), SCHEMA)
-    try:
-        async with database.transaction() as session:
-            owners = await figures.owners(session, NOW)
-    finally:
-        await database.close()
-    return sum(count for _, state, count in owners if state == pb.OWNERSHIP_STATE_INTERIM)
 
 
 async def test_a_ppo_without_an_owner_is_counted(world: World) -> None:
