@@ -37,9 +37,9 @@ STORY = [
     "this suite's copy of the register",
     "UNKNOWN",
     "not flagged, said on 31 Dec 2004",
-    "BROKEN  promise 1: the check answers: flagging does not answer",
+    "BROKEN promise 1: the check answers: flagging does not answer",
     "the answer has changed: NOT FLAGGED, before: unknown",
-    "holds   promise 1: the check answers",
+    "holds promise 1: the check answers",
     "NOT FLAGGED",
     "406 people were booked in, tested and sent on",
     "has come in on remand",
@@ -60,11 +60,11 @@ STORY = [
     "Owner",
     "December is closed",
     "It balances",
-    "321            321",
+    "PPOs in the scheme 321 321",
     "no longer a threat",
-    "408            408",
-    "13  408    3  13, 3%",
-    "9   13   69  9",
+    "408 408",
+    "13 408 3 13, 3%",
+    "9 13 69 9",
     "The workbook of the return is",
     "All of it was as it should be",
     "What to look at next",
@@ -80,7 +80,8 @@ def test_the_demo_tells_its_whole_story(tmp_path: Path) -> None:
     ran = ppo("demo", "--workbook", str(workbook), data=tmp_path / "none", TMPDIR=str(room))
 
     assert (ran.code, ran.err) == (0, "")
-    rest = ran.out
+    # Columns are as wide as what stands in them.
+    rest = " ".join(ran.out.split())
     for words in STORY:
         _, found, rest = rest.partition(words)
         assert found, f"{words!r} is missing, or too early"
