@@ -1,5 +1,6 @@
 """Whose case it is, asked of the running service: at a time, as known at a time, as if something were so."""
 
+import itertools
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
@@ -9,8 +10,10 @@ import psycopg
 import pytest
 from google.type.date_pb2 import Date
 
+from deploy.embedded import clock
 from ppo.person.v1 import person_pb2
 from ppo.policy.v1 import policy_pb2
+from ppo.tracking.v1 import notice_pb2
 from ppo.tracking.v1 import tracking_pb2 as pb
 from services.runtime import channel
 from tests.integration.tracking.running import (
@@ -52,6 +55,15 @@ async def at_home(world: World, ocu: str = "E3") -> Ppo:
     ppo = await world.known(Ppo())
     await moves(world, ppo, ocu, REGISTERED - timedelta(days=30))
     return ppo
+
+
+async def told(world: World, organisation: str, ppo: Ppo, kind: pb.NoticeType.ValueType) -> notice_pb2.Notice:
+    """The first notice of that kind, however many come before it."""
+    for many in itertools.count(1):
+        found = [one for one in await world.notices(organisation, ppo, many) if one.type == kind]
+        if found:
+            return found[0]
+    raise AssertionError("they are counted without end")
 
 
 def rows(world: World, ppo: Ppo) -> list[tuple[Any, ...]]:
@@ -159,6 +171,29 @@ async def test_who_works_for_no_ocu_that_there_is_learns_nothing(world: World) -
 
     assert refused.value.code() == grpc.StatusCode.PERMISSION_DENIED
     assert refused.value.details() == "'ZZ' is no OCU that the reference data knows"
+
+
+async def test_what_was_planned_goes_on_with_who_takes_the_case_over(world: World) -> None:
+    ppo = await at_home(world)
+    await world.publish(hmpps("received", ppo.number, december(1), "ADMISSION", "BMI", "I"))
+    await world.moved(ppo, 1)
+    plan = pb.PlanReleaseRequest(
+        request_id=str(uuid4()),
+        nominal_id=ppo.nominal_id,
+        release_date=Date(year=2005, month=1, day=2),
+        ocu="F2",
+    )
+    prison = await world.tracking("prison_offender_management_unit", "BMI")
+    await prison.PlanRelease(plan, timeout=SECONDS)
+
+    let_out = clock.now(world.processes.directory)
+    await world.publish(hmpps("released", ppo.number, let_out, "RELEASED", "BMI", "CR"))
+
+    await world.moved(ppo, 2)
+    old, new = [await told(world, ocu, ppo, pb.NOTICE_TYPE_RELEASED) for ocu in ("E3", "F2")]
+    ownership = await world.ownership(ppo)
+    assert (ownership.owner, list(ownership.interested_ocus)) == ("F2", ["E3"])
+    assert (old.ownership.owner, new.ownership.owner) == ("F2", "F2")
 
 
 async def test_a_release_to_an_area_outside_proposes_it_and_hands_nothing_over(world: World) -> None:

@@ -12,6 +12,7 @@ from ppo.person.v1 import screening_pb2
 from ppo.tracking.v1 import tracking_pb2 as pb
 from services.tracking import days
 from services.tracking.evidence import (
+    TEMPORARY,
     Areas,
     Dispute,
     Evidence,
@@ -414,6 +415,26 @@ def test_o6_an_offence_counts_for_twelve_months() -> None:
     assert ownership(gone - TICK, **offence).rule == "O6"
     assert asked(gone - TICK, **offence).next_time == gone
     assert ownership(gone, **offence).rule == "O5"
+
+
+@pytest.mark.parametrize(("before", "rule", "owner"), [(TICK, "O10", "E3"), (0 * TICK, "O5", "D3")])
+def test_o10_the_old_owner_keeps_the_case_up_to_the_hand_over(
+    before: timedelta, rule: str, owner: str
+) -> None:
+    handover = AT + 7 * DAY
+    moved = asked(
+        handover - before, residences=(lives("E3"), lives("D3", 0, handover=handover)), existing=owns("E3")
+    )
+
+    assert (moved.ownership.rule, moved.ownership.owner) == (rule, owner)
+    assert moved.next_time == handover or not before
+
+
+@pytest.mark.parametrize("kind", TEMPORARY)
+def test_o7_every_temporary_kind_leaves_the_case_where_it_was(kind: pb.ResidenceKind.ValueType) -> None:
+    found = ownership(residences=(lives("E3"), lives("D3", 10, kind)), existing=owns("E3"))
+
+    assert (says(found), list(found.interested_ocus)) == (("O7", "E3", ASSIGNED), ["D3"])
 
 
 def test_o10_a_move_without_a_hand_over_time_takes_effect_at_once() -> None:
