@@ -99,6 +99,12 @@ def test_in_prison_the_release_and_its_address_would_change_it() -> None:
     ]
 
 
+def test_what_would_change_nothing_is_not_named() -> None:
+    conditions = [condition for condition, _, _ in prospects(told(casefile(*INSIDE)))]
+
+    assert conditions == ["an address for the release confirmed in D3", "a dispute raised by D3"]
+
+
 def test_a_dispute_is_changed_by_the_forum_alone() -> None:
     file = casefile(*CROSS, disputed("F2", on(12, 20)))
 
