@@ -148,7 +148,7 @@ class Parts:
         self.gauges = Gauges(database, clock, reference)
         self.reforming = Reforming(database, clock, reference)
         acts = {
-            SETTLE: self._settle,
+            SETTLE: self._taking.due,
             AREAS: self._settle,
             LAPSE: self._taking.lapse,
             REFORM: self.reforming.decide,

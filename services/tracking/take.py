@@ -16,8 +16,8 @@ from ppo.tracking.v1 import tracking_pb2 as pb
 from services.people import identifiers
 from services.runtime.clock import Clock
 from services.runtime.database import lock_all
-from services.runtime.errors import Invalid
-from services.tracking.casebook import Casebook, Held
+from services.runtime.errors import Invalid, Refusal
+from services.tracking.casebook import SETTLE, Casebook, Held
 from services.tracking.casefile import Entry
 from services.tracking.models import DetentionCount, due, outbox
 from services.tracking.settle import Settler
@@ -37,6 +37,8 @@ AHEAD = timedelta(minutes=10)
 PARKED_FOR = timedelta(days=90)
 LAPSE = "lapse"
 MOVEMENTS = "ppo.tracking.movements.v1"
+# Held for less than half a second, and no call waits for longer than 3.
+DUE_TOGETHER = 100
 # The lock of a prison number, and the key under which its parked movements lapse.
 _HELD = "prison number "
 
@@ -54,6 +56,16 @@ class Taking:
         self, session: AsyncSession, nominal_id: str, occurred: datetime | None = None
     ) -> pb.Case | None:
         return await self._settler.settle(session, nominal_id, self._clock.now(), occurred)
+
+    async def due(self, session: AsyncSession, nominal_id: str) -> None:
+        """With whoever falls due, others who are due already: midnight brings many at once."""
+        now = self._clock.now()
+        try:
+            async with session.begin_nested():
+                others = await casebook.claim_due(session, SETTLE, now, DUE_TOGETHER)
+                await self._settler.settle_all(session, {nominal_id, *others}, now)
+        except Refusal:
+            await self.settle(session, nominal_id)
 
     async def hold(self, session: AsyncSession, numbers: Iterable[str], nominal_ids: Iterable[str]) -> None:
         """For whoever takes several at once: numbers first, then persons, each in one order everywhere.

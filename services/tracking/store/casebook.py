@@ -92,6 +92,13 @@ _NOTICES = _of(_NOTICE, "notice", rest="ORDER BY recorded_time")
 _DUE = _of("key, due_time", "due", "key", "AND kind = :kind")
 
 
+_CLAIM = text(
+    f"WITH oldest AS MATERIALIZED (SELECT key FROM {SCHEMA}.due WHERE kind = :kind AND due_time <= :now"
+    " ORDER BY due_time LIMIT :limit)"
+    " SELECT key FROM oldest WHERE pg_try_advisory_xact_lock(hashtextextended(key, 0))"
+)
+
+
 async def persons(session: AsyncSession, nominal_ids: Collection[str]) -> list[Person]:
     rows = await session.execute(_PERSONS, {"ids": list(nominal_ids)})
     return [Person(**row._mapping) for row in rows]
@@ -170,6 +177,11 @@ async def notices(session: AsyncSession, nominal_ids: Collection[str]) -> list[N
 async def due_times(session: AsyncSession, kind: str, keys: Collection[str]) -> dict[str, datetime]:
     rows = await session.execute(_DUE, {"ids": list(keys), "kind": kind})
     return {row.key: row.due_time for row in rows}
+
+
+async def claim_due(session: AsyncSession, kind: str, now: datetime, limit: int) -> list[str]:
+    """Holds, for this transaction, those due longest that nobody else holds."""
+    return list(await session.scalars(_CLAIM, {"kind": kind, "now": now, "limit": limit}))
 
 
 # ---- write

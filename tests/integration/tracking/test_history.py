@@ -20,11 +20,13 @@ from services.runtime.errors import Conflict
 from services.tracking import corrections
 from services.tracking.casefile import CaseFile, Entry
 from services.tracking.corrections import Period
-from services.tracking.models import Ownership
-from services.tracking.settle import Settler
+from services.tracking.models import Ownership, due
+from services.tracking.settle import SETTLE, Settler
 from services.tracking.store import casebook, facts, persons
+from services.tracking.take import Taking
 from services.tracking.telling import Teller
 from services.tracking.watch import Board
+from tests.integration.runtime.test_due import Still
 from tests.integration.tracking import running
 from tests.integration.tracking.running import Ppo
 from tests.servers import Servers
@@ -79,6 +81,18 @@ class Desk:
             person = await persons.person(session, ppo.nominal_id)
             assert person is not None
             return await self.settler.file(session, person)
+
+
+class Stumbling(Teller):
+    """Refuses one person."""
+
+    def __init__(self, nominal_id: str, teller: Teller) -> None:
+        self._refused, self._teller = nominal_id, teller
+
+    async def tell(self, book: Any, held: Any, *told: Any) -> Any:
+        if held.nominal_id == self._refused:
+            raise Conflict("not this one")
+        return await self._teller.tell(book, held, *told)
 
 
 @pytest.fixture(scope="module")
@@ -272,3 +286,43 @@ def test_the_database_holds_no_owner_of_nothing_and_no_case_of_nobody(
 
     with pytest.raises(Conflict, match="ownership_owner_known"):
         desk(write())
+
+
+# ---- what time alone brings
+
+
+async def _due(desk: Desk, taking: Taking, one: Ppo) -> None:
+    async with desk.database.transaction() as session:
+        await due.drop(session, SETTLE, one.nominal_id)
+        await taking.due(session, one.nominal_id)
+
+
+async def _still_due(desk: Desk, now: datetime) -> int:
+    async with desk.database.transaction() as session:
+        return len(await casebook.claim_due(session, SETTLE, now, 1_000))
+
+
+def test_whoever_is_due_is_decided_with_the_others_who_are(desk: Desk) -> None:
+    ppos = [Ppo(start=REGISTERED, born="1987-06-15") for _ in range(12)]
+    for ppo in ppos:
+        desk(desk.flag(ppo, REGISTERED + DAY))
+    birthday = datetime(2005, 6, 14, 23, tzinfo=UTC)
+
+    taking = Taking(desk.settler, Still(birthday))
+    desk(_due(desk, taking, ppos[0]))
+
+    last = [standing(desk(desk.ledger(ppo)), birthday)[-1] for ppo in ppos]
+    assert {(start, one.owner, one.rule) for start, one in last} == {(birthday, "E3", "O8")}
+    assert desk(_still_due(desk, birthday)) == 0
+
+
+def test_who_cannot_be_decided_with_the_others_is_decided_alone(desk: Desk) -> None:
+    first, other = (Ppo(start=REGISTERED, born="1987-06-15") for _ in range(2))
+    for ppo in (first, other):
+        desk(desk.flag(ppo, REGISTERED + DAY))
+    birthday = datetime(2005, 6, 14, 23, tzinfo=UTC)
+    settler = replace(desk.settler, teller=Stumbling(other.nominal_id, desk.settler.teller))
+
+    desk(_due(desk, Taking(settler, Still(birthday)), first))
+
+    assert [standing(desk(desk.ledger(ppo)), birthday)[-1][1].rule for ppo in (first, other)] == ["O8", "O11"]
