@@ -180,7 +180,7 @@ async def test_what_was_planned_goes_on_with_who_takes_the_case_over(world: Worl
     plan = pb.PlanReleaseRequest(
         request_id=str(uuid4()),
         nominal_id=ppo.nominal_id,
-        release_date=Date(year=2005, month=1, day=2),
+        release_date=Date(year=2005, month=1, day=4),
         ocu="F2",
     )
     prison = await world.tracking("prison_offender_management_unit", "BMI")
@@ -191,9 +191,12 @@ async def test_what_was_planned_goes_on_with_who_takes_the_case_over(world: Worl
 
     await world.moved(ppo, 2)
     old, new = [await told(world, ocu, ppo, pb.NOTICE_TYPE_RELEASED) for ocu in ("E3", "F2")]
+    changed = [await told(world, ocu, ppo, pb.NOTICE_TYPE_OWNERSHIP_CHANGED) for ocu in ("E3", "F2")]
     ownership = await world.ownership(ppo)
     assert (ownership.owner, list(ownership.interested_ocus)) == ("F2", ["E3"])
     assert (old.ownership.owner, new.ownership.owner) == ("F2", "F2")
+    handed = [(one.ownership_change.from_owner, one.ownership_change.to_owner) for one in changed]
+    assert handed == [("E3", "F2")] * 2
 
 
 async def test_a_release_to_an_area_outside_proposes_it_and_hands_nothing_over(world: World) -> None:
