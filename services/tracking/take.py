@@ -37,8 +37,8 @@ AHEAD = timedelta(minutes=10)
 PARKED_FOR = timedelta(days=90)
 LAPSE = "lapse"
 MOVEMENTS = "ppo.tracking.movements.v1"
-# Held for less than half a second, and no call waits for longer than 3.
-DUE_TOGETHER = 100
+# Few enough that no call waits long for one of them, on a busy machine either.
+DUE_TOGETHER = 20
 # The lock of a prison number, and the key under which its parked movements lapse.
 _HELD = "prison number "
 

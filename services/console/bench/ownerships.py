@@ -36,6 +36,7 @@ IN_FLIGHT = 24
 LOOK_SECONDS = 0.25
 CALL_SECONDS = 30.0
 FACTS = "SELECT count(*) FROM tracking.fact"
+DUE = "SELECT count(*) FROM tracking.due WHERE kind = 'settle' AND due_time <= %s"
 PATIENCE_SECONDS = 1_800
 AUDIT_SECONDS = 600
 
@@ -125,15 +126,15 @@ class Place:
         self._versions += len(flags)
         await self._send(flags)
         await self._until("SELECT coalesce(sum(flag_version), 0) FROM tracking.person", self._versions)
-        # A batch of events holds its people until it is taken, and no call waits for a lock that long.
+        # A batch holds its people until it is taken, and no call waits for a lock that long.
         self._facts += len(events)
         await self._send(events)
         await self._until(FACTS, self._facts)
+        await self._until(DUE, 0, until)
         self._facts += len(calls)
         await self._call(calls)
         await self._until(FACTS, self._facts)
-        due = "SELECT count(*) FROM tracking.due WHERE kind = 'settle' AND due_time <= %s"
-        await self._until(due, 0, until)
+        await self._until(DUE, 0, until)
 
     async def check(self) -> tracking.CheckOwnershipsResponse:
         async with session.Session(self._data, "ops", "bench").tracking() as service:
