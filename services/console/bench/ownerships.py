@@ -130,11 +130,11 @@ class Place:
         self._facts += len(events)
         await self._send(events)
         await self._until(FACTS, self._facts)
-        await self._until(DUE, 0, until)
+        await self._until(DUE, 0, clock.now(self._data))
         self._facts += len(calls)
         await self._call(calls)
         await self._until(FACTS, self._facts)
-        await self._until(DUE, 0, until)
+        await self._until(DUE, 0, clock.now(self._data))
 
     async def check(self) -> tracking.CheckOwnershipsResponse:
         async with session.Session(self._data, "ops", "bench").tracking() as service:
