@@ -74,7 +74,7 @@ def test_the_help_of_a_command_has_an_example(ppo: Run, command: str) -> None:
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_the_identifiers_in_the_help_are_ones_that_are_taken(ppo: Run, command: str) -> None:
-    pnc_ids = re.findall(r"\b\d{2}(?:\d{2})?/\d{1,7}[A-Z]\b", ppo(*command.split(), "--help").out)
+    pnc_ids = re.findall(r"(?<!/)\b\d{2}(?:\d{2})?/\d{1,7}[A-Z]\b", ppo(*command.split(), "--help").out)
 
     for written in pnc_ids:
         identifiers.canonical(pb.IDENTIFIER_KIND_PNC_ID, written)
