@@ -79,6 +79,7 @@ class Teller:
                 await self._retract(book, held, row, now)
             elif row.hold_time is not None and row.hold_time <= now:
                 await self._confirm(book, held, row, now)
+        await self._excuse(book, held, now)
         ends = (row.hold_time for row in (*own.values(), *chain.from_iterable(sent)))
         return min((at for at in ends if at is not None), default=None)
 
@@ -171,6 +172,13 @@ class Teller:
         """Whoever has acknowledged what is confirmed is asked for nothing anew."""
         told = await _end_hold(book, notice, CONFIRMED, now)
         self._deliver(book, held, notice, [_confirming(notice, before, now) for before in told])
+
+    async def _excuse(self, book: Casebook, held: Held, now: datetime) -> None:
+        """Nobody is late with what was told in error."""
+        retracted = {row.notice_id for row in held.notices if row.state == RETRACTED}
+        for row in held.notices:
+            if row.type == LATE and row.state != RETRACTED and row.cause.partition("/")[0] in retracted:
+                await self._retract(book, held, row, now)
 
     def _deliver(self, book: Casebook, held: Held, notice: NoticeRow, sendings: Sequence[Sending]) -> None:
         """A row of the ledger and a record to each organisation."""

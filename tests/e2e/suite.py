@@ -98,6 +98,8 @@ class Told:
     event_id: str
     what: str
     state: str
+    # It only confirms what was told.
+    silent: bool
 
     @property
     def organisation(self) -> str:
@@ -137,19 +139,19 @@ def told(kafka: str) -> list[Told]:
 
 def _told(record: Any) -> Told:
     headers = {name: text.decode() for name, text in record.headers}
-    what, state = _content(headers["ce_type"], record.value)
+    what, state, silent = _content(headers["ce_type"], record.value)
     key = record.key.decode()
-    return Told(record.topic, key, int(headers["ce_sequence"]), headers["ce_id"], what, state)
+    return Told(record.topic, key, int(headers["ce_sequence"]), headers["ce_id"], what, state, silent)
 
 
-def _content(kind: str, value: bytes) -> tuple[str, str]:
+def _content(kind: str, value: bytes) -> tuple[str, str, bool]:
     if kind == casework.CaseNotice.DESCRIPTOR.full_name:
         case = casework.CaseNotice.FromString(value)
         state = casework.CaseNoticeState.Name(case.state).removeprefix("CASE_NOTICE_STATE_")
-        return casework.CaseNoticeKind.Name(case.kind).removeprefix("CASE_NOTICE_KIND_"), state
+        return casework.CaseNoticeKind.Name(case.kind).removeprefix("CASE_NOTICE_KIND_"), state, case.silent
     notice = notice_pb2.Notice.FromString(value)
     state = tracking.NoticeState.Name(notice.state).removeprefix("NOTICE_STATE_")
-    return tracking.NoticeType.Name(notice.type).removeprefix("NOTICE_TYPE_"), state
+    return tracking.NoticeType.Name(notice.type).removeprefix("NOTICE_TYPE_"), state, notice.silent
 
 
 def without_repeats(found: Iterable[Told]) -> list[Told]:
@@ -165,11 +167,12 @@ def without_repeats(found: Iterable[Told]) -> list[Told]:
 
 # ---- when it is quiet
 
-# Who was told how late others acknowledge depends on when the clock was moved.
+# How often lateness is told, and what is known confirmed, depends on when the clock was moved.
 LATE = "NOT_ACKNOWLEDGED"
-LEDGER: LiteralString = (
-    "SELECT count(*) FROM tracking.delivery JOIN tracking.notice USING (notice_id) WHERE type <> 30"
-)
+LEDGER: LiteralString = """
+    SELECT count(*) FROM tracking.delivery JOIN tracking.notice USING (notice_id)
+    WHERE type <> 30 AND NOT silent
+"""
 UNSENT: LiteralString = """
     SELECT count(*) FROM (
         SELECT sent_time FROM custody.outbox UNION ALL SELECT sent_time FROM tracking.outbox

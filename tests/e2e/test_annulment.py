@@ -32,7 +32,7 @@ async def test_an_annulment_retracts_every_notice_from_everybody_who_had_it(
             event = moved(NUMBER, RECEIVED, december(2, 7))
             await prisons.publish(NUMBER, json.dumps(event).encode())
             first = await standing(processes, TELLINGS)
-            assert {one.state for one in first} == {"CONFIRMED"}
+            assert {one.state for one in first} == {"CONFIRMED", "PROVISIONAL"}
 
             await desk.annul(registration)
             both = await standing(processes, 2 * TELLINGS)
