@@ -41,7 +41,10 @@ File = Annotated[
 ]
 Format = Annotated[
     rows.Form | None,
-    typer.Option("--format", help="How the file is written; by its name when not given: .csv is CSV."),
+    typer.Option(
+        "--format",
+        help="How the file is written; when not given, by its name (.csv is CSV) or how it begins.",
+    ),
 ]
 Source = Annotated[
     str, typer.Option(help="The system the rows come from; with a row's key it names the row.")

@@ -1,5 +1,6 @@
 """Import files: one row a line, as proto3 JSON of the contract's message or as CSV with a stated header."""
 
+import codecs
 import csv
 import hashlib
 import json
@@ -83,7 +84,12 @@ def documents(path: Path) -> Iterator[tuple[int, Json | RowError]]:
 
 
 def form_of(path: Path, given: Form | None) -> Form:
-    return given or (Form.CSV if path.suffix.lower() == ".csv" else Form.JSONL)
+    """By its name where nobody says it; what is piped in has none, and an object begins with a brace."""
+    if given or path.suffix:
+        return given or (Form.CSV if path.suffix.lower() == ".csv" else Form.JSONL)
+    with path.open("rb") as file:
+        start = file.read(CHUNK).removeprefix(codecs.BOM_UTF8).lstrip()
+    return Form.JSONL if start[:1] in (b"{", b"") else Form.CSV
 
 
 def read(path: Path, shape: Shape[Row], form: Form, after: int = 0) -> Iterator[Found[Row]]:

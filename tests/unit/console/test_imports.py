@@ -47,6 +47,14 @@ def test_a_dash_is_what_is_piped_in(ppo: Run, served: Served) -> None:
     assert (ran.code, ran.out) == (0, "1 created, 0 updated, 0 unchanged, 0 refused\n")
 
 
+def test_a_table_that_is_piped_in_is_known_by_how_it_begins(ppo: Run, served: Served) -> None:
+    table = "\ufeffsource_reference,family_name\nN1,Kelly\n"
+
+    ran = ppo("nominals", "import", "-", "--source", "niche", stdin=table)
+
+    assert (ran.code, ran.out) == (0, "1 created, 0 updated, 0 unchanged, 0 refused\n")
+
+
 def test_refused_rows_are_listed_and_the_rest_goes_on(ppo: Run, served: Served, file: Path) -> None:
     no_key = '{"person": {"name": {"family_name": "Hill"}}}'
     file.write_text(f'{no_key}\n{GOOD}\nnot json\n[]\n{{"shoe_size": 9}}\n')
