@@ -10,7 +10,7 @@ from ppo.flagging.v1 import roll_pb2
 from ppo.policy.v1 import policy_pb2
 from ppo.tracking.v1 import movement_pb2
 from services.flagging import movements, rolls
-from services.flagging.movements import Fate
+from services.flagging.fates import DOUBTFUL, Fate
 from services.flagging.screening import Screening
 from services.prisons import hmpps
 from services.runtime import validation
@@ -29,7 +29,7 @@ TOLD = Counter(
 )
 REVIEW = Counter(
     "ppo_flagging_movements_review",
-    "Deaths and merges that changed nothing because somebody has to look at them.",
+    "Deaths, taken back or not, and merges that contradict the register: somebody has to look at them.",
     ["reason"],
 )
 
@@ -72,10 +72,10 @@ class Inbox:
             await rolls.named(session, self._screening, rolls.read_line(_line(movement), now), now)
         fate = await movements.take(session, movement, now)
         TOLD.labels(fate).inc()
-        if fate in movements.DOUBTFUL:
+        if fate in DOUBTFUL:
             REVIEW.labels(fate).inc()
             place = {"topic": record.topic, "partition": record.partition, "offset": record.offset}
-            log.warning("a prisoner's movement changes nothing until somebody looks", reason=fate, **place)
+            log.warning("a prisoner's movement contradicts the register", reason=fate, **place)
 
 
 def _line(movement: movement_pb2.Movement) -> roll_pb2.ScreenRollRequest:

@@ -446,6 +446,24 @@ class Roll(Base):
     linked: Mapped[number]
 
 
+class PrisonDeath(Base):
+    """A movement that told of a death of somebody registered, so that a reversal finds what it ended."""
+
+    __tablename__ = "prison_death"
+    __table_args__ = (
+        CheckConstraint("num_nonnulls(died_time, undone_time) > 0", name="was_told_or_taken_back"),
+    )
+
+    movement_id: Mapped[str] = mapped_column(Text, primary_key=True)
+    prison_number: Mapped[str] = mapped_column(Text)
+    registration_id: Mapped[maybe_key] = mapped_column(
+        ForeignKey(Registration.registration_id), index=True, comment="That had ended by the death"
+    )
+    died_time: Mapped[later_instant] = mapped_column(comment="Empty: the reversal came first")
+    recorded_time: Mapped[instant]
+    undone_time: Mapped[later_instant] = mapped_column(comment="When it was taken back")
+
+
 class PrisonMatch(Base):
     """A prisoner who may be a PPO, until somebody says so, a later roll is sure, or it lapses."""
 

@@ -46,8 +46,7 @@ class Standing(NamedTuple):
 
     @property
     def name(self) -> str:
-        deceased = self.state == REMOVED and self.removal_reason == DECEASED
-        return "DECEASED" if deceased else state_name(self.state)
+        return "DECEASED" if dead(self) else state_name(self.state)
 
     @property
     def counts(self) -> bool:
@@ -129,6 +128,10 @@ def remove(standing: Standing, request: pb.RemovePpoRequest, end: datetime, plan
         if end < planned:
             raise Illegal("BEFORE_EXIT_PLAN", "a removal takes effect after the exit was planned")
     return _ended(standing, end, request.reason)
+
+
+def dead(standing: Standing) -> bool:
+    return standing.state == REMOVED and standing.removal_reason == DECEASED
 
 
 def annul(standing: Standing) -> Standing:

@@ -9,6 +9,7 @@ from services.flagging import fields, persistence, register
 from services.flagging.changes import History
 from services.flagging.models import Registration, RegistrationStep, readable
 from services.flagging.register import Standing
+from services.flagging.timeline import Timeline
 from services.runtime import identity
 from services.runtime.errors import Invalid
 from services.runtime.reference import Reference
@@ -18,6 +19,8 @@ DECISIONS = {
     pb.NOMINATION_DECISION_ACTIVATE: register.ACTIVE,
     pb.NOMINATION_DECISION_DECLINE: register.DECLINED,
 }
+TAKEN_BACK = "the prison has taken the death back"
+_DECEASED = pb.RemovalReason.Name(register.DECEASED)
 
 
 def nominate(history: History, request: pb.NominatePpoRequest, reference: Reference) -> Registration:
@@ -90,6 +93,20 @@ def end_by_death(history: History, row: Registration, death: datetime, by: str) 
     _remove(history, row, request, _step(register.REMOVED, death), by)
 
 
+def return_from_death(history: History, row: Registration, by: str) -> None:
+    """As it was before the death was told: active, with the exit and the end that were planned, if any.
+
+    Nobody decides it: `by` says who has taken the death back.
+    """
+    before = [step for step in row.steps if step.reason != _DECEASED]
+    began = max(place for place, step in enumerate(before) if step.state == register.ACTIVE)
+    standing = Timeline(tuple(step.told for step in before)).standing.at(history.now)
+    register.place(standing, history.others(row))
+    again = _step(register.ACTIVE, history.now, reason=TAKEN_BACK)
+    for step in (again, *map(_repeated, before[began + 1 :])):
+        history.take(row, standing, step, by)
+
+
 def annul(history: History, row: Registration, request: pb.AnnulRegistrationRequest, _: Reference) -> None:
     standing = register.annul(row.standing)
     _take(history, row, standing, _step(standing.state, history.now, reason=request.reason))
@@ -117,6 +134,14 @@ def _remove(
     register.place(standing, history.others(row))
     step.reason = pb.RemovalReason.Name(request.reason)
     history.take(row, standing.at(history.now), step, by)
+
+
+def _repeated(step: RegistrationStep) -> RegistrationStep:
+    """What had been decided, recorded once more."""
+    votes, plan = list(step.votes), step.exit_plan
+    copy = _step(pb.RegistrationState.ValueType(step.state), step.effective_time, votes=votes, exit_plan=plan)
+    copy.forum_id, copy.reason = step.forum_id, step.reason
+    return copy
 
 
 def _step(state: register.State, effective: datetime, **recorded: Any) -> RegistrationStep:

@@ -10,7 +10,6 @@ from services.flagging.register import (
     ACTIVE,
     ANNULLED,
     DECLINED,
-    EXIT_PLANNED,
     FLAGGED,
     MERGED,
     NOMINATED,
@@ -98,8 +97,8 @@ def _after(before: Standing, step: Step) -> Standing:
     if step.state == MERGED:
         return before._replace(state=MERGED, merged=step.effective, merged_state=before.state)
     if step.state == ACTIVE:
-        # After a planned exit the registration goes on, otherwise it begins.
-        return Standing(ACTIVE, before.start if before.state == EXIT_PLANNED else step.effective)
+        # After a planned exit, or a death that was taken back, the registration goes on; otherwise it begins.
+        return Standing(ACTIVE, before.start or step.effective)
     if step.state == REMOVED:
         return before._replace(end=step.effective, removal_reason=step.removal_reason)
     return before._replace(state=step.state)

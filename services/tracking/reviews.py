@@ -81,4 +81,6 @@ class Reviews:
         kinds = [kind.DESCRIPTOR.full_name for kind in JOURNEY]
         if not await facts.withdraw_fact(session, fact_id, family, kinds, now):
             raise NotFound("the nominal has no such movement or step that stands")
+        if (moved := await facts.movement(session, fact_id)) is not None:
+            await self._taking.take_back(session, moved)
         await self._taking.settle(session, living)

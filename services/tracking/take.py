@@ -14,6 +14,8 @@ from ppo.person.v1 import person_pb2
 from ppo.tracking.v1 import movement_pb2
 from ppo.tracking.v1 import tracking_pb2 as pb
 from services.people import identifiers
+from services.prisons import hmpps
+from services.prisons.reasons import DIED
 from services.runtime.clock import Clock
 from services.runtime.database import lock_all
 from services.runtime.errors import Invalid, Refusal
@@ -143,16 +145,28 @@ class Taking:
     ) -> list[Fate]:
         """What each came to. Raises Invalid for what can be no movement.
 
-        Of one that was not `heard` on a topic, flagging hears whom it names, should nobody have the number.
+        Of one that was not `heard` on a topic, flagging hears what may change the register.
         """
         now = self._clock.now()
         told = [canonical(movement, now) for movement in movements]
         fates = await self._move(session, [(_nameless(movement), now) for movement in told])
         for movement, fate in zip(told, fates, strict=True):
-            if fate == pb.MOVEMENT_FATE_PARKED and movement.name.family_name and not heard:
-                number, own = movement.prison_number, movement.movement_id
-                await outbox.append(session, MOVEMENTS, number, movement, time=now, event_id=own)
+            if not heard and _concerns_register(movement, fate):
+                await _pass_on(session, movement, now)
         return fates
+
+    async def take_back(self, session: AsyncSession, movement: movement_pb2.Movement) -> None:
+        """Somebody here has found that it was never so: a death that ended a registration did not."""
+        if _is_death(movement):
+            reversal = movement_pb2.Movement(
+                movement_id=hmpps.movement_id("withdrawn", movement.movement_id),
+                prison_number=movement.prison_number,
+                kind=movement_pb2.MOVEMENT_KIND_REVERSAL,
+                corrects_movement_id=movement.movement_id,
+                occurred_time=movement.occurred_time,
+                source="tracking",
+            )
+            await _pass_on(session, reversal, self._clock.now())
 
     def canonical(self, movement: movement_pb2.Movement) -> movement_pb2.Movement:
         """Raises Invalid for what can be no movement."""
@@ -279,6 +293,24 @@ class Taking:
             recorded_time=_recorded(told, self._clock.now()),
         )
         await facts.count_detention(session, row)
+
+
+def _is_death(movement: movement_pb2.Movement) -> bool:
+    return movement.kind == movement_pb2.MOVEMENT_KIND_RELEASE and movement.reason_code == DIED
+
+
+def _concerns_register(movement: movement_pb2.Movement, fate: Fate) -> bool:
+    """A death or a merge, what takes one back, and whom a prison names where nobody has the number."""
+    if fate == pb.MOVEMENT_FATE_REPEATED:
+        return False
+    named = fate == pb.MOVEMENT_FATE_PARKED and bool(movement.name.family_name)
+    merge = movement.kind == movement_pb2.MOVEMENT_KIND_MERGE
+    return named or merge or _is_death(movement) or bool(movement.corrects_movement_id)
+
+
+async def _pass_on(session: AsyncSession, movement: movement_pb2.Movement, now: datetime) -> None:
+    number, own = movement.prison_number, movement.movement_id
+    await outbox.append(session, MOVEMENTS, number, movement, time=now, event_id=own)
 
 
 def _recorded(told: custody.DetentionCounted, now: datetime) -> datetime:

@@ -23,6 +23,7 @@ SERVICES = {
         calls=set(),
         workers={
             "changes",
+            "deaths",
             "gauges",
             "imports",
             "matches",

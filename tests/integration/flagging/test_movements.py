@@ -273,6 +273,129 @@ async def test_the_death_of_somebody_only_nominated_is_the_forums(service: Servi
     assert (await service.latest(nominated.nominal_id)).state == pb.REGISTRATION_STATE_NOMINATED
 
 
+# ---- deaths that are taken back
+
+
+def reversal(of: movement_pb2.Movement, number: str = NUMBER) -> movement_pb2.Movement:
+    return movement_pb2.Movement(
+        movement_id=f"not {of.movement_id}",
+        prison_number=number,
+        kind=movement_pb2.MOVEMENT_KIND_REVERSAL,
+        corrects_movement_id=of.movement_id,
+        occurred_time=of.occurred_time,
+    )
+
+
+async def test_a_death_that_is_taken_back_brings_the_flag_back_as_it_was(service: Service) -> None:
+    registration = await ppo(service)
+    before = await service.latest(registration.nominal_id)
+    await hear(service, death(at=NOON - timedelta(hours=1)))
+
+    async with counted("returned"):
+        await hear(service, reversal(death(at=NOON - timedelta(hours=1))))
+
+    after = await service.latest(registration.nominal_id)
+    assert (after.state, after.removal_reason) == (pb.REGISTRATION_STATE_ACTIVE, 0)
+    assert after.effective_start_time == before.effective_start_time
+    assert not after.HasField("effective_end_time")
+    assert await service.outcome(numbered(NUMBER)) == "FLAGGED"
+
+
+async def test_it_is_known_afterwards_that_somebody_was_thought_dead(service: Service) -> None:
+    registration = await ppo(service)
+    await hear(service, death())
+    thought = service.clock.at
+    service.clock.at += DAY
+    await hear(service, reversal(death()))
+
+    keeper = await service.stub("register_keeper")
+    asked = pb.GetRegistrationRequest(
+        registration_id=registration.registration_id, purpose=policy_pb2.PURPOSE_REGISTER
+    )
+    states = []
+    for known in (thought, service.clock.at):
+        asked.known_at_time.FromDatetime(known)
+        states.append((await keeper.GetRegistration(asked, timeout=5)).registration.state)
+
+    assert states == [pb.REGISTRATION_STATE_REMOVED, pb.REGISTRATION_STATE_ACTIVE]
+
+
+@pytest.mark.parametrize("form", ["corrected", "reversed"])
+async def test_a_reversal_that_comes_before_the_death_keeps_the_flag(service: Service, form: str) -> None:
+    registration = await ppo(service)
+    undone = reversal(death())
+    if form == "corrected":
+        undone.kind, undone.reason_code = movement_pb2.MOVEMENT_KIND_RELEASE, "CR"
+
+    await hear(service, undone, death())
+
+    assert (await service.latest(registration.nominal_id)).state == pb.REGISTRATION_STATE_ACTIVE
+
+
+async def test_a_death_told_once_more_after_its_reversal_ends_nothing(service: Service) -> None:
+    registration = await ppo(service)
+
+    await hear(service, death(), reversal(death()), death())
+
+    assert (await service.latest(registration.nominal_id)).state == pb.REGISTRATION_STATE_ACTIVE
+
+
+async def test_a_death_on_another_day_takes_the_place_of_the_one_it_corrects(service: Service) -> None:
+    registration = await ppo(service)
+    righted = death(at=NOON - timedelta(hours=3))
+    righted.corrects_movement_id = death().movement_id
+
+    await hear(service, death(), righted)
+
+    ended = await service.latest(registration.nominal_id)
+    assert ended.effective_end_time == stamp(NOON - timedelta(hours=3))
+
+
+async def test_an_exit_and_an_end_that_were_planned_stand_again(service: Service) -> None:
+    planned = await service.plan_exit(await ppo(service))
+    await service.remove(planned, effective_time=stamp(NOON + 7 * DAY))
+
+    await hear(service, death(), reversal(death()))
+
+    again = await service.latest(planned.nominal_id)
+    assert (again.state, again.removal_reason) == (
+        pb.REGISTRATION_STATE_EXIT_PLANNED,
+        pb.REMOVAL_REASON_NO_LONGER_A_THREAT,
+    )
+    assert again.effective_end_time == stamp(NOON + 7 * DAY)
+
+
+async def test_a_death_told_by_two_movements_is_taken_back_by_one_and_to_be_looked_at(
+    service: Service,
+) -> None:
+    registration = await ppo(service)
+    await hear(service, death(), death(at=NOON - timedelta(hours=1)))
+
+    async with counted("told_by_another", "movements_review_total", "reason"):
+        await hear(service, reversal(death()))
+
+    assert (await service.latest(registration.nominal_id)).state == pb.REGISTRATION_STATE_ACTIVE
+
+
+async def test_a_death_that_the_keeper_has_recorded_too_is_the_keepers_to_take_back(service: Service) -> None:
+    registration = await ppo(service)
+    await service.remove(registration, reason=pb.REMOVAL_REASON_DECEASED, effective_time=stamp(NOON))
+    await hear(service, death())
+
+    async with counted("decided_by_somebody", "movements_review_total", "reason"):
+        await hear(service, reversal(death()))
+
+    assert (await service.latest(registration.nominal_id)).state == pb.REGISTRATION_STATE_REMOVED
+
+
+async def test_another_numbers_reversal_takes_no_death_back(service: Service) -> None:
+    registration = await ppo(service, numbered(NUMBER, OTHER))
+
+    await hear(service, death(), reversal(death(), OTHER))
+
+    assert (await service.latest(registration.nominal_id)).state == pb.REGISTRATION_STATE_REMOVED
+
+
 # ---- merges
 
 
