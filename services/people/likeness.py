@@ -1,8 +1,7 @@
 """How a name or a date of birth compares with others, as levels without a weight."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from functools import cache
-from typing import NamedTuple
 from zlib import crc32
 
 import numpy as np
@@ -22,7 +21,9 @@ NAMES = (
     *("", "exact", "first name", "one edit", "nickname", "sounds alike"),
     *("two edits", "shared word", "initial", "similar", "differs"),
 )
-EXACT, _FIRST, _ONE_EDIT, _NICKNAME, _SOUND, _TWO_EDITS, _WORD, _INITIAL, _SIMILAR, DIFFERS = range(1, 11)
+EXACT, _FIRST, _ONE_EDIT, _NICKNAME, _SOUND_ALIKE, _TWO_EDITS, _WORD, _INITIAL, _SIMILAR, DIFFERS = range(
+    1, 11
+)
 _WEAK = np.zeros(len(NAMES), bool)
 _WEAK[[_TWO_EDITS, _SIMILAR, DIFFERS]] = True
 
@@ -57,34 +58,54 @@ DATE_LEVELS = np.array(
 FAR = np.isin(DATE_LEVELS, (0, _TWO_PARTS, PARTLY_DIFFERS, DATE_DIFFERS)).ravel()
 
 
-class Spellings(NamedTuple):
-    """Names, with what is compared of them."""
-
-    names: Sequence[str]
-    # Without spaces.
-    joined: Sequence[str]
-    # FEATURES of each.
-    features: NDArray[np.uint32]
-
-    def where(self, some: NDArray[np.bool_]) -> "Spellings":
-        at = np.flatnonzero(some).tolist()
-        return Spellings(
-            [self.names[one] for one in at], [self.joined[one] for one in at], self.features[some]
-        )
+# What is compared of a name: numbers of its sound, its script, its first letter and the whole of it without
+# spaces; how long that is; of its words, of those after the first, and of what the first may be short for, a
+# few bits that only those share who share one of them, or seem to; the code of the first word.
+_SOUND, SCRIPT, _INITIAL_LETTER, _JOINED, _LENGTH, _WORDS, _LATER, _SHORT, _FIRST_WORD = FEATURES = range(9)
 
 
-# Numbers of the sound and the script, the length, the words, whether the first may be short for another.
-_SOUND_NUMBER, SCRIPT_NUMBER, _LENGTH, _COUNT, _SHORT = FEATURES = range(5)
+class Spellings:
+    """Names by code, with what is compared of each."""
+
+    def __init__(self) -> None:
+        self.names: list[str] = []
+        self.joined: list[str] = []
+        self._codes: dict[str, int] = {}
+        self._features: NDArray[np.uint32] = np.zeros((64, len(FEATURES)), np.uint32)
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    @property
+    def features(self) -> NDArray[np.uint32]:
+        return self._features[: len(self)]
+
+    def known(self, name: str) -> int | None:
+        return self._codes.get(name)
+
+    def code(self, name: str) -> int:
+        """Of a new name too, which is kept, as is its first word."""
+        code = self._codes.get(name)
+        return self._new(name) if code is None else code
+
+    def _new(self, name: str) -> int:
+        first = names.first(name)
+        first_code = self.code(first) if first != name else len(self)
+        code = self._codes[name] = len(self)
+        if code == len(self._features):
+            self._features = np.concatenate([self._features, np.zeros_like(self._features)])
+        self._features[code] = *_features(name), first_code
+        self.names.append(name)
+        self.joined.append(names.joined(name))
+        return code
 
 
-def spellings(held: Sequence[str]) -> Spellings:
-    table = np.array([features(name) for name in held], np.uint32).reshape(len(held), len(FEATURES))
-    return Spellings(held, [*map(names.joined, held)], table)
-
-
-def features(name: str) -> tuple[int, ...]:
-    short = len(names.short_for(names.first(name))) > 1
-    return sound_number(name), script_number(name), len(names.joined(name)), name.count(" ") + 1, short
+def _features(name: str) -> tuple[int, ...]:
+    joined, parts = names.joined(name), name.split()
+    return (
+        *(sound_number(name), script_number(name), ord(name[:1] or "\0"), crc32(joined.encode())),
+        *(len(joined), _bits(parts), _bits(parts[1:]), _bits(names.short_for(names.first(name)))),
+    )
 
 
 def sound_number(name: str) -> int:
@@ -96,47 +117,66 @@ def script_number(name: str) -> int:
     return crc32(names.script(name).encode()) or 1 if name else 0
 
 
-def words(one: str, others: Spellings) -> Levels:
+def _bits(words: Iterable[str]) -> int:
+    bits = 0
+    for word in words:
+        bits |= 1 << (crc32(word.encode()) & 31)
+    return bits
+
+
+def given_names(one: str, held: Spellings, codes: Codes) -> Levels:
+    """Given names by their first one: middle names are often left out."""
+    if not one:
+        return np.zeros(len(codes), np.uint8)
+    table, ones = held.features[codes], one.split()
+    levels = _by_first(ones[0], held, table[:, _FIRST_WORD])
+    for at in np.flatnonzero(_WEAK[levels] & _may_share(table[:, _WORDS], ones)).tolist():
+        if not set(ones).isdisjoint(held.names[codes[at]].split()):
+            levels[at] = _WORD
+    if len(ones) > 1:
+        several = (levels == EXACT) & (table[:, _LATER] > 0)
+        share = _may_share(table[:, _LATER], ones[1:])
+        levels[several & ~share] = _FIRST
+        for at in np.flatnonzero(several & share).tolist():
+            if set(ones[1:]).isdisjoint(held.names[codes[at]].split()[1:]):
+                levels[at] = _FIRST
+    whole = names.joined(one)
+    for at in np.flatnonzero(table[:, _JOINED] == crc32(whole.encode())).tolist():
+        if held.joined[codes[at]] == whole:
+            levels[at] = EXACT
+    levels[table[:, SCRIPT] != script_number(one)] = 0
+    return levels
+
+
+def family_names(one: str, held: Spellings, codes: Codes) -> Levels:
+    levels, ones = words(one, held, codes), one.split()
+    table = held.features[codes]
+    for at in np.flatnonzero(_WEAK[levels] & _may_share(table[:, _WORDS], ones)).tolist():
+        if not set(ones).isdisjoint(held.names[codes[at]].split()):
+            levels[at] = _WORD
+    return levels
+
+
+def words(one: str, held: Spellings, codes: Codes) -> Levels:
     """Nothing when one is missing, or when they are in two scripts and cannot be compared."""
-    word, joined = names.joined(one), others.joined
+    word, joined, table = (
+        names.joined(one),
+        [held.joined[code] for code in codes.tolist()],
+        held.features[codes],
+    )
     edits = cdist([word], joined, scorer=OSA.distance, score_cutoff=2, dtype=np.uint8)[0]
     like = cdist([word], joined, scorer=JaroWinkler.similarity, score_cutoff=0.9, dtype=np.float32)[0]
-    lengths = np.maximum(others.features[:, _LENGTH], len(word))
+    lengths = np.maximum(table[:, _LENGTH], len(word))
     levels = np.full(len(joined), DIFFERS, np.uint8)
     # The better levels last: each takes what is its own from those before.
     levels[like > 0] = _SIMILAR
     levels[(edits == 2) & (lengths > 3)] = _TWO_EDITS
     if sound := sound_number(one):
-        levels[others.features[:, _SOUND_NUMBER] == sound] = _SOUND
+        levels[table[:, _SOUND] == sound] = _SOUND_ALIKE
     levels[(edits == 1) & (lengths > 2)] = _ONE_EDIT
     levels[edits == 0] = EXACT
-    levels[others.features[:, SCRIPT_NUMBER] != script_number(one)] = 0
+    levels[table[:, SCRIPT] != script_number(one)] = 0
     return levels if word else np.zeros_like(levels)
-
-
-def given_names(one: str, others: Spellings, levels: Levels) -> Levels:
-    """Given names by their first one, from how the whole compares: middle names are often left out."""
-    spaced = np.flatnonzero((levels > EXACT) & ((" " in one) | (others.features[:, _COUNT] > 1)))
-    levels = _single_kin(one, others, levels)
-    if not len(spaced):
-        return levels
-    parts = [others.names[at].split() for at in spaced.tolist()]
-    firsts = spellings([*{words[0]: None for words in parts}])
-    kin = _single_kin(names.first(one), firsts, words(names.first(one), firsts))
-    first = dict(zip(firsts.names, kin.tolist(), strict=True))
-    ones = one.split()
-    levels[spaced] = [_of_words(ones, theirs, first[theirs[0]]) for theirs in parts]
-    return levels
-
-
-def family_names(one: str, others: Spellings, levels: Levels) -> Levels:
-    """From how the whole compares."""
-    levels, parts = levels.copy(), set(one.split())
-    spaced = _WEAK[levels] & ((" " in one) | (others.features[:, _COUNT] > 1))
-    for at in np.flatnonzero(spaced).tolist():
-        if not parts.isdisjoint(others.names[at].split()):
-            levels[at] = _WORD
-    return levels
 
 
 def birth_dates(one: int, others: Codes) -> NDArray[np.intp]:
@@ -167,11 +207,9 @@ def near_dates(code: int) -> Codes:
     Of a whole date, every relation but FAR is among them; of one that lacks a part, every date that agrees.
     """
     year, month, day = code & ~511, code & 0b1111_00000, code & 31
-    years = np.flatnonzero(_slips(code >> 9, 4)) << 9 | month | day
-    days = np.flatnonzero(_near_days(code & 511)) | year
-    partly = {code, year | month, year | day, month | day, year, month, day}
-    near = np.concatenate([years, days, sorted(partly - {0, *days.tolist()}), _agreeing(year, month, day)])
-    return np.unique(near).astype(np.int32)
+    partly = {code, year | month, year | day, month | day, year, month, day} - {0}
+    near = [_near_years(code >> 9) | month | day, year | _near_days(code & 511), [*partly]]
+    return np.unique(np.concatenate([*near, _agreeing(year, month, day)])).astype(np.int32)
 
 
 def _agreeing(year: int, month: int, day: int) -> NDArray[np.int64]:
@@ -189,26 +227,29 @@ def _agreeing(year: int, month: int, day: int) -> NDArray[np.int64]:
     return np.empty(0, np.int64)
 
 
-def _single_kin(one: str, others: Spellings, levels: Levels) -> Levels:
-    """The same, but with nicknames and initials, for names of one word."""
-    levels, shorts = levels.copy(), names.short_for(one)
-    unsure = _WEAK[levels]
-    # Asking each costs ten times what all the rest does: few are short for anything.
-    if len(shorts) == 1 and len(one) > 1:
-        unsure &= (others.features[:, _SHORT] > 0) | (others.features[:, _LENGTH] == 1)
-    for at in np.flatnonzero(unsure).tolist():
-        other = others.names[at]
-        if not shorts.isdisjoint(names.short_for(other)):
+def _by_first(one: str, held: Spellings, firsts: NDArray[np.uint32]) -> Levels:
+    """How the first words compare, each of them once."""
+    of_word = np.zeros(len(held), np.uint8)
+    of_word[firsts] = 1
+    distinct = np.flatnonzero(of_word).astype(np.int32)
+    of_word[distinct] = _kin(one, held, distinct)
+    return of_word[firsts]
+
+
+def _kin(one: str, held: Spellings, codes: Codes) -> Levels:
+    """With nicknames and initials, for names of one word."""
+    levels, table, shorts = words(one, held, codes), held.features[codes], names.short_for(one)
+    weak = _WEAK[levels]
+    initials = weak & (table[:, _INITIAL_LETTER] == ord(one[0]))
+    levels[initials if len(one) == 1 else initials & (table[:, _LENGTH] == 1)] = _INITIAL
+    for at in np.flatnonzero(weak & _may_share(table[:, _SHORT], shorts)).tolist():
+        if not shorts.isdisjoint(names.short_for(held.names[codes[at]])):
             levels[at] = _NICKNAME
-        elif one[0] == other[0] and 1 in (len(one), len(other)):
-            levels[at] = _INITIAL
     return levels
 
 
-def _of_words(ones: list[str], others: list[str], first: int) -> int:
-    if first == EXACT and min(len(ones), len(others)) > 1 and not set(ones[1:]) & set(others[1:]):
-        return _FIRST
-    return _WORD if _WEAK[first] and set(ones) & set(others) else first
+def _may_share(bits: NDArray[np.uint32], words: Iterable[str]) -> NDArray[np.bool_]:
+    return np.asarray(bits & np.uint32(_bits(words)) != 0)
 
 
 @cache
@@ -250,9 +291,14 @@ def _day_relations() -> NDArray[np.uint8]:
     ).astype(np.uint8)
 
 
-def _near_days(code: int) -> NDArray[np.bool_]:
-    relations = _day_relations()[code]
-    return np.asarray((relations == BOTH) | (relations == _TURNED_DAY) | (relations == _SLIP_DAY))
+@cache
+def _near_years(year: int) -> NDArray[np.intp]:
+    return np.flatnonzero(_slips(year, 4)) << 9
+
+
+@cache
+def _near_days(code: int) -> NDArray[np.intp]:
+    return np.flatnonzero(np.isin(_day_relations()[code], (BOTH, _TURNED_DAY, _SLIP_DAY)))
 
 
 @cache

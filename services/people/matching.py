@@ -1,8 +1,8 @@
 """Who may be meant by a name and a date of birth: an index in memory, and Fellegi-Sunter bits."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from functools import cached_property
+from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property, partial
 from typing import NamedTuple
 
 import numpy as np
@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from ppo.person.v1 import person_pb2, screening_pb2
 from services.people import identifiers, likeness, reading, vocabulary
 from services.people.births import Births
-from services.people.likeness import Codes
 from services.people.model import MODEL, MOST_ALIASES, Bits, Model
 from services.people.names import Wording
 from services.people.postcodes import Postcodes
@@ -31,17 +30,20 @@ from services.people.rows import (
     Rows,
     Table,
 )
-from services.people.vocabulary import Coded, Vocabulary
+from services.people.vocabulary import NOTHING, OTHER_SCRIPT, Vocabulary
 
 MODEL_VERSION = MODEL.version
 
-# Bits of names that are kept from one question to the next: 32 MB of them.
-MOST_REMEMBERED = 4_000_000
+# How names compare with all spellings is kept from one question to the next: 32 MB of it.
+MOST_REMEMBERED = 32_000_000
+# What adding up in another order may make of the same bits.
+_HAIR = 1e-6
 
-OTHER_SCRIPT = "another script"
+_LEVELS = (*likeness.NAMES, "another script")
 
 _NAMELESS = Form(Wording("", ""))
 _NOWHERE: Places = np.empty(0, np.intp)
+_NO_BITS: Bits = np.empty(0)
 
 
 class Match(NamedTuple):
@@ -66,7 +68,11 @@ def contradicts(given: person_pb2.Person, held: person_pb2.Person) -> bool:
     if read(given) == read(held):
         return False
     _, evidence = compare(given, held)
-    said = {each.field: each.comparison for each in evidence if not each.comparison.endswith(OTHER_SCRIPT)}
+    said = {
+        each.field: each.comparison
+        for each in evidence
+        if not each.comparison.endswith(_LEVELS[OTHER_SCRIPT])
+    }
     differ = {field for field, how in said.items() if how.endswith("differs") and how != "partly differs"}
     return bool(differ & {"birth_date", "given_name"}) or (
         "given_name" not in said and "family_name" in differ
@@ -80,23 +86,68 @@ def named(person: person_pb2.Person) -> bool:
 class People:
     """What is known of names and dates in general: how common each is among those in the index."""
 
-    def __init__(self) -> None:
-        self.vocabulary = Vocabulary()
+    def __init__(self, weights: Model) -> None:
+        self.vocabularies = Vocabulary(likeness.given_names), Vocabulary(likeness.family_names)
         self.births = Births()
         self.postcodes = Postcodes()
         self.size = 0
-        # What each name is worth that was asked about, until somebody comes or goes.
-        self.fields: dict[tuple[int, str], Field] = {}
+        self._weights = weights
+        # What each name is worth that was asked about, as of so many changes.
+        self._fields: dict[tuple[int, str], tuple[int, Field]] = {}
+        self._changes = 0
+
+    def coded(self, wording: Wording) -> tuple[int, int]:
+        given, family = self.vocabularies
+        return given.code(wording.given), family.code(wording.family)
 
     def count(self, row: Sequence[int], step: int) -> None:
-        self.fields.clear()
+        self._changes += 1
         # Main names only: an alias is no second person.
         if row[ALIASES] or not row[FAMILY]:
             return
-        self.vocabulary.count(Coded(row[GIVEN], row[FAMILY]), step)
+        given, family = self.vocabularies
+        given.count(row[GIVEN], step)
+        family.count(row[FAMILY], step)
         self.births.count(row[DATE], step)
         self.postcodes.count(row[POSTCODE], step)
         self.size += step
+
+    def field(self, role: int, name: str) -> Field:
+        changes, field = self._fields.get((role, name), (-1, None))
+        if field is None or changes != self._changes:
+            field = self._weighed(role, name) if name else self._missing(role)
+            if (len(self._fields) + 1) * len(field.levels) > MOST_REMEMBERED:
+                self._fields.clear()
+            self._fields[role, name] = self._changes, field
+        return field
+
+    def _weighed(self, role: int, name: str) -> Field:
+        vocabulary = self.vocabularies[role]
+        near = vocabulary.near(name)
+        held = vocabulary.persons(near)
+        # A name that nobody is held under is weighed as if it were held once.
+        held[likeness.EXACT] = max(held[likeness.EXACT], 1)
+        bits = np.append(self._weights.name_bits(role, held, self.size), -self._weights.other_script)
+        return Field(near, vocabulary.levels(name, near), held, bits)
+
+    def most(self, role: int, name: str) -> float:
+        """No name that compares with that one is worth more."""
+        held = self.vocabularies[role].held(name)
+        return self._weights.most_bits(role, max(held, 1), self.size) if name else 0.0
+
+    def _missing(self, role: int) -> Field:
+        levels = np.zeros(len(self.vocabularies[role]), np.uint8)
+        return Field(NOTHING, levels, np.zeros(len(likeness.NAMES)), np.zeros(len(_LEVELS)))
+
+
+class Told(NamedTuple):
+    """What every form of a question finds of some rows."""
+
+    table: Table
+    # The bits of all but the names.
+    beside: Bits
+    # Whether all that is known of the date agrees.
+    dated: NDArray[np.bool_]
 
 
 class Question:
@@ -104,21 +155,55 @@ class Question:
 
     def __init__(self, given: person_pb2.Person, people: People, weights: Model) -> None:
         straight, self.born, self.sex, postcode = read(given)
+        self.named = bool(straight)
         self.forms = (*straight, *map(reading.swapped, straight)) or (_NAMELESS,)
         self.rarity = people.births.rarity(self.born)
-        self.date_bits = weights.date_bits(*np.array(self.rarity))
+        self.date_bits = weights.date_bits(*self.rarity)
         # The most that a date is worth to those who are not found by theirs.
         far = likeness.FAR | (not likeness.whole(self.born))
         self.undated = float(max(self.date_bits[far].max(), 0.0))
         self.postcode = people.postcodes.known(postcode)
         self.postcode_bits = people.postcodes.bits(self.postcode, people.size, weights)
-        self._vocabulary, self._persons = people.vocabulary, people.size
+        self._people = people
         self._weights = weights
-        self._fields = people.fields
 
     def bits(self, form: Form, table: Table) -> Bits:
         family, given, date = self._parts(form, table)
-        bits = family + given + date - self._weights.alias_prices[table[:, ALIASES]] - self._own_price(form)
+        return family + given + date + self.beside(table) - self._own_price(form)
+
+    def reaching(self, form: Form, rows: Told, at_least: float) -> tuple[Places, Bits]:
+        """Which rows reach so many bits, or are exactly what was given, and the bits."""
+        # An alias has fewer bits than the same name of itself; and in a large index more may be asked for
+        # than a common name and a date are worth.
+        exactly = self.whole(form) or self.reaches(at_least)
+        family = self.family(form)
+        of_family = family.levels[rows.table[:, FAMILY]]
+        most = family.of_level[of_family] + rows.beside + (self.most_of_given(form) - self._own_price(form))
+        hopeful = most >= at_least - _HAIR
+        if exactly:
+            hopeful |= rows.dated & (of_family == family.exactly)
+        at = np.flatnonzero(hopeful)
+        if not len(at):
+            return at, _NO_BITS
+        table = rows.table[at]
+        bits = self.bits(form, table)
+        enough = bits >= at_least
+        if exactly:
+            family, given = self.names(form)
+            named = (family.levels[table[:, FAMILY]] == family.exactly) & (
+                given.levels[table[:, GIVEN]] == given.exactly
+            )
+            enough |= rows.dated[at] & named
+        return at[enough], bits[enough]
+
+    def told(self, table: Table) -> Told:
+        date = self.date_bits[likeness.birth_dates(self.born, table[:, DATE])]
+        dated = table[:, DATE] & likeness.known_parts(self.born) == self.born
+        return Told(table, self.beside(table) + date, dated)
+
+    def beside(self, table: Table) -> Bits:
+        """The bits of all but names and date."""
+        bits = -self._weights.alias_prices[table[:, ALIASES]]
         if self.postcode:
             bits += self.postcode_bits * (table[:, POSTCODE] == self.postcode)
         return bits - self._weights.sex_differs * self._of_another_sex(table) if self.sex else bits
@@ -138,14 +223,22 @@ class Question:
 
     def names(self, form: Form) -> tuple[Field, Field]:
         """The family name and the given name."""
-        family = self._field(vocabulary.FAMILY, form.wording.family)
-        return family, self._field(vocabulary.GIVEN, form.wording.given)
+        return self.family(form), self.given(form)
 
-    def exactly(self, form: Form, table: Table) -> NDArray[np.bool_]:
-        """Who has all that was given: those very names, and those parts of the date of birth."""
-        family, given = self.names(form)
-        dated = table[:, DATE] & likeness.known_parts(self.born) == self.born
-        return np.asarray(dated & _has(family, table[:, FAMILY]) & _has(given, table[:, GIVEN]))
+    def family(self, form: Form) -> Field:
+        return self._people.field(vocabulary.FAMILY, form.wording.family)
+
+    def given(self, form: Form) -> Field:
+        return self._people.field(vocabulary.GIVEN, form.wording.given)
+
+    def most_of_given(self, form: Form) -> float:
+        """No given name is worth more."""
+        return self._people.most(vocabulary.GIVEN, form.wording.given)
+
+    def _least_of_names(self, form: Form) -> float:
+        """The names themselves are worth no less."""
+        roles = zip(form.wording, self._weights.commonest_bits, strict=True)
+        return sum(bits for name, bits in roles if name)
 
     def whole(self, form: Form) -> bool:
         return likeness.whole(self.born) and all(form.wording)
@@ -153,19 +246,29 @@ class Question:
     @cached_property
     def best(self) -> float:
         """The bits of who is held with exactly what was given; such a person reaches no fewer."""
+        return self._best(lambda way: sum(field.exact for field in self.names(way)))
+
+    def reaches(self, bits: float) -> bool:
+        """Whether the best has so many."""
+        # Mostly it has with the commonest of names, and these need not be looked at.
+        return self._best(self._least_of_names) >= bits or self.best >= bits
+
+    def _best(self, of_names: Callable[[Form], float]) -> float:
         [date] = likeness.birth_dates(self.born, np.array([self.born], np.int32))
         straight = [form for form in self.forms if not form.swapped]
         # Who has them may be held in either script.
-        ways = [[self._at_least(form) for form in straight if form.romanised is way] for way in (False, True)]
+        ways = [
+            [self._certain(form, of_names) for form in straight if form.romanised is way]
+            for way in (False, True)
+        ]
         return min(max(names) for names in ways if names) + float(self.date_bits[date])
 
-    def _at_least(self, form: Form) -> float:
+    def _certain(self, form: Form, of_names: Callable[[Form], float]) -> float:
         """What is certain of the names of who has these and as many aliases."""
         # One name alone may be the given name of who is held.
         ways = (form, reading.swapped(form)) if form.wording.family and not form.wording.given else (form,)
         price = self._weights.alias_prices[min(form.aliases, MOST_ALIASES)]
-        bits = (sum(field.exact for field in self.names(way)) - self._own_price(way) for way in ways)
-        return float(min(bits) - price)
+        return float(min(of_names(way) - self._own_price(way) for way in ways) - price)
 
     def of_date(self, born: int) -> str:
         [relation] = likeness.birth_dates(self.born, np.array([born], np.int32))
@@ -174,7 +277,7 @@ class Question:
     def _parts(self, form: Form, table: Table) -> tuple[Bits, Bits, Bits]:
         """What family name, given name and date are worth in each row."""
         names = self.names(form)
-        family, given = names[0].bits[table[:, FAMILY]], names[1].bits[table[:, GIVEN]]
+        family, given = names[0].bits(table[:, FAMILY]), names[1].bits(table[:, GIVEN])
         date = self.date_bits[likeness.birth_dates(self.born, table[:, DATE])]
         return family, self._weights.given_bits(given, family + date), date
 
@@ -188,37 +291,11 @@ class Question:
         sexes = table[:, SEX]
         return np.asarray((sexes > 0) & (sexes != self.sex))
 
-    def _field(self, role: int, name: str) -> Field:
-        key = role, name
-        field = self._fields.get(key)
-        if field is None:
-            if (len(self._fields) + 1) * len(self._vocabulary) > MOST_REMEMBERED:
-                self._fields.clear()
-            field = self._fields[key] = self._weighed(role, name) if name else self._missing()
-        return field
-
-    def _missing(self) -> Field:
-        bits = np.zeros(len(self._vocabulary))
-        none = np.zeros(len(likeness.NAMES))
-        return Field(np.empty(0, np.int32), np.empty(0, np.uint8), none, bits, -np.inf, 0.0)
-
-    def _weighed(self, role: int, name: str) -> Field:
-        codes, levels = self._vocabulary.near(name)[role]
-        mass = np.bincount(levels, self._vocabulary.counts[codes, role], len(likeness.NAMES))
-        # A name that nobody is held under is weighed as if it were held once.
-        mass[likeness.EXACT] = max(mass[likeness.EXACT], 1)
-        of_level = self._weights.name_bits(role, mass, self._persons)
-        unlike = float(of_level[likeness.DIFFERS])
-        bits = np.where(self._vocabulary.in_another_script(name), -self._weights.other_script, unlike)
-        bits[vocabulary.NONE] = 0.0
-        bits[codes] = of_level[levels]
-        return Field(codes, levels, mass, bits, unlike, float(of_level[likeness.EXACT]))
-
     def _name_evidence(
         self, form: Form, row: NDArray[np.int32], given: float, family: float
     ) -> Iterator[screening_pb2.Evidence]:
         names = self.names(form)
-        levels = [_level(names[1], row[GIVEN]), _level(names[0], row[FAMILY])]
+        levels = [_LEVELS[names[1].levels[row[GIVEN]]], _LEVELS[names[0].levels[row[FAMILY]]]]
         held = {"alias": row[ALIASES], "romanised": row[ROMANISED]}
         marks = dict.fromkeys((*(mark for mark, true in held.items() if true), *form.marks))
         price = float(self._weights.alias_prices[row[ALIASES]]) + self._own_price(form)
@@ -235,7 +312,7 @@ class Index:
 
     def __init__(self, weights: Model = MODEL) -> None:
         self._weights = weights
-        self._people = People()
+        self._people = People(weights)
         self._rows = Rows()
         self._ids: list[str] = []
         self._free: list[int] = []
@@ -290,6 +367,8 @@ class Index:
 
     def answers(self, question: Question, limit: int, at_least: float) -> list[Match]:
         found = self.found(question, at_least)
+        if not any(len(places) for places, _ in found):
+            return []
         of = np.repeat(np.arange(len(found)), [len(places) for places, _ in found])
         places, bits = (np.concatenate(each) for each in zip(*found, strict=True))
         best = self._best(places, bits, limit)
@@ -299,10 +378,14 @@ class Index:
         """For each form of what was given, whose rows reach so many bits, or are exactly it, and the bits."""
         if self._rows.settle():
             self._find_places()
-        if _NAMELESS in question.forms:
-            return [(_NOWHERE, np.empty(0))]
-        near = np.concatenate([*self._near(question)])
-        return [self._scored(question, form, near, at_least) for form in question.forms]
+        places = np.concatenate([*self._near(question, at_least - question.undated)])
+        table = self._rows.table[places]
+        known = np.flatnonzero((table[:, PERSON] != NOBODY) & (table[:, FAMILY] != vocabulary.NONE))
+        if not len(known) or _NAMELESS in question.forms:
+            return [(_NOWHERE, _NO_BITS)] * len(question.forms)
+        told = question.told(table[known])
+        reaching = (question.reaching(form, told, at_least) for form in question.forms)
+        return [(places[known[at]], bits) for at, bits in reaching]
 
     @property
     def persons(self) -> int:
@@ -327,24 +410,18 @@ class Index:
     def threshold(self, false_alarms: float = 0.01) -> float:
         return self._weights.threshold(len(self), false_alarms)
 
-    def _near(self, question: Question) -> Iterator[Places]:
-        """Who is met by something else than the name."""
-        yield self._rows.born(likeness.near_dates(question.born)) if question.born else _NOWHERE
-        yield self._rows.living(question.postcode) if question.postcode else _NOWHERE
-
-    def _scored(self, question: Question, form: Form, near: Places, at_least: float) -> tuple[Places, Bits]:
-        family, given = question.names(form)
-        named = self._rows.named(family, given, at_least - question.undated)
-        places = np.concatenate([named, near, self._rows.newest()])
-        table = self._rows.table[places]
-        bits = question.bits(form, table)
-        enough = bits >= at_least
-        # An alias has fewer bits than the same name of itself; and in a large index more may be asked for
-        # than a common name and a date are worth.
-        if question.best >= at_least or question.whole(form):
-            enough |= question.exactly(form, table)
-        enough &= (table[:, PERSON] != NOBODY) & (table[:, FAMILY] != vocabulary.NONE)
-        return places[enough], bits[enough]
+    def _near(self, question: Question, least: float) -> Iterator[Places]:
+        """Who is met by the names, or by something else."""
+        yield self._rows.newest()
+        if not self._rows.settled:
+            return
+        for form in question.forms:
+            given, most = partial(question.given, form), question.most_of_given(form)
+            yield self._rows.named(question.family(form), given, most=most, least=least)
+        if question.born:
+            yield self._rows.born(likeness.near_dates(question.born))
+        if question.postcode:
+            yield self._rows.living(question.postcode)
 
     def _best(self, places: Places, bits: Bits, limit: int) -> list[int]:
         """Where the best rows of as many persons are; who ties is told apart by the nominal id."""
@@ -385,7 +462,7 @@ class Index:
                 postcode,
             )
             for form in held.forms or (_NAMELESS,)
-            for given, family in [self._people.vocabulary.coded(form.wording)]
+            for given, family in [self._people.coded(form.wording)]
         ]
 
     def _number(self, nominal_id: str) -> int:
@@ -409,17 +486,3 @@ class Index:
 
 def _evidence(field: str, comparison: str, bits: float) -> screening_pb2.Evidence:
     return screening_pb2.Evidence(field=field, comparison=comparison, bits=float(bits))
-
-
-def _has(field: Field, codes: Codes) -> NDArray[np.bool_]:
-    """Where the name itself is held, or none was given."""
-    return np.asarray(field.bits[codes] >= field.exact)
-
-
-def _level(field: Field, code: int) -> str:
-    found = field.levels[field.near == code]
-    if len(found):
-        return likeness.NAMES[found[0]]
-    if not field.bits[code]:
-        return ""
-    return "differs" if field.bits[code] == field.unlike else OTHER_SCRIPT

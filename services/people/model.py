@@ -62,16 +62,47 @@ class Model:
         bits[..., 0] = 0.0
         return np.asarray(bits)
 
-    def date_bits(self, year: Bits, day: Bits) -> Bits:
+    def most_bits(self, role: int, held: int, persons: int) -> float:
+        """What no name is worth more than, if so many of the persons have the very one that was given."""
+        best, unlike, unseen = self._best_names[role]
+        seen = min((held + unseen) / (persons + PRIOR_PERSONS), COMMONEST[role])
+        return math.log2(best / seen + unlike)
+
+    @cached_property
+    def commonest_bits(self) -> list[float]:
+        """By role: what no name itself is worth less than."""
+        bits = np.log2(self.channel[:, likeness.EXACT] / COMMONEST + self.unlike)
+        return [float(each) for each in bits]
+
+    @cached_property
+    def _best_names(self) -> list[tuple[float, float, float]]:
+        found = zip(self.channel.max(axis=1), self.unlike, self.unseen, strict=True)
+        return [(float(best), float(unlike), float(unseen)) for best, unlike, unseen in found]
+
+    def date_bits(self, year: Bits | float, day: Bits | float) -> Bits:
         """By relation (the place in DATE_LEVELS), from how rare the year is and the day in it, in bits."""
-        rarity, levels = (year + day)[..., None], likeness.DATE_LEVELS.ravel()
-        bits = np.log2(self.date_channel[levels] * 2**rarity + self.date_unlike)
+        year, day = np.asarray(year)[..., None], np.asarray(day)[..., None]
+        bits = np.log2(self._dates_seen * np.exp2(year + day) + self.date_unlike)
+        stated, by_year, by_day = self._dates_stated
+        return np.where(np.isnan(stated), bits, stated + by_year * year + by_day * day)
+
+    @cached_property
+    def _dates_seen(self) -> Bits:
+        return self.date_channel[likeness.DATE_LEVELS.ravel()]
+
+    @cached_property
+    def _dates_stated(self) -> tuple[Bits, Bits, Bits]:
+        """By relation that hangs on no channel: its bits, and those for each bit of the year and the day."""
+        levels = likeness.DATE_LEVELS
+        stated, by_year, by_day = (np.zeros(levels.shape) for _ in range(3))
+        by_year[1, :], by_day[:, likeness.BOTH] = 1, 1
+        stated[:, likeness.MONTH], stated[:, likeness.DAY] = math.log2(MONTHS), math.log2(DAYS_IN_MONTH)
+        stated += math.log2(self.date_channel[likeness.PARTIAL])
         partial = levels == likeness.PARTIAL
-        bits[..., partial] = math.log2(self.date_channel[likeness.PARTIAL])
-        bits[..., partial] += _known(year, day)[..., partial]
-        bits[..., levels == likeness.PARTLY_DIFFERS] = math.log2(self.partly_differs)
-        bits[..., levels == 0] = 0.0
-        return np.asarray(bits)
+        stated[~partial], by_year[~partial], by_day[~partial] = math.nan, 0, 0
+        stated[levels == likeness.PARTLY_DIFFERS] = math.log2(self.partly_differs)
+        stated[levels == 0] = 0
+        return stated.ravel(), by_year.ravel(), by_day.ravel()
 
     def given_bits(self, given: Bits, others: Bits) -> Bits:
         """Who shares family name and date of birth may be a twin: then the given name decides."""
@@ -101,16 +132,6 @@ def _between(known: Sequence[float], values: Sequence[float], wanted: float) -> 
     right = min(max(bisect(known, wanted), 1), len(known) - 1)
     slope = (values[right] - values[right - 1]) / (known[right] - known[right - 1])
     return values[right] + slope * (wanted - known[right])
-
-
-def _known(year: Bits, day: Bits) -> Bits:
-    """What is worth, by relation, that which both know and that agrees."""
-    known = np.zeros((*np.shape(year), likeness.YEARS, likeness.DAYS))
-    known[..., 1, :] += np.asarray(year)[..., None]
-    known[..., likeness.MONTH] += math.log2(MONTHS)
-    known[..., likeness.DAY] += math.log2(DAYS_IN_MONTH)
-    known[..., likeness.BOTH] += np.asarray(day)[..., None]
-    return known.reshape(*np.shape(year), -1)
 
 
 def read(text: str) -> Model:

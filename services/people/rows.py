@@ -1,13 +1,16 @@
 """The index as numbers: a row for every name of a person, sorted by date, postcode and pair of names."""
 
+from collections.abc import Callable
 from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from services.people import likeness
 from services.people.cues import spans
 from services.people.likeness import Codes, Levels
 from services.people.model import Bits
+from services.people.vocabulary import Near
 
 Places = NDArray[np.intp | np.int32]
 Table = NDArray[np.int32]
@@ -32,21 +35,31 @@ Key = TypeVar("Key", bound=np.generic)
 
 
 class Field(NamedTuple):
-    """How one name that was given stands to every spelling: who comes near, and the bits by code."""
+    """How one name that was given stands to every spelling."""
 
-    near: Codes
+    near: Near
+    # By code.
     levels: Levels
-    # How many are held at each level.
-    held: Bits | NDArray[np.intp]
-    bits: Bits
-    # What a name is worth that does not come near.
-    unlike: float
-    # What the name itself is worth.
-    exact: float
+    # By level: how many are held, and the bits.
+    held: NDArray[np.float64]
+    of_level: Bits
+
+    def bits(self, codes: Codes) -> Bits:
+        return np.asarray(self.of_level[self.levels[codes]])
 
     @property
     def missing(self) -> bool:
-        return self.unlike == -np.inf
+        return not self.of_level[likeness.EXACT]
+
+    @property
+    def exact(self) -> float:
+        """What the name itself is worth."""
+        return float(self.of_level[likeness.EXACT])
+
+    @property
+    def exactly(self) -> int:
+        """The level of the name itself, or of all if none was given."""
+        return likeness.EXACT * (not self.missing)
 
 
 class Rows:
@@ -87,7 +100,7 @@ class Rows:
             self._table = self.table[self.table[:, PERSON] != NOBODY]
             self._size, self._dropped = len(self._table), 0
             self._empty()
-        if self._size - self._settled > _APART:
+        if self._size - self.settled > _APART:
             self._merge()
         return crowded
 
@@ -97,11 +110,9 @@ class Rows:
         return persons, places
 
     def newest(self) -> Places:
-        return np.arange(self._settled, self._size)
+        return np.arange(self.settled, self._size)
 
     def born(self, dates: Codes) -> Places:
-        if not self._settled:
-            return _NOWHERE
         starts, ends = (np.searchsorted(self._dates, dates, side) for side in ("left", "right"))
         return self._by_date[spans(starts, ends)]
 
@@ -109,30 +120,37 @@ class Rows:
         start, end = (np.searchsorted(self._homes, postcode, side) for side in ("left", "right"))
         return self._by_home[start:end]
 
-    def named(self, family: Field, given: Field, least: float) -> Places:
-        """Who has names near to both, so that their bits reach the least; the best, if there are too many."""
-        if not self._settled:
-            return _NOWHERE
-        pairs, of_family = self._of_given(given) if family.missing else self._of_family(family)
-        of_given = given.bits[self._givens[pairs]]
-        bits = of_family + of_given
-        wanted = bits >= least
+    def named(self, family: Field, given: Callable[[], Field], *, most: float, least: float) -> Places:
+        """Who has names near to both, so that their bits reach the least; the best, if there are too many.
+
+        `given` is looked at only if its `most` can make up for what the family names lack.
+        """
+        pairs, of_family = self._of_given(given()) if family.missing else self._of_family(family)
         # Among many of a family who has another given name is nobody's candidate.
-        if len(pairs) > FEW:
-            wanted &= of_given > given.unlike
+        many = len(pairs) > FEW
+        hopeful = np.flatnonzero(of_family + most >= least)
+        if not len(hopeful):
+            return _NOWHERE
+        pairs, of_family = pairs[hopeful], of_family[hopeful]
+        givens = self._givens[pairs]
+        bits = of_family + given().bits(givens)
+        wanted = bits >= least
+        if many:
+            wanted &= given().levels[givens] != likeness.DIFFERS
         return self._by_pair[self._best(pairs[wanted], bits[wanted])]
 
     def _of_family(self, family: Field) -> tuple[Places, NDArray[np.float64]]:
         """The pairs of names with a family name near to that one."""
+        near = family.near.codes
         starts, ends = (
-            np.searchsorted(self._pairs, (family.near + step).astype(np.uint64) << _HIGH) for step in (0, 1)
+            np.searchsorted(self._pairs, (near + step).astype(np.uint64) << _HIGH) for step in (0, 1)
         )
-        return spans(starts, ends), np.repeat(family.bits[family.near], ends - starts)
+        return spans(starts, ends), np.repeat(family.bits(near), ends - starts)
 
     def _of_given(self, given: Field) -> tuple[Places, NDArray[np.float64]]:
         """Where no family name was given: the pairs with a given name near to that one."""
-        near = np.zeros(len(given.bits), bool)
-        near[given.near] = True
+        near = np.zeros(len(given.levels), bool)
+        near[given.near.codes] = True
         pairs = np.flatnonzero(near[self._givens])
         return pairs, np.zeros(len(pairs))
 
@@ -144,7 +162,7 @@ class Rows:
         return spans(starts, ends)[:MOST_NAMED]
 
     def _empty(self) -> None:
-        self._settled = 0
+        self.settled = 0
         self._dates: Codes = np.empty(0, np.int32)
         self._by_date: Codes = np.empty(0, np.int32)
         self._homes: Codes = np.empty(0, np.int32)
@@ -154,18 +172,18 @@ class Rows:
         self._pair_up()
 
     def _merge(self) -> None:
-        new = self.table[self._settled :]
+        new = self.table[self.settled :]
         names = new[:, FAMILY].astype(np.uint64) << _HIGH | new[:, GIVEN].astype(np.uint64)
         self._dates, self._by_date = self._merged(self._dates, self._by_date, new[:, DATE])
         self._homes, self._by_home = self._merged(self._homes, self._by_home, new[:, POSTCODE])
         self._names, self._by_pair = self._merged(self._names, self._by_pair, names)
-        self._settled = self._size
+        self.settled = self._size
         self._pair_up()
 
     def _merged(self, keys: NDArray[Key], rows: Codes, new: NDArray[Key]) -> tuple[NDArray[Key], Codes]:
         order = np.argsort(new, kind="stable")
         places = np.searchsorted(keys, new[order], "right")
-        added = (order + self._settled).astype(np.int32)
+        added = (order + self.settled).astype(np.int32)
         return np.insert(keys, places, new[order]), np.insert(rows, places, added)
 
     def _pair_up(self) -> None:

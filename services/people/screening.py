@@ -117,13 +117,13 @@ def screen(
     threshold = flagged.index.threshold(false_alarms)
     question = flagged.index.question(given)
     suspects = _suspects(question, known, identified, flagged, threshold)
-    thin = identified is None and _thin(given, question, threshold)
-    doubt = _doubt(given, thin=thin, authoritative=authoritative)
+    thin = identified is None and not (question.named and question.reaches(threshold))
+    doubt = _doubt(given, question, thin=thin, authoritative=authoritative)
     outcome, reason = _verdict(identified, suspects, flagged, doubt)
     return screening_pb2.Screening(
         outcome=outcome,
         unknown_reason=reason,
-        identity_basis=_basis(given, identified, fingerprint=fingerprint),
+        identity_basis=_basis(given, question, identified, fingerprint=fingerprint),
         candidates=flagged.candidates(given, suspects, limit),
         model_version=matching.MODEL_VERSION,
         threshold_bits=threshold,
@@ -186,11 +186,11 @@ def _verdict(
 
 
 def _doubt(
-    given: person_pb2.Person, *, thin: bool, authoritative: bool
+    given: person_pb2.Person, question: Question, *, thin: bool, authoritative: bool
 ) -> screening_pb2.UnknownReason.ValueType:
     """Why nobody found would not mean "not a PPO"; unspecified when it does."""
     numbered = _numbered(given)
-    if not numbered and not matching.named(given):
+    if not numbered and not question.named:
         return screening_pb2.UNKNOWN_REASON_NO_IDENTITY
     # The register may know the number that a replica does not: there the answer is to ask it, not the person.
     if thin and (authoritative or not numbered):
@@ -200,17 +200,13 @@ def _doubt(
     return screening_pb2.UNKNOWN_REASON_UNSPECIFIED
 
 
-def _thin(given: person_pb2.Person, question: Question, threshold: float) -> bool:
-    return not matching.named(given) or question.best < threshold
-
-
 def _basis(
-    given: person_pb2.Person, identified: str | None, *, fingerprint: bool
+    given: person_pb2.Person, question: Question, identified: str | None, *, fingerprint: bool
 ) -> screening_pb2.IdentityBasis.ValueType:
     if identified is not None:
         by_print = screening_pb2.IDENTITY_BASIS_FINGERPRINT
         return by_print if fingerprint else screening_pb2.IDENTITY_BASIS_IDENTIFIER
-    if _numbered(given) or matching.named(given):
+    if _numbered(given) or question.named:
         return screening_pb2.IDENTITY_BASIS_DETAILS_GIVEN
     return screening_pb2.IDENTITY_BASIS_UNSPECIFIED
 

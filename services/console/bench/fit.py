@@ -17,12 +17,13 @@ import services.people
 from services.console import output
 from services.console.bench import febrl
 from services.people import likeness
-from services.people.likeness import DIFFERS, NAMES, Codes, Levels
+from services.people.likeness import NAMES, Codes, Levels
 from services.people.matching import Index, Question
 from services.people.model import MODEL, Bits, Model
 from services.people.rows import DATE, FAMILY, GIVEN, PERSON, Field, Table
 from services.people.vocabulary import FAMILY as OF_FAMILY
 from services.people.vocabulary import GIVEN as OF_GIVEN
+from services.people.vocabulary import OTHER_SCRIPT
 
 SEED = 2004
 SETS = ("febrl1", "febrl2", "febrl3")
@@ -115,12 +116,9 @@ def _numbers(said: tuple[int, ...], levels: list[Levels], right: NDArray[np.bool
 
 
 def _levels(field: Field, codes: Codes) -> Levels:
-    levels = np.where(field.bits[codes] == field.unlike, np.uint8(DIFFERS), np.uint8(0))
-    if len(field.near):
-        at = np.minimum(np.searchsorted(field.near, codes), len(field.near) - 1)
-        near = field.near[at] == codes
-        levels[near] = field.levels[at][near]
-    return levels
+    levels = field.levels[codes]
+    # A name in another script is not weighed here.
+    return np.where(levels == OTHER_SCRIPT, np.uint8(0), levels)
 
 
 def weighed(asked: Asked, weights: Model) -> Bits:

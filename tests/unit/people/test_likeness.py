@@ -17,13 +17,15 @@ dates = st.tuples(st.sampled_from([0, 1978, 1979, 1987]), st.integers(0, 12), st
 
 
 def given_name(one: str, other: str) -> str:
-    held = likeness.spellings([other])
-    return likeness.NAMES[likeness.given_names(one, held, likeness.words(one, held))[0]]
+    held = likeness.Spellings()
+    code = np.array([held.code(other)], np.int32)
+    return likeness.NAMES[likeness.given_names(one, held, code)[0]]
 
 
 def family_name(one: str, other: str) -> str:
-    held = likeness.spellings([other])
-    return likeness.NAMES[likeness.family_names(one, held, likeness.words(one, held))[0]]
+    held = likeness.Spellings()
+    code = np.array([held.code(other)], np.int32)
+    return likeness.NAMES[likeness.family_names(one, held, code)[0]]
 
 
 def birth_date(one: likeness.Born, other: likeness.Born) -> str:
