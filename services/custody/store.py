@@ -11,8 +11,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from ppo.tracking.v1 import tracking_pb2 as tracking
 from services.custody.models import CaseState, Decision, Detention, DrugTest, Suite, SuiteEvent, due
-from services.runtime.database import Database, Line, lock
+from services.runtime.database import Database, lock
 from services.runtime.errors import NotFound
+from services.runtime.line import Line
 
 # An answer by the register or the replica is looked at again: of a custody record, and of a check alone.
 RECHECK = "recheck"

@@ -10,8 +10,10 @@ DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 def on_call(reference: Reference, *, owners: Iterable[str], at: datetime) -> Row | None:
     """The contact on duty of the first owner who has one; None where only the control room answers."""
-    rota = on_duty(reference, "duty_contacts", at)
-    return next((row for owner in owners for row in rota if row.text("ocu") == owner), None)
+    wanted = [*owners]
+    # Of most answers there is none, and a rota is long.
+    rota = on_duty(reference, "duty_contacts", at) if wanted else []
+    return next((row for owner in wanted for row in rota if row.text("ocu") == owner), None)
 
 
 def on_duty(reference: Reference, table: str, at: datetime) -> list[Row]:

@@ -1,37 +1,25 @@
 """PostgreSQL: one engine per process, one transaction per RPC or polled batch."""
 
-import asyncio
 import re
 import select as sockets
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
 from datetime import datetime
-from typing import Annotated, Any, TypeAlias, TypeVar
+from typing import Annotated, Any
 
-import psycopg
 from sqlalchemy import DateTime, event, text
-from sqlalchemy.exc import DataError, DisconnectionError, IntegrityError, InterfaceError, OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import Session, mapped_column
 
-from services.runtime.errors import Conflict, Unavailable
+from services.runtime.failures import answered
+from services.runtime.line import Line
 
 # Longer than any statement of ours takes; shorter than a caller waits.
 STATEMENT_MS = 10_000
 LOCK_MS = 3_000
 CONNECT_SECONDS = 2
 ONE_PLAN = "-c plan_cache_mode=force_generic_plan"
-
-# The driver's own errors, where `copy` speaks to it past SQLAlchemy.
-_PASSING = (psycopg.OperationalError, psycopg.InterfaceError)
-_LASTING = (psycopg.IntegrityError, psycopg.DataError)
-
-T = TypeVar("T")
-Connection: TypeAlias = "psycopg.AsyncConnection[tuple[Any, ...]]"
-
-# A statement, and the values of each row.
-Batch: TypeAlias = tuple[str, Sequence[Mapping[str, object]]]
 
 # A point in time, in UTC.
 instant = Annotated[datetime, mapped_column(DateTime(timezone=True))]
@@ -61,14 +49,14 @@ class Database:
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncSession]:
-        with _answered():
+        with answered():
             async with self._sessions.begin() as session:
                 yield session
 
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[AsyncSession]:
         """A transaction in which every query sees the same state."""
-        with _answered():
+        with answered():
             async with self._sessions.begin() as session:
                 await session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
                 yield session
@@ -82,82 +70,15 @@ class Database:
         """What is asked many times a second, mostly in vain: a transaction would cost ten times as much."""
         return await self._glances.read(statement, {})
 
-    def line(self) -> "Line":
+    def line(self) -> Line:
         """A connection apart from the others, for one hot path; closed with them."""
-        self._lines.append(Line(self._url, self._line_arguments))
+        self._lines.append(Line(self._url, self._line_arguments, STATEMENT_MS / 1_000))
         return self._lines[-1]
 
     async def close(self) -> None:
         for line in self._lines:
             await line.close()
         await self._engine.dispose()
-
-
-class Line:
-    """One connection that takes one statement after the other, each its own transaction, prepared once."""
-
-    def __init__(self, url: str, arguments: Mapping[str, Any]) -> None:
-        self._url, self._arguments = url, arguments
-        self._connection: Connection | None = None
-        self._turn = asyncio.Lock()
-
-    async def read(self, statement: str, values: Mapping[str, object]) -> list[tuple[Any, ...]]:
-        async def work(connection: Connection) -> list[tuple[Any, ...]]:
-            cursor = await connection.execute(statement, values, prepare=True, binary=True)
-            return await cursor.fetchall()
-
-        return await self._next(work)
-
-    async def write(self, *batches: Batch) -> None:
-        """All rows or none, in one trip; statements that bear to be repeated."""
-
-        async def work(connection: Connection) -> None:
-            [(statement, rows), *more] = batches
-            if len(rows) == 1 and not more:
-                await connection.execute(statement, rows[0], prepare=True)
-                return
-            # What is sent between two syncs of a pipeline is one transaction.
-            async with connection.pipeline(), connection.cursor() as cursor:
-                for statement, rows in batches:
-                    await cursor.executemany(statement, rows)
-
-        await self._next(work)
-
-    async def close(self) -> None:
-        if self._connection is not None:
-            await self._connection.close()
-
-    async def _next(self, work: Callable[[Connection], Awaitable[T]]) -> T:
-        await self._turn.acquire()
-        task = asyncio.create_task(self._done(work))
-        task.add_done_callback(self._ended)
-        # Who stops waiting goes at once; to break the statement off, the driver would ask the server.
-        return await asyncio.shield(task)
-
-    def _ended(self, task: "asyncio.Task[Any]") -> None:
-        self._turn.release()
-        if not task.cancelled():
-            task.exception()
-
-    async def _done(self, work: Callable[[Connection], Awaitable[T]]) -> T:
-        with _answered():
-            if self._connection is not None:
-                with suppress(*_PASSING):
-                    return await self._on(self._connection, work)
-            # There is none, or it was lost: the statement is asked anew.
-            connect = psycopg.AsyncConnection.connect
-            return await self._on(await connect(self._url, autocommit=True, **self._arguments), work)
-
-    async def _on(self, connection: Connection, work: Callable[[Connection], Awaitable[T]]) -> T:
-        self._connection = None
-        try:
-            async with asyncio.timeout(STATEMENT_MS / 1_000):
-                done = await work(connection)
-        except BaseException:
-            await connection.close()
-            raise
-        self._connection = connection
-        return done
 
 
 def _refuse_ended(connection: Any, *_: object) -> None:
@@ -170,20 +91,6 @@ def _refuse_ended(connection: Any, *_: object) -> None:
 
 def driver_url(url: str) -> str:
     return re.sub(r"^postgres(ql)?://", "postgresql+psycopg://", url)
-
-
-@contextmanager
-def _answered() -> Iterator[None]:
-    try:
-        yield
-    except (OperationalError, InterfaceError, PoolTimeout, *_PASSING) as error:
-        cause = type(getattr(error, "orig", None) or error).__name__
-        raise Unavailable("postgres", f"does not answer ({cause})") from None
-    except (IntegrityError, DataError, *_LASTING) as error:
-        # Its message quotes the row; the constraint's name says the rule.
-        refused = getattr(error, "orig", None) or error
-        rule = getattr(getattr(refused, "diag", None), "constraint_name", None) or type(refused).__name__
-        raise Conflict(f"the database refuses this: {rule}") from None
 
 
 async def lock(session: AsyncSession, key: str) -> None:

@@ -14,7 +14,7 @@ from ppo.person.v1 import person_pb2
 from services.flagging.flags import FLAGGED
 from services.flagging.models import Flag, Register, outbox
 from services.flagging.nominals import NOMINAL_ID, Key, united
-from services.runtime.database import Line
+from services.runtime.line import Line
 
 TOPIC = "ppo.flagging.flags.v1"
 

@@ -12,7 +12,8 @@ from ppo.person.v1 import person_pb2
 from services.flagging import copying, nominals
 from services.flagging.models import Nominal, NominalIdentifier, NominalIndex
 from services.flagging.nominals import NOMINAL_ID, Key
-from services.runtime.database import Line, copy
+from services.runtime.database import copy
+from services.runtime.line import Line
 
 COLUMNS = "nominal_id, source, source_reference, person, version, recorded_time"
 # Statements over columns, not over rows: one plan whatever their number, and nothing to compile.

@@ -1,15 +1,17 @@
-"""A connection that the server has ended costs nobody an answer; a line takes one statement at a time."""
+"""A connection that the server has ended costs nobody an answer, nor does another's statement on a line."""
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 
 import psycopg
 import pytest
 from sqlalchemy import text
 
 from deploy.embedded.ports import free
-from services.runtime.database import Database, Line
+from services.runtime.database import Database
 from services.runtime.errors import Conflict, Unavailable
+from services.runtime.line import Line
 from tests import servers
 
 ADD = "INSERT INTO flagging.kept VALUES (%(number)s) ON CONFLICT DO NOTHING"
@@ -86,3 +88,55 @@ async def test_a_line_to_nowhere_is_an_outage() -> None:
 
     with pytest.raises(Unavailable):
         await nowhere.line().read("SELECT 1", {})
+
+
+async def test_each_gets_their_own_answer_though_another_is_refused(line: Line) -> None:
+    async def refused() -> None:
+        with pytest.raises(Conflict):
+            await line.write((ADD, [{"number": 10}]))
+
+    async def answer(number: int) -> object:
+        return await line.read("SELECT CAST(%(number)s AS int) + 1", {"number": number})
+
+    for _ in range(3):
+        answers = await asyncio.gather(*map(answer, range(20)), refused(), *map(answer, range(20, 40)))
+
+        assert [one for one in answers if one is not None] == [[(number + 1,)] for number in range(40)]
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [
+        ("text", 'O\'Neill \\ "né" {a,b} 王'),
+        ("text[]", ["", "O'Neill", 'a"b', "a\\b", "{,}", "NULL", "王"]),
+        ("bytea", bytes(range(256))),
+        ("bytea[]", [b"", bytes(range(256))]),
+        ("bigint", -(2**63)),
+        ("bool", True),
+        ("float8", 0.1),
+        ("timestamptz", datetime(2004, 9, 6, 12, 30, 0, 123456, tzinfo=UTC)),
+        ("text", None),
+    ],
+)
+async def test_a_value_comes_back_as_it_was_given(line: Line, kind: str, value: object) -> None:
+    assert await line.read(f"SELECT CAST(%(value)s AS {kind})", {"value": value}) == [(value,)]
+
+
+async def test_a_text_that_would_be_cut_off_is_refused(line: Line) -> None:
+    for value in ("a\0b", ["a\0b"]):
+        with pytest.raises(Conflict):
+            await line.read("SELECT %(value)s", {"value": value})
+
+
+async def test_a_statement_that_takes_too_long_is_an_outage_to_all_behind_it(
+    opened: Database, database: servers.Database
+) -> None:
+    hasty = Line(database.url("flagging"), {}, longest_seconds=0.2)
+
+    slow = hasty.read("SELECT pg_sleep(60)", {})
+    behind = hasty.read("SELECT pg_sleep(0)", {})
+    said = await asyncio.gather(slow, behind, return_exceptions=True)
+
+    assert isinstance(said[0], Unavailable)
+    assert isinstance(said[1], Unavailable) or said[1] == [("",)]
+    await hasty.close()

@@ -1,0 +1,28 @@
+"""What goes wrong with PostgreSQL, in our own words: an outage that may pass by itself, or a refusal."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psycopg
+from sqlalchemy.exc import DataError, IntegrityError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from services.runtime.errors import Conflict, Unavailable
+
+# The driver's own errors, where it is spoken to past SQLAlchemy.
+PASSING = (psycopg.OperationalError, psycopg.InterfaceError)
+_LASTING = (psycopg.IntegrityError, psycopg.DataError)
+
+
+@contextmanager
+def answered() -> Iterator[None]:
+    try:
+        yield
+    except (OperationalError, InterfaceError, PoolTimeout, *PASSING) as error:
+        cause = type(getattr(error, "orig", None) or error).__name__
+        raise Unavailable("postgres", f"does not answer ({cause})") from None
+    except (IntegrityError, DataError, *_LASTING) as error:
+        # Its message quotes the row; the constraint's name says the rule.
+        refused = getattr(error, "orig", None) or error
+        rule = getattr(getattr(refused, "diag", None), "constraint_name", None) or type(refused).__name__
+        raise Conflict(f"the database refuses this: {rule}") from None
