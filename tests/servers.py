@@ -9,6 +9,7 @@ from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import mkdtemp
+from types import MappingProxyType
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 from uuid import uuid4
@@ -21,7 +22,7 @@ from kafka.errors import RetriableError
 from psycopg.sql import SQL, Identifier
 
 from deploy.embedded import kafka, mock_broker, postgres, process, redis
-from deploy.embedded.ports import free
+from deploy.embedded.ports import HOST, free
 from deploy.embedded.topics import topics
 from services.runtime.broker import create_topics
 
@@ -164,11 +165,15 @@ class Servers:
         server = redis.Redis(self._directory / home, self._logs, free())
         return self._started(home, server, lambda: server.url)
 
-    def own_kafka(self, home: str) -> Running:
-        """Another cluster, with an id and topics of its own: ready in about three seconds."""
+    def own_kafka(self, home: str, behind: Mapping[int, int] = MappingProxyType({})) -> Running:
+        """Another cluster, with an id and topics of its own: ready in about three seconds.
+
+        `behind`: more ports that it listens at, each with the port by which whoever asks there knows it.
+        """
         if not kafka.available(kafka.CACHE):
             pytest.skip("needs Apache Kafka: Java 17 with Maven, or a server in PPO_KAFKA")
         server = kafka.Kafka(self._directory / home, self._logs, free(), free())
+        server.settings.update(_listeners(server, behind))
         return self._started(home, server, lambda: server.servers)
 
     def mock_broker(self, home: str) -> Running:
@@ -226,6 +231,18 @@ class Servers:
                 running.stop()
         self._loop.close()
         shutil.rmtree(self._directory)
+
+
+def _listeners(server: kafka.Kafka, behind: Mapping[int, int]) -> dict[str, str]:
+    own = [f"PLAINTEXT://{server.servers}"]
+    listened = [f"WIRE{port}://{HOST}:{port}" for port in behind]
+    known = [f"WIRE{port}://{HOST}:{shown}" for port, shown in behind.items()]
+    names = ["PLAINTEXT", "CONTROLLER", *(f"WIRE{port}" for port in behind)]
+    return {
+        "listeners": ",".join([*own, f"CONTROLLER://{HOST}:{server.controller_port}", *listened]),
+        "advertised.listeners": ",".join([*own, *known]),
+        "listener.security.protocol.map": ",".join(f"{name}:PLAINTEXT" for name in names),
+    }
 
 
 def _patiently(drop: Callable[[], bool]) -> None:

@@ -1,25 +1,28 @@
 """Tracking, Kafka and PostgreSQL are killed, and the wire cut, while movements come: every notice once."""
 
 import asyncio
-import logging
+import sys
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from random import Random
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 from urllib.parse import urlsplit
 from uuid import uuid4
 
 import psycopg
 import pytest
+from kafka import KafkaAdminClient
 
 from deploy.embedded import clock
+from deploy.embedded.ports import HOST, free
 from ppo.tracking.v1 import movement_pb2, notice_pb2
 from ppo.tracking.v1 import tracking_pb2 as pb
 from services.runtime.broker import Producer, Record, Tail
+from tests import proxy
 from tests.integration.tracking import running
 from tests.integration.tracking.running import FLAGS, MOVEMENTS, NOW, Ppo, december
 from tests.processes import Processes
@@ -29,18 +32,37 @@ from tests.servers import Loop, Running, Servers
 # What each recipient keeps under each key.
 Topics: TypeAlias = dict[str, dict[str, list[Record]]]
 
-LOG = logging.getLogger(__name__)
-
 SEED = 1805
 KILLS, LONG_KILLS = 60, 1_000
 PEOPLE = 200
 # So many movements come between two kills.
 CHUNK = 50
-# Of a hundred kills; the rest are of one of the two processes.
-CHANCES = {"kafka": 5, "postgres": 7, "wire": 10}
+# Of a hundred; the rest are kills of tracking, every other one of them at a moment of MOMENTS.
+CHANCES = {"kafka": 5, "postgres": 5, "kafka's wire": 5, "postgres's wire": 5, "away": 3}
 REPEATS = 100
 SETTLED_SECONDS = 120
+REACHED_SECONDS = 5
 FIRST = december(1)
+
+
+class Moment(NamedTuple):
+    """When a process dies: before a request of its gets to the server, or before the answer gets back."""
+
+    server: str
+    request: str
+    answered: bool
+
+
+# The whole way of a movement to its notices, step by step.
+MOMENTS = [
+    Moment("postgres", "commit", answered=False),
+    Moment("postgres", "commit", answered=True),
+    Moment("kafka", "offsets", answered=False),
+    Moment("kafka", "offsets", answered=True),
+    Moment("kafka", "produce", answered=False),
+    Moment("kafka", "produce", answered=True),
+]
+Strike: TypeAlias = str | Moment
 
 
 @pytest.fixture
@@ -52,64 +74,132 @@ def own() -> Iterator[Servers]:
 
 
 @dataclass
+class Replica:
+    """A process of tracking, and the wires to what it needs."""
+
+    process: Running
+    wires: Mapping[str, Proxy]
+    starting: asyncio.Task[None] | None = None
+
+    async def kill(self) -> None:
+        await self.started()
+        await asyncio.to_thread(self.process.kill)
+
+    def start(self) -> None:
+        self.starting = asyncio.create_task(asyncio.to_thread(self.process.start))
+
+    async def started(self) -> None:
+        if self.starting is not None:
+            await self.starting
+            self.starting = None
+
+
+@dataclass
 class Stage:
-    """Two processes of tracking, the servers under them, and the wire to the database."""
+    """Two processes of tracking, and the servers under them; what is killed comes back meanwhile."""
 
     own: Servers
     processes: Processes
-    wire: Proxy
-    trackings: list[Running]
-    starting: dict[int, asyncio.Task[None]] = field(default_factory=dict)
+    replicas: list[Replica]
 
-    async def strike(self, what: str, chance: Random) -> None:
-        """What is killed comes back meanwhile; only one of the servers is ever away."""
+    async def strike(self, what: Strike, prisons: "Prisons") -> None:
+        """While movements come. Only one of the servers is ever away."""
+        victim = prisons.chance.choice(self.replicas)
+        if isinstance(what, Moment):
+            await self._kill_at(what, victim, prisons)
+            return
+        await prisons.move(CHUNK)
+        await asyncio.sleep(prisons.chance.uniform(0, 0.6))
         match what:
-            case "kafka":
-                await asyncio.to_thread(self.own.kafka.restart)
-            case "postgres":
-                await asyncio.to_thread(self.own.postgres.restart)
-            case "wire":
-                self.wire.cut()
-                await asyncio.sleep(chance.uniform(0, 0.5))
-                self.wire.mend()
+            case "kafka" | "postgres":
+                server: Running = getattr(self.own, what)
+                await asyncio.to_thread(server.restart)
+            case "kafka's wire" | "postgres's wire":
+                await self._cut(what.removesuffix("'s wire"), prisons.chance.uniform(0, 0.5))
+            case "away":
+                await self._send_away(victim, prisons)
             case "tracking":
-                await self._kill(chance.randrange(len(self.trackings)))
+                await victim.kill()
+                victim.start()
 
-    async def _kill(self, number: int) -> None:
-        victim = self.trackings[number]
-        await self._started(number)
-        await asyncio.to_thread(victim.kill)
-        self.starting[number] = asyncio.create_task(asyncio.to_thread(victim.start))
+    async def _kill_at(self, moment: Moment, victim: Replica, prisons: "Prisons") -> None:
+        await victim.started()
+        wire = victim.wires[moment.server]
+        reached = asyncio.wrap_future(wire.stop(moment.request, answered=moment.answered))
+        async with asyncio.timeout(SETTLED_SECONDS):
+            while not reached.done():
+                await prisons.move(CHUNK)
+                await asyncio.wait([reached], timeout=REACHED_SECONDS)
+        await victim.kill()
+        wire.cut()
+        wire.mend()
+        victim.start()
 
-    async def _started(self, number: int) -> None:
-        if number in self.starting:
-            await self.starting.pop(number)
+    async def _cut(self, server: str, seconds: float) -> None:
+        for replica in self.replicas:
+            replica.wires[server].cut()
+        await asyncio.sleep(seconds)
+        for replica in self.replicas:
+            replica.wires[server].mend()
+
+    async def _send_away(self, victim: Replica, prisons: "Prisons") -> None:
+        """The other takes all, and gives half back."""
+        for replica in self.replicas:
+            await replica.started()
+        await victim.kill()
+        await self._shared_by(1)
+        await prisons.move(CHUNK)
+        await asyncio.to_thread(victim.process.start)
+        await self._shared_by(2)
+
+    async def _shared_by(self, count: int) -> None:
+        with closing(KafkaAdminClient(bootstrap_servers=self.processes.kafka)) as admin:
+            async with asyncio.timeout(SETTLED_SECONDS):
+                while await asyncio.to_thread(_members, admin) != count:
+                    await asyncio.sleep(0.2)
 
     async def whole(self) -> None:
-        for number in list(self.starting):
-            await self._started(number)
+        for replica in self.replicas:
+            await replica.started()
+
+
+def _members(admin: KafkaAdminClient) -> int:
+    """How many share the partitions; 0 while they do not agree."""
+    group = admin.describe_groups(["tracking"])["tracking"]
+    return len(group["members"]) if group["group_state"] == "Stable" else 0
 
 
 @pytest.fixture
 def stage(own: Servers, tmp_path: Path) -> Iterator[Stage]:
     clock.move(tmp_path, NOW)
     loop = Loop()
+    ports = [free(), free()]
+    kafka = [Proxy(port, loop, proxy.kafka) for port in ports]
+    own.own_kafka("kafka", dict(zip(ports, (wire.port for wire in kafka), strict=True)))
     with running.migrated(own) as template, own.database(template) as database:
-        processes = Processes(own, database, tmp_path, ("returns", "tracking"))
         told = urlsplit(database.url("tracking"))
-        wire = Proxy(told.port or 5432, loop)
-        wire.mend()
-        server = f"{told.username}:{told.password}@{told.hostname}:{wire.port}"
-        through = {"PPO_TRACKING_POSTGRES": told._replace(netloc=server).geturl()}
-        trackings = [processes.replica("tracking", number, **through) for number in range(2)]
+        postgres = [Proxy(told.port or 5432, loop, proxy.postgres) for _ in kafka]
+        processes = Processes(own, database, tmp_path, ("returns", "tracking"))
+        replicas = []
+        for number, wires in enumerate(zip(kafka, postgres, strict=True)):
+            for wire in wires:
+                wire.mend()
+            server = f"{told.username}:{told.password}@{told.hostname}:{wires[1].port}"
+            through = {
+                "PPO_TRACKING_POSTGRES": told._replace(netloc=server).geturl(),
+                "PPO_TRACKING_KAFKA": f"{HOST}:{wires[0].port}",
+            }
+            process = processes.replica("tracking", number, **through)
+            replicas.append(Replica(process, dict(zip(("kafka", "postgres"), wires, strict=True))))
         try:
-            for each in trackings:
-                each.start()
-            yield Stage(own, processes, wire, trackings)
+            for each in replicas:
+                each.process.start()
+            yield Stage(own, processes, replicas)
         finally:
-            for each in trackings:
-                each.kill()
-            wire.cut()
+            for each in replicas:
+                each.process.kill()
+                for wire in each.wires.values():
+                    wire.cut()
             processes.close()
     loop.close()
 
@@ -218,27 +308,44 @@ def kept(records: Sequence[Record]) -> dict[str, list[Record]]:
     return found
 
 
-def strikes(kills: int, chance: Random) -> list[str]:
-    found = [what for what, share in CHANCES.items() for _ in range(max(2, kills * share // 100))]
+def strikes(kills: int, chance: Random) -> list[Strike]:
+    found: list[Strike] = [
+        what for what, share in CHANCES.items() for _ in range(max(2, kills * share // 100))
+    ]
+    aimed = (kills - len(found)) // 2
+    found += [MOMENTS[each % len(MOMENTS)] for each in range(aimed)]
     found += ["tracking"] * (kills - len(found))
     chance.shuffle(found)
     return found
 
 
+async def test_killed_at_any_step_of_the_way_every_notice_is_there_once_and_in_order(
+    stage: Stage, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await told_once(stage, MOMENTS * 2, Random(SEED), capsys)
+
+
 @pytest.mark.timeout(14_400)
-async def test_whoever_is_killed_every_notice_is_there_once_and_in_order(stage: Stage, torture: bool) -> None:
+async def test_whoever_is_killed_every_notice_is_there_once_and_in_order(
+    stage: Stage, torture: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
     chance = Random() if torture else Random(SEED)
     kills = LONG_KILLS if torture else KILLS
+
+    await told_once(stage, strikes(kills, chance), chance, capsys)
+
+
+async def told_once(
+    stage: Stage, all_strikes: Sequence[Strike], chance: Random, capsys: pytest.CaptureFixture[str]
+) -> None:
     people = [Ppo() for _ in range(PEOPLE)]
     producer = Producer(stage.processes.kafka, mock=False)
     prisons = Prisons(producer, people, chance)
     await prisons.flag()
     await settled(stage, lambda: asked(stage, "SELECT count(*) FROM tracking.person") == [(PEOPLE,)])
 
-    for what in strikes(kills, chance):
-        await prisons.move(CHUNK)
-        await asyncio.sleep(chance.uniform(0, 0.6))
-        await stage.strike(what, chance)
+    for what in all_strikes:
+        await stage.strike(what, prisons)
     await stage.whole()
     await taken(stage, len(prisons.sent))
     await prisons.repeat(REPEATS)
@@ -248,6 +355,10 @@ async def test_whoever_is_killed_every_notice_is_there_once_and_in_order(stage: 
 
     ledger = asked(stage, "SELECT topic, key, notice_id || '/' || revision, record FROM tracking.delivery")
     topics = {topic: kept(await read(stage, topic)) for topic in {row[0] for row in ledger}}
+    with capsys.disabled():
+        sys.stdout.write(
+            f"\n{len(all_strikes)} kills and cuts, {moved:,} movements, {len(ledger):,} notices\n"
+        )
 
     assert asked(stage, "SELECT count(*) FROM tracking.fact") == [(moved,)]
     assert sorted(ledger) == sorted(
@@ -256,7 +367,6 @@ async def test_whoever_is_killed_every_notice_is_there_once_and_in_order(stage: 
     assert gaps(topics) == []
     owners = topics["ppo.notices.E3.v1"]
     assert {ppo.nominal_id: types(owners[ppo.nominal_id]) for ppo in people} == expected(people, moved)
-    LOG.info("%d kills, %d movements, %d notices", kills, moved, len(ledger))
 
 
 def every(topics: Topics) -> list[Record]:
