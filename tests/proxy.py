@@ -9,7 +9,7 @@ from typing import NamedTuple, TypeAlias
 from deploy.embedded.ports import HOST, free
 from tests.servers import Loop
 
-# Reads what a client sends, each piece with the name of what it asks for, where a wire may be stopped at that.
+# Reads what a client sends, each piece with the name of what it asks for, where a wire may stop at that.
 Requests: TypeAlias = Callable[[asyncio.StreamReader], AsyncIterator[tuple[str, bytes]]]
 
 NOTICES = b"COPY tracking.delivery"

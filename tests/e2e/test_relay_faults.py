@@ -319,6 +319,7 @@ def strikes(kills: int, chance: Random) -> list[Strike]:
     return found
 
 
+@pytest.mark.timeout(600)
 async def test_killed_at_any_step_of_the_way_every_notice_is_there_once_and_in_order(
     stage: Stage, capsys: pytest.CaptureFixture[str]
 ) -> None:
