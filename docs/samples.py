@@ -109,13 +109,28 @@ RELEASED = notice(
         prison_number=PRISON_NUMBER,
     ),
 )
+HANDED_OVER = notice(
+    tracking_pb2.NOTICE_TYPE_OWNERSHIP_CHANGED,
+    ownership_change=notice_pb2.OwnershipChange(
+        from_owner="F2", to_owner="E3", rule="O6", effective_time=at("2004-12-07T10:15:00")
+    ),
+    drug_referrals=[
+        notice_pb2.OpenMatter(
+            type=tracking_pb2.NOTICE_TYPE_DRUG_TEST_ROUTED,
+            organisation="drug-solutions-birmingham",
+            asked_time=at("2004-12-03T11:09:12"),
+            due_time=at("2004-12-10T11:09:12"),
+        )
+    ],
+    review_date=Date(year=2004, month=12, day=13),
+)
 
 # By audience: whose topic, and what it is told there.
 NOTICES: Mapping[str, tuple[str, notice_pb2.Notice]] = {
     "prison_offender_management_unit": ("BMI", TRANSFERRED),
     "police_offender_manager": ("E3", ARRESTED),
     "interested_ocu": ("D1", ARRESTED),
-    "probation_offender_manager": ("probation-4", RELEASED),
+    "probation_offender_manager": ("probation-4", HANDED_OVER),
     "ppo_drug_team": ("drug-solutions-birmingham", RELEASED),
     "youth_offending_team": ("birmingham-yot", RELEASED),
 }

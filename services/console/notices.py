@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from functools import cache
 from json import dumps
 from typing import Annotated, TypeAlias
@@ -371,6 +371,34 @@ def _happened(notice: pb.Notice) -> Iterator[str]:
         yield from _moved(notice.movement)
     if notice.flag_state and notice.type in _OF_FLAGS:
         yield output.word(screening.FlagState, notice.flag_state)
+    if notice.HasField("ownership_change"):
+        yield from _handed(notice.ownership_change)
+    matters = (*notice.drug_referrals, *notice.open_matters)
+    if matters:
+        yield f"still open: {' and '.join(_open(one) for one in matters)}"
+    if notice.HasField("release") and notice.HasField("ownership_change"):
+        yield f"release planned for {_on(notice.release.release_date)}"
+    if notice.HasField("review_date"):
+        yield f"to be reviewed on {_on(notice.review_date)}"
+
+
+def _handed(owned: pb.OwnershipChange) -> Iterator[str]:
+    if owned.from_owner != owned.to_owner:
+        yield f"from {owned.from_owner} to {owned.to_owner} by {owned.rule}"
+        if owned.HasField("effective_time"):
+            yield _when(owned.effective_time.ToDatetime(UTC))
+    for one in owned.corrections:
+        since = _when(one.start_time.ToDatetime(UTC))
+        yield f"found out: it was {one.owner or 'nobody'}'s from {since}, not {one.owner_before or 'nobody'}'s"
+
+
+def _open(matter: pb.OpenMatter) -> str:
+    what = output.word(tracking.NoticeType, matter.type)
+    return f"{what} with {matter.organisation}, due {output.moment(matter.due_time)}"
+
+
+def _on(day: Date) -> str:
+    return f"{date(day.year, day.month, day.day):%-d %b %Y}"
 
 
 def _moved(movement: pb.PrisonMovement) -> Iterator[str]:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ppo.flagging.v1 import events_pb2 as flagging
-from ppo.tracking.v1 import movement_pb2
+from ppo.tracking.v1 import movement_pb2, notice_pb2
 from ppo.tracking.v1 import tracking_pb2 as pb
 from services.runtime.database import lock_all
 from services.runtime.outbox import Event
@@ -238,6 +238,11 @@ class Casebook:
     async def recipients(self, notice_ids: Collection[str]) -> Sequence[Delivery | Sending]:
         """The latest record to each organisation that was told any revision of any of these notices."""
         return await notices.recipients(self.session, list(notice_ids))
+
+    async def open_matters(self, held: Held) -> tuple[notice_pb2.OpenMatter, ...]:
+        """What others were asked for of the person and have not taken on yet, the most urgent first."""
+        family = [held.nominal_id, *(older.nominal_id for older in held.older)]
+        return tuple(await notices.open_matters(self.session, family))
 
     async def write(self, now: datetime) -> None:
         """Each table in one statement."""

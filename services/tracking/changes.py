@@ -58,6 +58,8 @@ class Change:
     breach: notice_pb2.Breach | None = None
     owned: notice_pb2.OwnershipChange | None = None
     review: date | None = None
+    # What others were asked for and have not taken on yet.
+    matters: tuple[notice_pb2.OpenMatter, ...] = ()
     # When it is to be settled, where the kind of the notice does not say.
     due: datetime | None = None
     # The notices, by their types, whose recipients are told as well: it undoes what those told.

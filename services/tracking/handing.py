@@ -1,5 +1,6 @@
 """What a change of ownership is told as."""
 
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 
@@ -18,9 +19,18 @@ TYPES = (PROPOSED, CHANGED, DISPUTED, RESOLVED)
 FORUM = timedelta(days=14)
 
 
-def handed(before: pb.Ownership, after: pb.Ownership, version: int, now: datetime) -> Change | None:
-    """Between two owners alone: that a case has begun or ended the flag tells."""
-    kind = _kind(before, after)
+def handed(
+    before: pb.Ownership,
+    after: pb.Ownership,
+    version: int,
+    now: datetime,
+    corrected: Sequence[pb.OwnershipCorrection] = (),
+) -> Change | None:
+    """Between two owners alone: that a case has begun or ended the flag tells.
+
+    `corrected`: what was found out now about whose case it had been.
+    """
+    kind = _kind(before, after) or (CHANGED if any(_between_owners(corrected)) else None)
     if kind is None or not (before.owner and after.owner):
         return None
     proposed = kind == PROPOSED
@@ -33,10 +43,21 @@ def handed(before: pb.Ownership, after: pb.Ownership, version: int, now: datetim
         effective_time=takes_over if known else None,
         facts_hash=sha256("\n".join(after.facts).encode()).hexdigest(),
         dispute=after.dispute if kind == DISPUTED else None,
+        corrections=corrected,
     )
     due = max(now, takes_over.ToDatetime(UTC)) if known else None
     by = _heard(after.dispute, now) if kind == DISPUTED else due
     return Change(kind, f"case {version}", now, now, owned=owned, due=by)
+
+
+def concerned(owned: notice_pb2.OwnershipChange) -> set[str]:
+    """Whose the case was, was taken for, is or is to be."""
+    owners = (owner for one in owned.corrections for owner in (one.owner_before, one.owner))
+    return {owned.from_owner, owned.to_owner, *owners} - {""}
+
+
+def _between_owners(corrected: Iterable[pb.OwnershipCorrection]) -> Iterable[bool]:
+    return (bool(one.owner and one.owner_before) for one in corrected)
 
 
 def _heard(dispute: pb.Dispute, now: datetime) -> datetime:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from hashlib import sha256
 from itertools import takewhile
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from ppo.custody.v1 import custody_pb2
 from ppo.custody.v1 import events_pb2 as custody
@@ -51,6 +51,14 @@ def news(file: CaseFile, told: Collection[Key], now: datetime) -> list[Change]:
         *_reviews(file, told, now),
     ]
     return list({(change.type, change.cause): change for change in happened}.values())
+
+
+def brought_along(file: CaseFile, now: datetime) -> dict[str, Any]:
+    """The dates that a case brings along: of the release that is planned, of the next review."""
+    stay = file.stays[-1] if file.stays and file.stays[-1][1] is None else None
+    today = days.day(now)
+    coming = (on for episode in file.episodes[-1:] for on in _review_days(file, episode) if on > today)
+    return {"planned": _standing(file, *stay) if stay else None, "review": next(coming, None)}
 
 
 def next_time(file: CaseFile, now: datetime) -> datetime | None:

@@ -1,7 +1,7 @@
 """What each organisation is told of a change: to whom, as what audience, by when; nothing to anybody else."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import NamedTuple, TypeAlias
 
@@ -31,8 +31,8 @@ CARAT = "carat_worker"
 HOUSING = "housing_provider"
 TRAINING = "training_provider"
 PROVIDERS = (HOUSING, TRAINING)
-# Receivers who are told as somebody else is: the OCU that is to have the case, and whose it was.
-PROPOSED, FORMER = "proposed", "former"
+# Receivers who are told as somebody else is: the OCU that is to have the case, and both sides of a hand-over.
+PROPOSED, SIDES = "proposed", "sides"
 NOBODY: Mapping[str, Role] = {}
 # Why a role is told; the others manage the case.
 PURPOSES = {
@@ -175,7 +175,7 @@ KINDS: Mapping[NoticeType, Kind] = {
     pb.NOTICE_TYPE_RECALL_REQUESTED: Kind((*CASE, INTERESTED, PRISON), _within_a_day),
     pb.NOTICE_TYPE_RECALL_EXECUTED: Kind((*CASE, INTERESTED, PRISON), _within_a_day),
     # N14.
-    **{kind: Kind((*CASE, INTERESTED, FORMER, PRISON), _own_due) for kind in handing.TYPES},
+    **{kind: Kind((*CASE, INTERESTED, SIDES, PRISON), _own_due) for kind in handing.TYPES},
     # N16.
     pb.NOTICE_TYPE_REVIEW_DUE: Kind(CASE, _own_due),
 }
@@ -186,6 +186,7 @@ WITH_PLAN = (
     pb.NOTICE_TYPE_PRE_RELEASE_DUE,
     pb.NOTICE_TYPE_RELEASED,
     pb.NOTICE_TYPE_REVIEW_DUE,
+    *handing.TYPES,
 )
 # What a change is told as, where that is more than its own notice.
 BESIDES = {pb.NOTICE_TYPE_PRISON_RECEPTION: pb.NOTICE_TYPE_HOUSING_FAST_TRACK}
@@ -212,11 +213,23 @@ def _told(
         Copy(
             organisation,
             role,
-            _own(_message(notice, role, change, subject, parties, due), role, organisation, held_at),
+            _own(
+                _message(notice, role, _for(organisation, change, parties), subject, parties, due),
+                role,
+                organisation,
+                held_at,
+            ),
         )
         for organisation, role in _receivers(notice, change, subject, parties, before).items()
     ]
     return Told(notice, change.cause, due, tuple(copy for copy in copies if _disclosed(copy)))
+
+
+def _for(organisation: str, change: Change, parties: Parties) -> Change:
+    """What is open goes with a case to those who have it, and to nobody whose it was or is to be."""
+    if change.owned is None or organisation in (parties.owner, parties.youth_team, parties.probation):
+        return change
+    return replace(change, planned=None, review=None, matters=())
 
 
 def _receivers(
@@ -234,8 +247,10 @@ def _receivers(
 
 
 def _as(role: Role, organisation: str, parties: Parties) -> Role:
-    if role not in (PROPOSED, FORMER):
+    if role not in (PROPOSED, SIDES):
         return role
+    if organisation in parties.offices.values():
+        return PROBATION
     return YOUTH_TEAM if organisation in parties.youth_teams else INTERESTED
 
 
@@ -250,8 +265,8 @@ def _organisations(role: Role, change: Change, subject: Subject, parties: Partie
             return parties.interested
         case "proposed":
             return _own_here(subject.ownership.proposed_owner, parties)
-        case "former":
-            return _own_here(change.owned.from_owner if change.owned else "", parties)
+        case "sides":
+            return _sides(change.owned, parties) if change.owned else ()
         case "prison_offender_management_unit":
             concerned = (change.from_prison, change.prison, subject.held_at)
             return [prison for prison in dict.fromkeys(concerned) if prison in parties.prisons]
@@ -273,6 +288,13 @@ def _organisations(role: Role, change: Change, subject: Subject, parties: Partie
 
 def _own_here(organisation: str, parties: Parties) -> tuple[str, ...]:
     return (organisation,) if organisation in parties.ocus | parties.youth_teams else ()
+
+
+def _sides(owned: notice_pb2.OwnershipChange, parties: Parties) -> Iterator[str]:
+    """Whose the case was, is or is to be, each with the probation office there."""
+    for owner in sorted(handing.concerned(owned)):
+        yield from _own_here(owner, parties)
+        yield from _one(parties.offices.get(owner, ""))
 
 
 def _one(organisation: str) -> tuple[str, ...]:
@@ -387,6 +409,9 @@ def _fill(message: notice_pb2.Notice, change: Change, subject: Subject) -> None:
     for name, part in (parts | {"ownership_change": change.owned}).items():
         if part is not None:
             getattr(message, name).CopyFrom(part)
+    for matter in change.matters:
+        drug = matter.type == pb.NOTICE_TYPE_DRUG_TEST_ROUTED
+        (message.drug_referrals if drug else message.open_matters).append(matter)
     if change.review:
         message.review_date.CopyFrom(days.proto(change.review))
 

@@ -20,6 +20,8 @@ class Parties:
     youth_teams: frozenset[str] = frozenset()
     youth_team: str = ""
     probation: str = ""
+    # The probation office of each OCU.
+    offices: Mapping[str, str] = field(default_factory=dict)
     drug_team: str = ""
     housing: str = ""
     training: str = ""
@@ -53,6 +55,7 @@ def parties(
         interested=tuple(ocu for ocu in ownership.interested_ocus if ocu in ocus),
         youth_team=youth_team,
         **known,
+        offices=_offices(reference, at),
         probation="" if youth_team else _office(reference, probation, area, at),
         drug_team=_drug_team(reference, area, at),
         housing=_id(_first(reference, "housing_providers", at)),
@@ -70,10 +73,15 @@ def parties(
 
 
 def _office(reference: Reference, named: str, ocu: str, at: datetime) -> str:
-    offices = reference.rows("probation_offices", at=at)
-    if named in {row.id for row in offices}:
+    if named in {row.id for row in reference.rows("probation_offices", at=at)}:
         return named
-    return next((row.id for row in offices if ocu in row.texts("ocus")), "")
+    return _offices(reference, at).get(ocu, "")
+
+
+def _offices(reference: Reference, at: datetime) -> dict[str, str]:
+    """The first of each OCU."""
+    offices = reference.rows("probation_offices", at=at)
+    return {ocu: row.id for row in reversed(offices) for ocu in row.texts("ocus")}
 
 
 def _drug_team(reference: Reference, ocu: str, at: datetime) -> str:

@@ -1,7 +1,7 @@
 """Makes of all that is recorded of a person what follows: journey, owner, case, notices, what is due."""
 
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from prometheus_client import Counter
@@ -79,7 +79,10 @@ class Settler:
         case.corrections.extend(corrected or held.person.to_proto(now).corrections)
         before = held.person.to_proto(now).ownership
         _publish(book, held.person, case, now)
-        moved = handing.handed(before, ownership, held.person.case_version, now)
+        moved = handing.handed(before, ownership, held.person.case_version, now, corrected)
+        if moved is not None:
+            open_matters = await book.open_matters(held)
+            moved = replace(moved, matters=open_matters, **news.brought_along(file, now))
         hold_ends = await self.teller.tell(book, held, file, case, now, moved)
         held.due = _first(next_time, hold_ends, news.next_time(file, now))
         return held.person.to_proto(now)

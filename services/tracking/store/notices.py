@@ -10,7 +10,9 @@ from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
-from services.tracking.models import SCHEMA, Delivery, Notice, outbox
+from ppo.tracking.v1 import notice_pb2
+from ppo.tracking.v1 import tracking_pb2 as pb
+from services.tracking.models import SCHEMA, Delivery, Notice, outbox, stamp
 from services.tracking.store import numbering
 
 
@@ -44,6 +46,29 @@ async def recipients(
     written = await session.scalars(rows.order_by(Delivery.organisation, Delivery.number.desc()))
     latest: list[Delivery | numbering.Sending] = [*written, *numbering.waiting(session, notice_ids)]
     return list({one.organisation: one for one in latest}.values())
+
+
+# Whoever is asked to do something for the person, and has not said that they do.
+_ASKED = ("ppo_drug_team", "housing_provider", "training_provider")
+_OPEN = text(
+    f"""
+    SELECT notice.type, organisation, min(delivery.recorded_time) AS asked, min(due_time) AS due
+    FROM {SCHEMA}.notice JOIN {SCHEMA}.delivery USING (notice_id)
+    WHERE nominal_id = ANY (:ids) AND role = ANY (:asked) AND notice.state <> {pb.NOTICE_STATE_RETRACTED}
+        AND due_time IS NOT NULL AND acknowledged_time IS NULL
+    GROUP BY notice_id, notice.type, organisation ORDER BY due, asked, notice_id
+    """
+)
+
+
+async def open_matters(session: AsyncSession, nominal_ids: Sequence[str]) -> list[notice_pb2.OpenMatter]:
+    rows = await session.execute(_OPEN, {"ids": list(nominal_ids), "asked": list(_ASKED)})
+    return [
+        notice_pb2.OpenMatter(
+            type=row.type, organisation=row.organisation, asked_time=stamp(row.asked), due_time=stamp(row.due)
+        )
+        for row in rows
+    ]
 
 
 # A key's records in a topic are numbered as they were written: the place of each is its first sequence.

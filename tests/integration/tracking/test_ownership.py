@@ -28,6 +28,9 @@ from tests.integration.tracking.running import (
 )
 
 
+BROUGHT_ALONG = ("drug_referrals", "open_matters", "release", "review_date")
+
+
 async def explained(
     world: World, ppo: Ppo, organisation: str = "E3", **asked: Any
 ) -> pb.ExplainOwnershipResponse:
@@ -197,6 +200,73 @@ async def test_what_was_planned_goes_on_with_who_takes_the_case_over(world: Worl
     assert (old.ownership.owner, new.ownership.owner) == ("F2", "F2")
     handed = [(one.ownership_change.from_owner, one.ownership_change.to_owner) for one in changed]
     assert handed == [("E3", "F2")] * 2
+
+
+async def test_what_is_open_and_what_is_due_goes_to_the_new_owner_alone(world: World) -> None:
+    ppo = await at_home(world)
+    detention = await world.arrest(ppo, december(10), suite="D3")
+    await world.test(ppo, detention, december(10, 12))
+    await world.publish(hmpps("received", ppo.number, december(11), "ADMISSION", "BMI", "N"))
+    await told(world, "BMI", ppo, pb.NOTICE_TYPE_PRISON_RECEPTION)
+    plan = pb.PlanReleaseRequest(
+        request_id=str(uuid4()),
+        nominal_id=ppo.nominal_id,
+        release_date=Date(year=2005, month=2, day=14),
+        ocu="F2",
+    )
+
+    prison = await world.tracking("prison_offender_management_unit", "BMI")
+    await prison.PlanRelease(plan, timeout=SECONDS)
+    before = await told(world, "E3", ppo, pb.NOTICE_TYPE_OWNERSHIP_PROPOSED)
+    proposed = await told(world, "F2", ppo, pb.NOTICE_TYPE_OWNERSHIP_PROPOSED)
+    let_out = clock.now(world.processes.directory)
+    await world.publish(hmpps("released", ppo.number, let_out, "RELEASED", "BMI", "CR"))
+    new = await told(world, "F2", ppo, pb.NOTICE_TYPE_OWNERSHIP_CHANGED)
+    old = await told(world, "E3", ppo, pb.NOTICE_TYPE_OWNERSHIP_CHANGED)
+
+    assert (before.release.area, before.release.release_date) == ("F2", plan.release_date)
+    assert [(one.type, one.organisation) for one in new.drug_referrals] == [
+        (pb.NOTICE_TYPE_DRUG_TEST_ROUTED, "drug-solutions-birmingham")
+    ]
+    assert new.drug_referrals[0].due_time.ToDatetime(UTC) >= december(17)
+    assert (pb.NOTICE_TYPE_HOUSING_FAST_TRACK, "birmingham-housing") in [
+        (one.type, one.organisation) for one in new.open_matters
+    ]
+    assert new.review_date.year == 2005
+    for other in (proposed, old):
+        assert not {field.name for field, _ in other.ListFields()} & set(BROUGHT_ALONG)
+
+
+async def test_what_somebody_has_taken_on_is_not_open_any_more(world: World) -> None:
+    ppo = await at_home(world)
+    detention = await world.arrest(ppo, december(10), suite="D3")
+    await world.test(ppo, detention, december(10, 12))
+    [referral] = await world.notices("drug-solutions-birmingham", ppo, 1)
+    drug_team = await world.tracking("ppo_drug_team", "drug-solutions-birmingham")
+    taken = pb.AcknowledgeNoticeRequest(request_id=str(uuid4()), notice_id=referral.notice_id)
+    await drug_team.AcknowledgeNotice(taken, timeout=SECONDS)
+
+    await moves(world, ppo, "F2", clock.now(world.processes.directory))
+
+    changed = await told(world, "F2", ppo, pb.NOTICE_TYPE_OWNERSHIP_CHANGED)
+    assert changed.ownership.owner == "F2"
+    assert not changed.drug_referrals
+
+
+async def test_what_is_found_out_of_the_past_is_told_to_all_whose_case_it_was_or_was_not(
+    world: World,
+) -> None:
+    ppo = await at_home(world)
+    await moves(world, ppo, "E3", december(20))
+
+    await moves(world, ppo, "D3", december(10))
+
+    for ocu in ("E3", "D3"):
+        changed = (await told(world, ocu, ppo, pb.NOTICE_TYPE_OWNERSHIP_CHANGED)).ownership_change
+        [found] = changed.corrections
+        assert (changed.from_owner, changed.to_owner) == ("E3", "E3")
+        assert (found.owner_before, found.owner) == ("E3", "D3")
+        assert (found.start_time, found.end_time) == (stamp(december(10)), stamp(december(20)))
 
 
 async def test_a_release_to_an_area_outside_proposes_it_and_hands_nothing_over(world: World) -> None:

@@ -141,6 +141,28 @@ def test_each_organisation_watches_in_its_own_role(ppo: Run, served: Served) -> 
     ]
 
 
+def test_a_hand_over_is_read_with_what_it_corrects_and_what_is_still_open() -> None:
+    told = notice.Notice(
+        type=tracking.NOTICE_TYPE_OWNERSHIP_CHANGED, state=tracking.NOTICE_STATE_CONFIRMED, person=KELLY
+    )
+    owned = told.ownership_change
+    owned.from_owner, owned.to_owner, owned.rule = "E3", "F2", "O4"
+    owned.effective_time.FromJsonString("2005-02-14T11:30:00Z")
+    found = owned.corrections.add(owner="D3", owner_before="E3")
+    found.start_time.FromJsonString("2004-12-10T09:00:00Z")
+    referral = told.drug_referrals.add(type=tracking.NOTICE_TYPE_DRUG_TEST_ROUTED, organisation="drug-team")
+    referral.due_time.FromJsonString("2005-02-20T09:00:00Z")
+    told.release.release_date.CopyFrom(Date(year=2005, month=2, day=14))
+    told.review_date.CopyFrom(Date(year=2005, month=2, day=28))
+
+    assert notices.summary(told) == (
+        "ownership changed: KELLY, Shane, from E3 to F2 by O4, 14 Feb 11:30, "
+        "found out: it was D3's from 10 Dec 09:00, not E3's, "
+        "still open: drug test routed with drug-team, due 20 Feb 2005 09:00, "
+        "release planned for 14 Feb 2005, to be reviewed on 28 Feb 2005"
+    )
+
+
 def test_a_notice_as_json_is_the_record_itself(ppo: Run, served: Served) -> None:
     served.tracking.notices = [sent(1, type=tracking.NOTICE_TYPE_RELEASED)]
 

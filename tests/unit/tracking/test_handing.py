@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from ppo.tracking.v1 import tracking_pb2 as pb
-from services.tracking.handing import CHANGED, DISPUTED, PROPOSED, RESOLVED, handed
+from services.tracking.handing import CHANGED, DISPUTED, PROPOSED, RESOLVED, concerned, handed
 from tests.integration.tracking.running import stamp
 
 NOW = datetime(2004, 12, 3, 15, tzinfo=UTC)
@@ -104,3 +104,22 @@ def test_the_hash_is_of_the_facts_that_decided() -> None:
     assert other is not None
     assert other.owned is not None
     assert one.owned.facts_hash != other.owned.facts_hash
+
+
+def corrected(before: str, owner: str) -> pb.OwnershipCorrection:
+    return pb.OwnershipCorrection(owner_before=before, owner=owner, start_time=stamp(NOW - timedelta(days=9)))
+
+
+def test_what_is_found_out_of_the_past_is_told_though_the_case_stays_where_it_is() -> None:
+    change = handed(owned("E3"), owned("E3"), 7, NOW, [corrected("E3", "D3")])
+
+    assert change is not None
+    assert change.owned is not None
+    assert (change.type, change.owned.from_owner, change.owned.to_owner) == (CHANGED, "E3", "E3")
+    assert list(change.owned.corrections) == [corrected("E3", "D3")]
+    assert concerned(change.owned) == {"D3", "E3"}
+
+
+@pytest.mark.parametrize("correction", [corrected("", "E3"), corrected("E3", "")])
+def test_that_a_case_began_or_ended_earlier_the_flag_tells(correction: pb.OwnershipCorrection) -> None:
+    assert handed(owned("E3"), owned("E3"), 7, NOW, [correction]) is None

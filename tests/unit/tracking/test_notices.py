@@ -425,3 +425,76 @@ def test_a_child_has_a_team_and_no_probation_office() -> None:
     found = concerned(CHILD)
 
     assert (found.owner, found.youth_team, found.probation) == ("", "birmingham-yot", "")
+
+
+def moved(*given: tuple[str, str], **told: Any) -> dict[str, Any]:
+    """A hand-over to E3, as the change of it tells."""
+    corrections = [pb.OwnershipCorrection(owner_before=before, owner=owner) for before, owner in given]
+    owned = notice_pb2.OwnershipChange(from_owner="F2", to_owner="E3", rule="O5", corrections=corrections)
+    return {"prison_number": "", "prison": "", "owned": owned, **told}
+
+
+def test_both_sides_of_a_hand_over_are_told_each_with_its_probation_office() -> None:
+    alone = concerned(pb.Ownership(owner="E3"))
+
+    assert roles(*told("OWNERSHIP_CHANGED", to=alone, **moved())) == AGENCIES | {
+        "F2": "interested_ocu",
+        alone.offices["F2"]: "probation_offender_manager",
+    }
+
+
+def test_whose_the_case_is_found_not_to_have_been_is_told_of_it() -> None:
+    alone = concerned(pb.Ownership(owner="E3"))
+
+    assert "D3" in roles(*told("OWNERSHIP_CHANGED", to=alone, **moved(("D3", "F2"))))
+    assert "D3" not in roles(*told("OWNERSHIP_CHANGED", to=alone, **moved(("F2", "E3"))))
+
+
+def test_a_child_who_turns_18_is_handed_over_by_the_team_to_the_ocu() -> None:
+    owned = notice_pb2.OwnershipChange(from_owner="birmingham-yot", to_owner="E3", rule="O5")
+
+    sent = roles(*told("OWNERSHIP_CHANGED", prison_number="", prison="", owned=owned))
+
+    assert (sent["birmingham-yot"], sent["E3"]) == ("youth_offending_team", "police_offender_manager")
+
+
+def matter(kind: str, organisation: str) -> notice_pb2.OpenMatter:
+    return notice_pb2.OpenMatter(type=pb.NoticeType.Value(f"NOTICE_TYPE_{kind}"), organisation=organisation)
+
+
+OPEN = {
+    "matters": (
+        matter("DRUG_TEST_ROUTED", "drug-solutions-birmingham"),
+        matter("HOUSING_FAST_TRACK", "birmingham-housing"),
+    ),
+    "planned": notice_pb2.Release(area="E3"),
+    "review": AT.date(),
+}
+
+
+def test_what_is_open_goes_to_whoever_has_the_case_now_and_to_nobody_else() -> None:
+    sent = copies(*told("OWNERSHIP_CHANGED", **moved(**OPEN)))
+
+    brought = ("drug_referrals", "open_matters", "release", "review_date")
+    seen = {
+        organisation: {
+            field.name
+            for field, _ in policy.project(copy.message, policy.Viewer(copy.role, organisation)).ListFields()
+        }
+        & set(brought)
+        for organisation, copy in sent.items()
+    }
+    assert {one for one, fields in seen.items() if fields} == {"E3", "probation-5"}
+    assert seen["E3"] == seen["probation-5"] == set(brought)
+    assert {"F2", "D3"} < seen.keys()
+
+
+def test_a_team_whose_case_it_was_is_not_told_what_is_open() -> None:
+    owned = notice_pb2.OwnershipChange(from_owner="birmingham-yot", to_owner="E3", rule="O5")
+
+    sent = copies(*told("OWNERSHIP_CHANGED", **moved(**OPEN) | {"owned": owned}))
+
+    message = sent["birmingham-yot"].message
+    assert isinstance(message, notice_pb2.Notice)
+    assert not message.open_matters
+    assert not message.drug_referrals
