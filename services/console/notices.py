@@ -389,7 +389,8 @@ def _handed(owned: pb.OwnershipChange) -> Iterator[str]:
             yield _when(owned.effective_time.ToDatetime(UTC))
     for one in owned.corrections:
         since = _when(one.start_time.ToDatetime(UTC))
-        yield f"found out: it was {one.owner or 'nobody'}'s from {since}, not {one.owner_before or 'nobody'}'s"
+        was, taken_for = one.owner or "nobody", one.owner_before or "nobody"
+        yield f"found out: it was {was}'s from {since}, not {taken_for}'s"
 
 
 def _open(matter: pb.OpenMatter) -> str:

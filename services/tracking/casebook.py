@@ -27,6 +27,8 @@ from services.tracking.store.facts import MERGE
 from services.tracking.store.numbering import Sending
 
 SETTLE, OVERDUE = "settle", "overdue"
+# Few enough that no call waits long for one of them, on a busy machine either.
+DUE_TOGETHER = 20
 
 
 class Doubt(NamedTuple):

@@ -1,15 +1,17 @@
 """At the instant at which a notice is overdue, and a step later each, the next one up is told."""
 
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.runtime.clock import Clock
-from services.tracking.casebook import OVERDUE, Casebook
+from services.runtime.errors import Refusal
+from services.tracking.casebook import DUE_TOGETHER, OVERDUE, Casebook
 from services.tracking.lateness import following, level
-from services.tracking.models import due
 from services.tracking.settle import Settler
+from services.tracking.store import casebook
 from services.tracking.store import lateness as store
 from services.tracking.store.lateness import Late
 
@@ -23,21 +25,40 @@ class Escalation:
     step: timedelta
 
     async def act(self, session: AsyncSession, nominal_id: str) -> None:
-        """The person is locked by whoever claims what is due."""
+        """The person is locked by whoever claims what is due; others whose time has come are taken along."""
         now = self.clock.now()
-        late = await store.unsettled(session, nominal_id)
-        risen = [one for one in late if level(one.overdue_time, now, self.step) > one.level]
-        if risen:
-            await self._tell(session, nominal_id, risen, now)
-        times = (following(one.overdue_time, now, self.step) for one in late)
-        upcoming = min((at for at in times if at is not None), default=None)
-        if upcoming is not None:
-            await due.put(session, OVERDUE, nominal_id, upcoming)
+        try:
+            async with session.begin_nested():
+                others = await casebook.claim_due(session, OVERDUE, now, DUE_TOGETHER)
+                await self._escalate(session, {nominal_id, *others}, now)
+        except Refusal:
+            await self._escalate(session, {nominal_id}, now)
 
-    async def _tell(self, session: AsyncSession, nominal_id: str, risen: list[Late], now: datetime) -> None:
-        book = await Casebook.open(session, [nominal_id])
-        for one in risen:
-            reached = level(one.overdue_time, now, self.step)
-            await store.rise(session, one, reached, now)
-            await self.settler.tell_of_lateness(book, nominal_id, one.to_proto(reached, now), now)
+    async def _escalate(self, session: AsyncSession, nominal_ids: set[str], now: datetime) -> None:
+        late = await store.unsettled(session, nominal_ids)
+        risen = {
+            nominal_id: told
+            for nominal_id, of_one in late.items()
+            if (told := [one for one in of_one if level(one.overdue_time, now, self.step) > one.level])
+        }
+        if risen:
+            await self._tell(session, risen, now)
+        upcoming = {nominal_id: self._following(of_one, now) for nominal_id, of_one in late.items()}
+        await casebook.drop_due(session, OVERDUE, nominal_ids)
+        again = {nominal_id: at for nominal_id, at in upcoming.items() if at is not None}
+        await casebook.set_due(session, OVERDUE, again)
+
+    def _following(self, late: Iterable[Late], now: datetime) -> datetime | None:
+        times = (following(one.overdue_time, now, self.step) for one in late)
+        return min((at for at in times if at is not None), default=None)
+
+    async def _tell(self, session: AsyncSession, risen: Mapping[str, Sequence[Late]], now: datetime) -> None:
+        book = await Casebook.open(session, risen)
+        reached = {
+            nominal_id: [one.to_proto(level(one.overdue_time, now, self.step), now) for one in late]
+            for nominal_id, late in risen.items()
+        }
+        await store.rise(session, [one for told in reached.values() for one in told])
+        for nominal_id, overdue in reached.items():
+            await self.settler.tell_of_lateness(book, nominal_id, overdue, now)
         await book.write(now)

@@ -1,6 +1,6 @@
 """Makes of all that is recorded of a person what follows: journey, owner, case, notices, what is due."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -102,11 +102,14 @@ class Settler:
         return held.person.to_proto(now)
 
     async def tell_of_lateness(
-        self, book: Casebook, nominal_id: str, overdue: pb.OverdueNotice, now: datetime
+        self, book: Casebook, nominal_id: str, overdue: Iterable[pb.OverdueNotice], now: datetime
     ) -> None:
-        if (held := book.of(nominal_id)) is not None:
-            file = held.file(self.reference, self.limits)
-            await self.teller.lateness(book, held, file, _case(file, file.ownership(now), now), overdue, now)
+        if (held := book.of(nominal_id)) is None:
+            return
+        file = held.file(self.reference, self.limits)
+        case = _case(file, file.ownership(now), now)
+        for one in overdue:
+            await self.teller.lateness(book, held, file, case, one, now)
 
     async def file(self, session: AsyncSession, person: Person) -> CaseFile:
         older = await persons.merged_with(session, person.nominal_id)

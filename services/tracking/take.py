@@ -19,7 +19,7 @@ from services.prisons.reasons import DIED
 from services.runtime.clock import Clock
 from services.runtime.database import lock_all
 from services.runtime.errors import Invalid, Refusal
-from services.tracking.casebook import SETTLE, Casebook, Held
+from services.tracking.casebook import DUE_TOGETHER, SETTLE, Casebook, Held
 from services.tracking.casefile import Entry
 from services.tracking.models import DetentionCount, due, outbox
 from services.tracking.settle import Settler
@@ -39,8 +39,6 @@ AHEAD = timedelta(minutes=10)
 PARKED_FOR = timedelta(days=90)
 LAPSE = "lapse"
 MOVEMENTS = "ppo.tracking.movements.v1"
-# Few enough that no call waits long for one of them, on a busy machine either.
-DUE_TOGETHER = 20
 # The lock of a prison number, and the key under which its parked movements lapse.
 _HELD = "prison number "
 

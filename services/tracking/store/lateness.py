@@ -1,7 +1,7 @@
 """What organisations have not acknowledged in time."""
 
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Collection, Sequence
+from datetime import UTC, datetime
 from typing import NamedTuple
 
 from sqlalchemy import func, select, text, update
@@ -41,26 +41,40 @@ class Late(NamedTuple):
 # A retraction asks for nothing any more.
 _UNSETTLED = text(
     f"""
-    SELECT notice_id, delivery.organisation, notice.type, min(delivery.due_time),
+    SELECT nominal_id, notice_id, delivery.organisation, notice.type, min(delivery.due_time),
         min(delivery.recorded_time), coalesce(max(level), 0)
     FROM {SCHEMA}.delivery JOIN {SCHEMA}.notice USING (notice_id)
         LEFT JOIN {SCHEMA}.lateness USING (notice_id, organisation)
-    WHERE nominal_id = :nominal_id AND notice.state <> {pb.NOTICE_STATE_RETRACTED}
+    WHERE nominal_id = ANY (:ids) AND notice.state <> {pb.NOTICE_STATE_RETRACTED}
         AND delivery.due_time IS NOT NULL AND acknowledged_time IS NULL
-    GROUP BY notice_id, delivery.organisation, notice.type ORDER BY 4, 1, 2
+    GROUP BY nominal_id, notice_id, delivery.organisation, notice.type ORDER BY 5, 2, 3
     """
 )
 
 
-async def unsettled(session: AsyncSession, nominal_id: str) -> list[Late]:
-    return [Late(*row) for row in await session.execute(_UNSETTLED, {"nominal_id": nominal_id})]
+async def unsettled(session: AsyncSession, nominal_ids: Collection[str]) -> dict[str, list[Late]]:
+    """Of each person, what has been due longest first."""
+    found: dict[str, list[Late]] = {}
+    for nominal_id, *late in await session.execute(_UNSETTLED, {"ids": list(nominal_ids)}):
+        found.setdefault(nominal_id, []).append(Late(*late))
+    return found
 
 
-async def rise(session: AsyncSession, late: Late, level: Level, now: datetime) -> None:
-    values = {"due_time": late.due_time, "level": level, "escalated_time": now, "settled_time": None}
-    row = insert(Lateness).values(notice_id=late.notice_id, organisation=late.organisation, **values)
+async def rise(session: AsyncSession, risen: Sequence[pb.OverdueNotice]) -> None:
+    new = [
+        {
+            "notice_id": one.notice_id,
+            "organisation": one.organisation,
+            "due_time": one.due_time.ToDatetime(UTC),
+            "level": one.escalation,
+            "escalated_time": one.escalated_time.ToDatetime(UTC),
+        }
+        for one in risen
+    ]
+    rows = insert(Lateness).values(new)
+    values = {name: rows.excluded[name] for name in ("due_time", "level", "escalated_time", "settled_time")}
     await session.execute(
-        row.on_conflict_do_update(index_elements=["notice_id", "organisation"], set_=values)
+        rows.on_conflict_do_update(index_elements=["notice_id", "organisation"], set_=values)
     )
 
 
