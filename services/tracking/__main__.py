@@ -10,7 +10,6 @@ from pathlib import Path
 from casework.v1 import casework_pb2
 from casework.v1.casework_pb2_grpc import add_CaseworkServiceServicer_to_server
 from sqlalchemy.exc import OperationalError
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from ppo.tracking.v1 import tracking_pb2
 from ppo.tracking.v1.tracking_pb2_grpc import add_TrackingServiceServicer_to_server
@@ -149,7 +148,7 @@ class Parts:
         self.reforming = Reforming(database, clock, reference)
         acts = {
             SETTLE: self._taking.due,
-            AREAS: self._settle,
+            AREAS: self._taking.redrawn,
             LAPSE: self._taking.lapse,
             REFORM: self.reforming.decide,
             OVERDUE: Escalation(settler, clock, timedelta(hours=config.escalation_hours)).act,
@@ -165,9 +164,6 @@ class Parts:
     async def publish(self) -> None:
         await process.patiently(lambda: self._cluster.refuse_other([self._topics[CASES]]), Unavailable)
         await self._relay.run()
-
-    async def _settle(self, session: AsyncSession, nominal_id: str) -> None:
-        await self._taking.settle(session, nominal_id)
 
 
 async def serve(config: Settings) -> None:

@@ -52,7 +52,8 @@ async def locate(session: AsyncSession, told: Told, on: date, now: datetime) -> 
     found = type(told)()
     found.CopyFrom(told)
     found.postcode, found.premises = place
-    found.ocu, found.area_version = areas.at(line, on), version
+    # Somebody may have lived there since before the first boundary that is known.
+    found.ocu, found.area_version = areas.at(line, max(on, line[0][0])) if line else "", version
     if not found.ocu:
         raise Invalid("postcode", f"lies in no area by version {version} of the areas")
     await store.keep(session, told.nominal_id, place)

@@ -40,6 +40,8 @@ from services.tracking.watch import Board
 MOST_NOTICES, NOTICES = 500, 100
 # What a case comes to is not foretold for longer.
 FARTHEST = timedelta(days=3660)
+PLACES = ("ocus", "outside_areas")
+UNKNOWN_AREA = "is no OCU, and no area outside, that the reference data knows"
 
 Told: TypeAlias = (
     pb.RecordStageRequest
@@ -158,6 +160,8 @@ class Tracking(TrackingServiceServicer):
         addresses.refuse_unfit(request)
         if (request.kind == pb.RESIDENCE_KIND_NO_FIXED_ABODE) == bool(request.ocu or request.postcode):
             raise Invalid("ocu", "or a postcode is given unless the person has no fixed abode")
+        if request.ocu and not any(request.ocu in self._reference.ids(table) for table in PLACES):
+            raise Invalid("ocu", UNKNOWN_AREA)
         effective = request.effective_time.ToDatetime(UTC)
         handover = _time(request, "handover_time", request.handover_time)
         if handover is not None and handover < effective:
@@ -524,8 +528,8 @@ class Tracking(TrackingServiceServicer):
 
     def _refuse_unknown_area(self, area: str) -> None:
         now = self._clock.now()
-        if not any(self._reference.row(table, area, at=now) for table in ("ocus", "outside_areas")):
-            raise Invalid("ocu", "is no OCU, and no area outside, that the reference data knows")
+        if not any(self._reference.row(table, area, at=now) for table in PLACES):
+            raise Invalid("ocu", UNKNOWN_AREA)
 
     def _refuse_unknown_ocu(self, ocu: str) -> None:
         if self._reference.row("ocus", ocu, at=self._clock.now()) is None:

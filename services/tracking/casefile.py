@@ -15,7 +15,7 @@ from ppo.person.v1 import screening_pb2
 from ppo.tracking.v1 import movement_pb2
 from ppo.tracking.v1 import tracking_pb2 as pb
 from services.people.flags import flagged_at
-from services.runtime.reference import Reference
+from services.runtime.reference import Reference, Row
 from services.tracking import days, facts, forums, journey, ownership, wording
 from services.tracking.evidence import (
     Areas,
@@ -278,10 +278,15 @@ class CaseFile:
         # Told again once a merge was taken back it is the same arrest.
         arrests = {arrest.detention_id: (entry, arrest) for entry, arrest in self.told(custody.PpoArrested)}
         suites = (
-            (entry.occurred, self.reference.row("suites", arrest.suite_id, at=entry.occurred))
+            (entry.occurred, self._suite(arrest.suite_id, entry.occurred))
             for entry, arrest in arrests.values()
         )
         return tuple(Offence(suite.text("ocu"), occurred) for occurred, suite in suites if suite is not None)
+
+    def _suite(self, suite_id: str, at: datetime) -> Row | None:
+        """As it was; before the reference data begins, as it was first."""
+        known = self.reference.history("suites", suite_id)
+        return self.reference.row("suites", suite_id, at=at) or next(iter(known), None)
 
     @cached_property
     def _sentences(self) -> tuple[datetime, ...]:
@@ -334,6 +339,8 @@ class CaseFile:
         located = self._located.get((told.postcode, told.premises)) if told.postcode else None
         said = [(_day(one.effective_start_date), one.area) for one in located.areas] if located else []
         areas = [(start, area) for start, area in said if area]
+        # Somebody may have lived there since before the first day that is known.
+        areas[:1] = [(min(start, on), area) for start, area in areas[:1]]
         then = [area for start, area in areas if start <= on]
         later = tuple((days.midnight(start), area) for start, area in areas if start > on)
         return then[-1] if then else told.ocu, later
@@ -423,7 +430,8 @@ def reforms(reference: Reference) -> tuple[datetime, ...]:
 
 @lru_cache(maxsize=4096)
 def _areas(reference: Reference, on: date) -> Areas:
-    at = days.midnight(on)
+    # What lay where before the reference data begins is taken to be what it begins with.
+    at = days.midnight(max(on, reference.turns("ocus")[0]))
     teams = reference.rows("youth_offending_teams", at=at)
     return Areas(
         frozenset(row.id for row in reference.rows("ocus", at=at)),

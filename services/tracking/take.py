@@ -19,6 +19,7 @@ from services.prisons.reasons import DIED
 from services.runtime.clock import Clock
 from services.runtime.database import lock_all
 from services.runtime.errors import Invalid, Refusal
+from services.tracking.addresses import AREAS
 from services.tracking.casebook import DUE_TOGETHER, SETTLE, Casebook, Held
 from services.tracking.casefile import Entry
 from services.tracking.models import DetentionCount, due, outbox
@@ -57,15 +58,20 @@ class Taking:
     ) -> pb.Case | None:
         return await self._settler.settle(session, nominal_id, self._clock.now(), occurred)
 
-    async def due(self, session: AsyncSession, nominal_id: str) -> None:
+    async def due(self, session: AsyncSession, nominal_id: str, kind: str = SETTLE) -> None:
         """With whoever falls due, others who are due already: midnight brings many at once."""
         now = self._clock.now()
         try:
             async with session.begin_nested():
-                others = await casebook.claim_due(session, SETTLE, now, DUE_TOGETHER)
+                others = await casebook.claim_due(session, kind, now, DUE_TOGETHER)
+                await casebook.drop_due(session, kind, others)
                 await self._settler.settle_all(session, {nominal_id, *others}, now)
         except Refusal:
             await self.settle(session, nominal_id)
+
+    async def redrawn(self, session: AsyncSession, nominal_id: str) -> None:
+        """Whoever lives where a boundary has moved, with others who do."""
+        await self.due(session, nominal_id, AREAS)
 
     async def hold(self, session: AsyncSession, numbers: Iterable[str], nominal_ids: Iterable[str]) -> None:
         """For whoever takes several at once: numbers first, then persons, each in one order everywhere.

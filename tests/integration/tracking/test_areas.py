@@ -136,6 +136,32 @@ async def test_an_error_in_the_areas_that_is_righted_decides_the_past_again(worl
     assert case.ownership.effective_time.ToDatetime(UTC) == REGISTERED
 
 
+async def test_who_has_lived_there_since_before_the_areas_begin_is_told_by_postcode_too(
+    world: World,
+) -> None:
+    await loaded(world, row("B37", "D3"))
+    ppo = await world.known(Ppo(ocu="F1"))
+    request = pb.SetResidenceRequest(
+        request_id=str(uuid4()),
+        nominal_id=ppo.nominal_id,
+        kind=pb.RESIDENCE_KIND_HOME,
+        postcode="B37 6AA",
+        effective_time=stamp(datetime(1990, 5, 1, 9, tzinfo=UTC)),
+    )
+
+    told = await (await world.tracking()).SetResidence(request, timeout=SECONDS)
+
+    assert told.case.ownership.owner == "D3"
+
+
+async def test_an_area_that_there_is_not_is_refused(world: World) -> None:
+    ppo = await world.known(Ppo())
+
+    refused = await violated(world.lives(ppo, "Z9"))
+
+    assert refused == ("ocu", "is no OCU, and no area outside, that the reference data knows")
+
+
 async def test_a_boundary_that_is_known_already_counts_for_a_residence_told_after_it(world: World) -> None:
     await loaded(world, row("B36", "D3", end=date(2004, 12, 1)), row("B36", "E1", date(2004, 12, 1)))
     ppo = await world.known(Ppo(ocu="F1"))

@@ -18,6 +18,7 @@ from services.runtime.cache import Bell
 from services.runtime.database import Database, lock
 from services.runtime.errors import Conflict
 from services.tracking import corrections
+from services.tracking.addresses import AREAS
 from services.tracking.casefile import CaseFile, Entry
 from services.tracking.corrections import Period
 from services.tracking.models import Ownership, due
@@ -297,9 +298,31 @@ async def _due(desk: Desk, taking: Taking, one: Ppo) -> None:
         await taking.due(session, one.nominal_id)
 
 
-async def _still_due(desk: Desk, now: datetime) -> int:
+async def _still_due(desk: Desk, now: datetime, kind: str = SETTLE) -> int:
     async with desk.database.transaction() as session:
-        return len(await casebook.claim_due(session, SETTLE, now, 1_000))
+        return len(await casebook.claim_due(session, kind, now, 1_000))
+
+
+async def _redrawn(desk: Desk, taking: Taking, ppos: list[Ppo], at: datetime) -> None:
+    async with desk.database.transaction() as session:
+        for ppo in ppos:
+            await due.put(session, AREAS, ppo.nominal_id, at)
+    async with desk.database.transaction() as session:
+        await due.drop(session, AREAS, ppos[0].nominal_id)
+        await taking.redrawn(session, ppos[0].nominal_id)
+
+
+def test_whose_boundary_has_moved_is_decided_with_the_others_whose_has(desk: Desk) -> None:
+    ppos = [Ppo(start=REGISTERED, born="1987-06-15") for _ in range(12)]
+    for ppo in ppos:
+        desk(desk.flag(ppo, REGISTERED + DAY))
+    birthday = datetime(2005, 6, 14, 23, tzinfo=UTC)
+
+    desk(_redrawn(desk, Taking(desk.settler, Still(birthday)), ppos, birthday))
+
+    last = [standing(desk(desk.ledger(ppo)), birthday)[-1] for ppo in ppos]
+    assert {(start, one.owner, one.rule) for start, one in last} == {(birthday, "E3", "O8")}
+    assert desk(_still_due(desk, birthday, AREAS)) == 0
 
 
 def test_whoever_is_due_is_decided_with_the_others_who_are(desk: Desk) -> None:

@@ -27,7 +27,6 @@ from tests.integration.tracking.running import (
     stamp,
 )
 
-
 BROUGHT_ALONG = ("drug_referrals", "open_matters", "release", "review_date")
 
 

@@ -1,5 +1,6 @@
 """A boundary that moves: whose case it is from that day on, and whose cases a load would move."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -101,6 +102,18 @@ def test_the_latest_version_says_where_an_address_lies() -> None:
     new = boundaries.located("nominal", HOME, ((SINCE, "F2"),), 10, NOON)
 
     assert file(at_home(), old, new).ownership(NOON).owner == "F2"
+
+
+def test_who_has_lived_there_since_before_the_areas_begin_lives_where_they_first_say() -> None:
+    line = ((SINCE, "D3"), (date(2004, 11, 1), "E1"), (date(2004, 11, 20), "D3"))
+    long_ago = replace(at_home(), occurred=datetime(1990, 5, 1, 9, tzinfo=UTC))
+    located = boundaries.located("nominal", HOME, line, 2, NOON)
+    case = file(long_ago, located)
+
+    owners = [case.ownership(datetime(2004, month, day, tzinfo=UTC)) for month, day in ((10, 31), (11, 10))]
+
+    assert [one.owner for one in owners] == ["D3", "E1"]
+    assert owners[0].facts[0] == "Lives in D3 since 1 May 1990."
 
 
 def test_another_house_of_the_same_postcode_stays_where_it_is() -> None:
