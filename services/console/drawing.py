@@ -16,6 +16,7 @@ LETTER = 6.4
 FONT = "font-family='Helvetica, Arial, sans-serif' font-size='12'"
 # By the order in which the owners first appear; light enough for black letters.
 COLOURS = ("#9ecae1", "#fdd49e", "#a1d99b", "#dadaeb", "#fcbba1", "#d9d9d9", "#fff2ae")
+OWNERS = ("Owner", "Proposed")
 PLAIN, EMPTY, INK, FAINT = "#eef0f2", "#ffffff", "#222222", "#9aa0a6"
 
 
@@ -31,6 +32,7 @@ def svg(drawn: Picture, title: str) -> str:
         *_lanes(drawn),
         *_hand_overs(drawn),
         *_now(drawn),
+        *_words(drawn),
         *_changes(drawn),
         "</svg>",
     ]
@@ -58,22 +60,36 @@ def _axis(drawn: Picture) -> Iterator[str]:
 
 
 def _lanes(drawn: Picture) -> Iterator[str]:
-    colours = _colours(drawn.owner)
+    colours = _colours(drawn)
     for place, lane in enumerate(drawn.lanes):
-        top = _top(drawn, place)
-        weight = " font-weight='bold'" if lane is drawn.owner else ""
-        owns = lane.name in ("Owner", "Proposed")
-        yield f"<text x='16' y='{top + 15}'{weight}>{lane.name}</text>"
+        top, owns = _top(drawn, place), lane.name in OWNERS
         for bar in lane.bars:
-            yield from _bar(drawn, bar, top, colours.get(_first(bar.text), PLAIN) if owns else PLAIN)
-        for mark, room in _spaced(drawn, lane):
-            yield from _mark(drawn, mark, top, room)
+            yield _bar(drawn, bar, top, colours.get(_first(bar.text), PLAIN) if owns else PLAIN)
+        for mark in lane.marks:
+            yield _mark(drawn, mark, top)
     edge = _top(drawn, len(drawn.facts)) - GAP / 2 - (LANE - BAR) / 2
     yield f"<line x1='16' y1='{edge}' x2='{LEFT + WIDTH}' y2='{edge}' stroke='{INK}'/>"
 
 
-def _colours(owner: Lane) -> dict[str, str]:
-    owners = [one for one in dict.fromkeys(_first(bar.text) for bar in owner.bars) if one != NOBODY]
+def _words(drawn: Picture) -> Iterator[str]:
+    """Over everything else, so that what lies ahead pales and no word does."""
+    for place, lane in enumerate(drawn.lanes):
+        y = _top(drawn, place) + 15
+        weight = " font-weight='bold'" if lane is drawn.owner else ""
+        yield f"<text x='16' y='{y}'{weight}>{lane.name}</text>"
+        for bar in lane.bars:
+            x = _x(drawn, bar.start)
+            if shown := _fitting(bar.text, _x(drawn, bar.end) - x - 8):
+                yield f"<text x='{x + 5}' y='{y}'>{escape(shown)}</text>"
+        for mark, room in _spaced(drawn, lane):
+            whole = len(mark.text) * LETTER <= room
+            if shown := mark.text if whole else _fitting(mark.text.rpartition(" ")[2], room):
+                yield f"<text x='{_x(drawn, mark.at) + 9}' y='{y}'>{escape(shown)}</text>"
+
+
+def _colours(drawn: Picture) -> dict[str, str]:
+    bars = (bar for lane in drawn.lanes if lane.name in OWNERS for bar in lane.bars)
+    owners = [one for one in dict.fromkeys(_first(bar.text) for bar in bars) if one != NOBODY]
     colours = {one: COLOURS[place % len(COLOURS)] for place, one in enumerate(owners)}
     return colours | {NOBODY: EMPTY}
 
@@ -82,15 +98,12 @@ def _first(text: str) -> str:
     return text.partition(" ")[0].rstrip(",")
 
 
-def _bar(drawn: Picture, bar: Bar, top: int, colour: str) -> Iterator[str]:
+def _bar(drawn: Picture, bar: Bar, top: int, colour: str) -> str:
     x, end = _x(drawn, bar.start), _x(drawn, bar.end)
     width = max(2.0, round(end - x, 1))
     dashed = " stroke-dasharray='4 3'" if bar.start >= drawn.now else ""
-    yield f"<rect x='{x}' y='{top}' width='{width}' height='{BAR}' fill='{colour}' stroke='{INK}'{dashed}>"
-    yield f"<title>{escape(_when(bar))}</title></rect>"
-    shown = _fitting(bar.text, width - 8)
-    if shown:
-        yield f"<text x='{x + 5}' y='{top + 15}'>{escape(shown)}</text>"
+    box = f"<rect x='{x}' y='{top}' width='{width}' height='{BAR}' fill='{colour}' stroke='{INK}'{dashed}>"
+    return f"{box}<title>{escape(_when(bar))}</title></rect>"
 
 
 def _spaced(drawn: Picture, lane: Lane) -> Iterator[tuple[Mark, float]]:
@@ -100,13 +113,9 @@ def _spaced(drawn: Picture, lane: Lane) -> Iterator[tuple[Mark, float]]:
         yield mark, following - x - 14
 
 
-def _mark(drawn: Picture, mark: Mark, top: int, room: float) -> Iterator[str]:
-    x, middle = _x(drawn, mark.at), top + BAR / 2
-    yield f"<circle cx='{x}' cy='{middle}' r='5' fill='{INK}'>"
-    yield f"<title>{escape(f'{_day(mark.at)}: {mark.text}')}</title></circle>"
-    shown = mark.text if len(mark.text) * LETTER <= room else _fitting(mark.text.rpartition(" ")[2], room)
-    if shown:
-        yield f"<text x='{x + 9}' y='{top + 15}'>{escape(shown)}</text>"
+def _mark(drawn: Picture, mark: Mark, top: int) -> str:
+    dot = f"<circle cx='{_x(drawn, mark.at)}' cy='{top + BAR / 2}' r='5' fill='{INK}'>"
+    return f"{dot}<title>{escape(f'{_day(mark.at)}: {mark.text}')}</title></circle>"
 
 
 def _hand_overs(drawn: Picture) -> Iterator[str]:

@@ -73,8 +73,7 @@ def picture(told: pb.ExplainOwnershipResponse) -> Picture | None:
     starts = [_at(one.start_time) for one in told.history]
     if not starts:
         return None
-    lasts = [*starts, now, *(_at(one.end_time) for one in told.facts.stays if one.HasField("end_time"))]
-    start, end = min(starts) - MARGIN, max(lasts) + MARGIN
+    start, end = min(starts) - MARGIN, max(_ends(told, now)) + MARGIN
     facts = [
         Lane("Register", _bars(told.facts.registrations, start, end)),
         Lane("Lives", _bars(told.facts.residences, start, end)),
@@ -86,7 +85,7 @@ def picture(told: pb.ExplainOwnershipResponse) -> Picture | None:
     periods = [(at, one.ownership) for at, one in zip(starts, told.history, strict=True)]
     owned = [(at, _owner(one)) for at, one in periods]
     others = [
-        Lane("Proposed", _runs([(at, one.proposed_owner) for at, one in periods], end)),
+        Lane("Proposed", _runs([(at, _proposed(one)) for at, one in periods], end)),
         Lane("Told too", _runs([(at, ", ".join(one.interested_ocus)) for at, one in periods], end)),
     ]
     return Picture(
@@ -98,6 +97,19 @@ def picture(told: pb.ExplainOwnershipResponse) -> Picture | None:
         [lane for lane in others if lane.bars],
         list(_changes(periods)),
     )
+
+
+def _ends(told: pb.ExplainOwnershipResponse, now: datetime) -> Iterator[datetime]:
+    """The picture goes on to the last hand-over; how long others are told moves no case."""
+    yield now
+    yield from (_at(one.end_time) for one in told.facts.stays if one.HasField("end_time"))
+    before = ""
+    for one in told.history:
+        if (owner := _owner(one.ownership)) != before:
+            yield _at(one.start_time)
+        if one.ownership.HasField("handover_time"):
+            yield _at(one.ownership.handover_time)
+        before = owner
 
 
 def lines(drawn: Picture, width: int) -> Iterator[str]:
@@ -123,6 +135,12 @@ def _owner(ownership: pb.Ownership) -> str:
     return held.get(ownership.state, ownership.owner)
 
 
+def _proposed(ownership: pb.Ownership) -> str:
+    if not ownership.HasField("handover_time"):
+        return ownership.proposed_owner
+    return f"{ownership.proposed_owner} on {_at(ownership.handover_time).astimezone(LONDON):%-d %B %Y}"
+
+
 def _bars(facts: Iterable[pb.DatedFact], start: datetime, end: datetime) -> list[Bar]:
     found = []
     for one in facts:
@@ -143,9 +161,9 @@ def _runs(told: Sequence[tuple[datetime, str]], end: datetime) -> list[Bar]:
     grouped = [(next(run)[0], text) for text, run in groupby(told, key=lambda one: one[1])]
     edges = [*(start for start, _ in grouped), end]
     return [
-        Bar(start, until, text, open_end=until == end)
+        Bar(start, min(until, end), text, open_end=until >= end)
         for (start, text), (_, until) in zip(grouped, pairwise(edges), strict=True)
-        if text
+        if text and start < end
     ]
 
 
@@ -154,7 +172,7 @@ def _changes(periods: Sequence[tuple[datetime, pb.Ownership]]) -> Iterator[tuple
     for at, one in periods:
         said = (one.owner, one.state, one.proposed_owner)
         if said != before:
-            proposed = f", {one.proposed_owner} proposed" if one.proposed_owner else ""
+            proposed = f", to go to {_proposed(one)}" if one.proposed_owner else ""
             yield at, f"{_owner(one)}{proposed} ({one.rule})"
         before = said
 

@@ -13,6 +13,7 @@ from ppo.tracking.v1 import tracking_pb2 as pb
 from services.tracking import corrections, prospects, wording
 from services.tracking.casefile import CaseFile, Tenure
 from services.tracking.corrections import Period
+from services.tracking.evidence import Residence
 from services.tracking.prospects import Prospect
 
 # How far ahead is told what time alone will bring.
@@ -83,10 +84,18 @@ def _registrations(file: CaseFile) -> Iterator[pb.DatedFact]:
 
 
 def _residences(file: CaseFile) -> Iterator[pb.DatedFact]:
-    told = sorted(file.residences, key=lambda one: one.start)
+    told = sorted((*file.residences, *_released_to(file)), key=lambda one: one.start)
     for one, following in pairwise([*told, None]):
         if one is not None:
             yield _fact(one.start, following.start if following else None, wording.place(one))
+
+
+def _released_to(file: CaseFile) -> Iterator[Residence]:
+    for received, released in file.stays:
+        plans = file.plans(received, released)
+        plan = plans[-1][1] if plans else None
+        if released and plan and plan.area:
+            yield Residence(pb.RESIDENCE_KIND_HOME, plan.area, released)
 
 
 def _planned(file: CaseFile) -> Iterator[pb.DatedFact]:

@@ -9,12 +9,12 @@ from services.tracking import days
 from services.tracking.evidence import ADULT, Case, ForumDecision, Hearing, Plan, Residence, Status
 
 LIVES = {
-    pb.RESIDENCE_KIND_HOME: "Lives in",
-    pb.RESIDENCE_KIND_RELATIVE: "Lives with a relative in",
-    pb.RESIDENCE_KIND_APPROVED_PREMISES: "Is in approved premises in",
-    pb.RESIDENCE_KIND_HOSTEL: "Is in a hostel in",
-    pb.RESIDENCE_KIND_HOSPITAL: "Is in hospital in",
-    pb.RESIDENCE_KIND_BAIL_ADDRESS: "Is at a bail address in",
+    pb.RESIDENCE_KIND_HOME: "Has lived in",
+    pb.RESIDENCE_KIND_RELATIVE: "Has lived with a relative in",
+    pb.RESIDENCE_KIND_APPROVED_PREMISES: "Has been in approved premises in",
+    pb.RESIDENCE_KIND_HOSTEL: "Has been in a hostel in",
+    pb.RESIDENCE_KIND_HOSPITAL: "Has been in hospital in",
+    pb.RESIDENCE_KIND_BAIL_ADDRESS: "Has been at a bail address in",
 }
 PLACES = {
     pb.RESIDENCE_KIND_HOME: "home",
@@ -103,7 +103,8 @@ def residence(case: Case) -> str:
 
 def place(where: Residence) -> str:
     kind = "no fixed abode" if where.kind not in PLACES else f"{PLACES[where.kind]} in {where.area}"
-    return f"{kind}, handed over {days.words(days.day(where.handover))}" if where.handover else kind
+    later = where.handover is not None and where.handover > where.start
+    return f"{kind}, handed over {days.words(days.day(where.handover))}" if where.handover and later else kind
 
 
 def stay(prison: str) -> str:

@@ -1,6 +1,7 @@
 """`ppo owner explain`: what it asks for, and what a person reads and sees."""
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -95,7 +96,7 @@ def test_an_ownership_is_said_as_a_colleague_would_say_it(ppo: Run, served: Serv
 
     assert ran.out.splitlines() == [
         "This is E3's case; they have had it since 23 November 2004, 14:00.",
-        "  Lives in E3 since 1 September 2004.",
+        "  Has lived in E3 since 1 September 2004.",
         "  1 offence in D3 in the last 12 months.",
         "  Under no order: the police lead, and probation is consulted.",
         "  D3 has an interest, and is told as well.",
@@ -164,6 +165,22 @@ def test_the_timeline_has_the_facts_above_and_the_owners_below(ppo: Run, served:
     ]
     assert drawn[6].index("├E3") < drawn[6].index("├F2")
     assert drawn[-1].strip() == "▲ now"
+
+
+def test_the_picture_ends_with_the_last_hand_over_and_names_its_day() -> None:
+    told = cross()
+    moved = next(one.ownership for one in told.history if one.ownership.owner == "F2")
+    moved.proposed_owner = "D1"
+    moved.handover_time.FromJsonString("2005-05-01T00:00:00+01:00")
+
+    drawn = timeline.picture(told)
+
+    assert drawn is not None
+    # D3 is told until the arrest is a year old, which moves no case.
+    assert told.history[-1].start_time.ToDatetime(UTC) > on(12, 1, year=2005)
+    assert drawn.end == datetime(2005, 4, 30, 23, tzinfo=UTC) + timeline.MARGIN
+    assert drawn.others[0].bars[-1].text == "D1 on 1 May 2005"
+    assert all(bar.end <= drawn.end for lane in drawn.lanes for bar in lane.bars)
 
 
 def test_the_picture_is_written_to_a_file(ppo: Run, served: Served, tmp_path: Path) -> None:

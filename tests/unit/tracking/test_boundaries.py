@@ -53,7 +53,7 @@ def test_the_boundary_of_an_address_that_was_left_is_nothing_to_the_case() -> No
 def test_who_reads_of_it_reads_that_nobody_has_moved() -> None:
     [lived, *_] = ownership(AT + DAY, residences=(REDRAWN,), existing=owns("E3")).facts
 
-    assert lived == "Lives in D3 since 28 October 2003, by the boundary of 1 December 2004."
+    assert lived == "Has lived in D3 since 28 October 2003, by the boundary of 1 December 2004."
 
 
 # ---- what a load would change
@@ -113,7 +113,7 @@ def test_who_has_lived_there_since_before_the_areas_begin_lives_where_they_first
     owners = [case.ownership(datetime(2004, month, day, tzinfo=UTC)) for month, day in ((10, 31), (11, 10))]
 
     assert [one.owner for one in owners] == ["D3", "E1"]
-    assert owners[0].facts[0] == "Lives in D3 since 1 May 1990."
+    assert owners[0].facts[0] == "Has lived in D3 since 1 May 1990."
 
 
 def test_another_house_of_the_same_postcode_stays_where_it_is() -> None:

@@ -139,6 +139,8 @@ def test_each_fact_stands_with_its_time() -> None:
     assert texts == [
         "nominated by D3, catch and convict",
         "home in E3",
+        # Whoever is let out to a confirmed address lives there.
+        "home in F2",
         "in prison, BMI",
         "planned for 14 February 2005, to F2",
         "arrested, D3",
@@ -146,6 +148,7 @@ def test_each_fact_stands_with_its_time() -> None:
         "forum-d3-north for F2",
     ]
     assert response.facts.stays[0].end_time.ToDatetime(UTC) == on(12, 23)
+    assert response.facts.residences[0].end_time == response.facts.residences[1].start_time
 
 
 def test_as_known_then_a_later_fact_is_not_there() -> None:

@@ -486,7 +486,7 @@ def test_the_facts_read_as_a_colleague_would_say_them() -> None:
     found = ownership(**CROSS | {"offences": offends("D3", "D3", "F2")}, status=Status.LICENCE)
 
     assert list(found.facts) == [
-        "Lives in E3 since 28 October 2003.",
+        "Has lived in E3 since 28 October 2003.",
         "2 offences in D3 and 1 offence in F2 in the last 12 months.",
         "On licence: probation leads, with the police offender manager.",
     ]
