@@ -196,6 +196,11 @@ def whole(code: int) -> bool:
     return bool(code >> 9 and code & 0b1111_00000 and code & 31)
 
 
+def itself(code: int) -> int:
+    """The relation of a date to itself."""
+    return bool(code >> 9) * DAYS + int(_day_relations()[code & 511, code & 511])
+
+
 def known_parts(code: int) -> int:
     """The bits of the year, the month and the day that are known."""
     return sum(part for part in (~511, 0b1111_00000, 31) if code & part)
@@ -207,9 +212,11 @@ def near_dates(code: int) -> Codes:
     Of a whole date, every relation but FAR is among them; of one that lacks a part, every date that agrees.
     """
     year, month, day = code & ~511, code & 0b1111_00000, code & 31
-    partly = {code, year | month, year | day, month | day, year, month, day} - {0}
-    near = [_near_years(code >> 9) | month | day, year | _near_days(code & 511), [*partly]]
-    return np.unique(np.concatenate([*near, _agreeing(year, month, day)])).astype(np.int32)
+    partly = [year | month, year | day, month | day, year, month, day]
+    near = np.concatenate([_near_years(code >> 9) | month | day, _near_days(code & 511) | year, partly])
+    if not whole(code):
+        near = np.unique(np.concatenate([near, [code], _agreeing(year, month, day)]))
+    return near[near > 0].astype(np.int32)
 
 
 def _agreeing(year: int, month: int, day: int) -> NDArray[np.int64]:

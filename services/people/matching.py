@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from functools import cached_property, partial
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from ppo.person.v1 import person_pb2, screening_pb2
 from services.people import identifiers, likeness, reading, vocabulary
 from services.people.births import Births
+from services.people.likeness import Codes
 from services.people.model import MODEL, MOST_ALIASES, Bits, Model
 from services.people.names import Wording
 from services.people.postcodes import Postcodes
@@ -25,6 +26,7 @@ from services.people.rows import (
     POSTCODE,
     ROMANISED,
     SEX,
+    Compared,
     Field,
     Places,
     Rows,
@@ -36,6 +38,8 @@ MODEL_VERSION = MODEL.version
 
 # How names compare with all spellings is kept from one question to the next: 32 MB of it.
 MOST_REMEMBERED = 32_000_000
+# Names that were met once.
+MOST_MET = 100_000
 # What adding up in another order may make of the same bits.
 _HAIR = 1e-6
 
@@ -95,6 +99,7 @@ class People:
         # What each name is worth that was asked about, as of so many changes.
         self._fields: dict[tuple[int, str], tuple[int, Field]] = {}
         self._changes = 0
+        self._met: set[tuple[int, str]] = set()
 
     def coded(self, wording: Wording) -> tuple[int, int]:
         given, family = self.vocabularies
@@ -130,14 +135,53 @@ class People:
         bits = np.append(self._weights.name_bits(role, held, self.size), -self._weights.other_script)
         return Field(near, vocabulary.levels(name, near), held, bits)
 
+    def glance(self, role: int, name: str, codes: Codes) -> Compared:
+        """How a name compares with these alone: each is worth no more."""
+        held = np.zeros(len(likeness.NAMES))
+        held[likeness.EXACT] = max(self.vocabularies[role].held(name), 1)
+        bits = np.append(self._weights.name_bits(role, held, self.size), -self._weights.other_script)
+        return Compared(self.vocabularies[role].compared(name, codes), bits)
+
     def most(self, role: int, name: str) -> float:
         """No name that compares with that one is worth more."""
         held = self.vocabularies[role].held(name)
         return self._weights.most_bits(role, max(held, 1), self.size) if name else 0.0
 
+    def known(self, role: int, name: str) -> bool:
+        """Whether it is met again, and so better compared with all at once; notes that it is met."""
+        key = role, name
+        if not name or key in self._fields or key in self._met:
+            return True
+        if len(self._met) > MOST_MET:
+            self._met.clear()
+        self._met.add(key)
+        return False
+
     def _missing(self, role: int) -> Field:
         levels = np.zeros(len(self.vocabularies[role]), np.uint8)
         return Field(NOTHING, levels, np.zeros(len(likeness.NAMES)), np.zeros(len(_LEVELS)))
+
+
+class GivenName:
+    """Who asks after a name for the first time mostly has it compared with a few only."""
+
+    def __init__(self, people: People, name: str) -> None:
+        self._people = people
+        self._name = name
+        self._known = people.known(vocabulary.GIVEN, name)
+
+    @cached_property
+    def most(self) -> float:
+        return self._people.most(vocabulary.GIVEN, self._name)
+
+    @property
+    def field(self) -> Field:
+        return self._people.field(vocabulary.GIVEN, self._name)
+
+    def compared(self, codes: Codes) -> Compared:
+        if self._known:
+            return self.field.compared(codes)
+        return self._people.glance(vocabulary.GIVEN, self._name, codes)
 
 
 class Told(NamedTuple):
@@ -160,11 +204,12 @@ class Question:
         self.rarity = people.births.rarity(self.born)
         self.date_bits = weights.date_bits(*self.rarity)
         # The most that a date is worth to those who are not found by theirs.
-        far = likeness.FAR | (not likeness.whole(self.born))
+        far = likeness.FAR if likeness.whole(self.born) else slice(None)
         self.undated = float(max(self.date_bits[far].max(), 0.0))
         self.postcode = people.postcodes.known(postcode)
         self.postcode_bits = people.postcodes.bits(self.postcode, people.size, weights)
         self._people = people
+        self._given: dict[str, GivenName] = {}
         self._weights = weights
 
     def bits(self, form: Form, table: Table) -> Bits:
@@ -175,25 +220,21 @@ class Question:
         """Which rows reach so many bits, or are exactly what was given, and the bits."""
         # An alias has fewer bits than the same name of itself; and in a large index more may be asked for
         # than a common name and a date are worth.
-        exactly = self.whole(form) or self.reaches(at_least)
-        family = self.family(form)
-        of_family = family.levels[rows.table[:, FAMILY]]
-        most = family.of_level[of_family] + rows.beside + (self.most_of_given(form) - self._own_price(form))
-        hopeful = most >= at_least - _HAIR
-        if exactly:
-            hopeful |= rows.dated & (of_family == family.exactly)
-        at = np.flatnonzero(hopeful)
+        exactly = rows.dated if self.whole(form) or self.reaches(at_least) else np.zeros_like(rows.dated)
+        given, of_family = self.given(form), self.family(form).compared(rows.table[:, FAMILY])
+        exactly = exactly & _is(of_family, form.wording.family)
+        bits = of_family.bits + (rows.beside - self._own_price(form))
+        at = np.flatnonzero(exactly | (bits + given.most >= at_least - _HAIR))
         if not len(at):
             return at, _NO_BITS
-        table = rows.table[at]
-        bits = self.bits(form, table)
-        enough = bits >= at_least
-        if exactly:
-            family, given = self.names(form)
-            named = (family.levels[table[:, FAMILY]] == family.exactly) & (
-                given.levels[table[:, GIVEN]] == given.exactly
-            )
-            enough |= rows.dated[at] & named
+        of_given = given.compared(rows.table[at, GIVEN])
+        exactly = exactly[at] & _is(of_given, form.wording.given)
+        hopeful = exactly | (bits[at] + of_given.bits >= at_least - _HAIR)
+        at, exactly = at[hopeful], exactly[hopeful]
+        if not len(at):
+            return at, _NO_BITS
+        bits = self.bits(form, rows.table[at])
+        enough = exactly | (bits >= at_least)
         return at[enough], bits[enough]
 
     def told(self, table: Table) -> Told:
@@ -223,17 +264,16 @@ class Question:
 
     def names(self, form: Form) -> tuple[Field, Field]:
         """The family name and the given name."""
-        return self.family(form), self.given(form)
+        return self.family(form), self.given(form).field
 
     def family(self, form: Form) -> Field:
         return self._people.field(vocabulary.FAMILY, form.wording.family)
 
-    def given(self, form: Form) -> Field:
-        return self._people.field(vocabulary.GIVEN, form.wording.given)
-
-    def most_of_given(self, form: Form) -> float:
-        """No given name is worth more."""
-        return self._people.most(vocabulary.GIVEN, form.wording.given)
+    def given(self, form: Form) -> GivenName:
+        name = form.wording.given
+        if name not in self._given:
+            self._given[name] = GivenName(self._people, name)
+        return self._given[name]
 
     def _least_of_names(self, form: Form) -> float:
         """The names themselves are worth no less."""
@@ -254,14 +294,13 @@ class Question:
         return self._best(self._least_of_names) >= bits or self.best >= bits
 
     def _best(self, of_names: Callable[[Form], float]) -> float:
-        [date] = likeness.birth_dates(self.born, np.array([self.born], np.int32))
         straight = [form for form in self.forms if not form.swapped]
         # Who has them may be held in either script.
         ways = [
             [self._certain(form, of_names) for form in straight if form.romanised is way]
             for way in (False, True)
         ]
-        return min(max(names) for names in ways if names) + float(self.date_bits[date])
+        return min(max(names) for names in ways if names) + float(self.date_bits[likeness.itself(self.born)])
 
     def _certain(self, form: Form, of_names: Callable[[Form], float]) -> float:
         """What is certain of the names of who has these and as many aliases."""
@@ -277,7 +316,7 @@ class Question:
     def _parts(self, form: Form, table: Table) -> tuple[Bits, Bits, Bits]:
         """What family name, given name and date are worth in each row."""
         names = self.names(form)
-        family, given = names[0].bits(table[:, FAMILY]), names[1].bits(table[:, GIVEN])
+        family, given = names[0].compared(table[:, FAMILY]).bits, names[1].compared(table[:, GIVEN]).bits
         date = self.date_bits[likeness.birth_dates(self.born, table[:, DATE])]
         return family, self._weights.given_bits(given, family + date), date
 
@@ -378,11 +417,14 @@ class Index:
         """For each form of what was given, whose rows reach so many bits, or are exactly it, and the bits."""
         if self._rows.settle():
             self._find_places()
+        nobody = [(_NOWHERE, _NO_BITS)] * len(question.forms)
         places = np.concatenate([*self._near(question, at_least - question.undated)])
+        if not len(places) or _NAMELESS in question.forms:
+            return nobody
         table = self._rows.table[places]
         known = np.flatnonzero((table[:, PERSON] != NOBODY) & (table[:, FAMILY] != vocabulary.NONE))
-        if not len(known) or _NAMELESS in question.forms:
-            return [(_NOWHERE, _NO_BITS)] * len(question.forms)
+        if not len(known):
+            return nobody
         told = question.told(table[known])
         reaching = (question.reaching(form, told, at_least) for form in question.forms)
         return [(places[known[at]], bits) for at, bits in reaching]
@@ -416,8 +458,7 @@ class Index:
         if not self._rows.settled:
             return
         for form in question.forms:
-            given, most = partial(question.given, form), question.most_of_given(form)
-            yield self._rows.named(question.family(form), given, most=most, least=least)
+            yield self._rows.named(question.family(form), question.given(form), least)
         if question.born:
             yield self._rows.born(likeness.near_dates(question.born))
         if question.postcode:
@@ -486,3 +527,8 @@ class Index:
 
 def _evidence(field: str, comparison: str, bits: float) -> screening_pb2.Evidence:
     return screening_pb2.Evidence(field=field, comparison=comparison, bits=float(bits))
+
+
+def _is(compared: Compared, name: str) -> NDArray[np.bool_]:
+    """Where the name itself is held, or none was given."""
+    return np.asarray(compared.levels == (likeness.EXACT if name else 0))

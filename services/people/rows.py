@@ -1,7 +1,6 @@
 """The index as numbers: a row for every name of a person, sorted by date, postcode and pair of names."""
 
-from collections.abc import Callable
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +33,17 @@ _HIGH, _LOW = np.uint64(32), np.uint64(0xFFFFFFFF)
 Key = TypeVar("Key", bound=np.generic)
 
 
+class Compared(NamedTuple):
+    """How one name compares with some spellings: the level of each, and by level its bits, or a few more."""
+
+    levels: Levels
+    of_level: Bits
+
+    @property
+    def bits(self) -> Bits:
+        return np.asarray(self.of_level[self.levels])
+
+
 class Field(NamedTuple):
     """How one name that was given stands to every spelling."""
 
@@ -44,8 +54,8 @@ class Field(NamedTuple):
     held: NDArray[np.float64]
     of_level: Bits
 
-    def bits(self, codes: Codes) -> Bits:
-        return np.asarray(self.of_level[self.levels[codes]])
+    def compared(self, codes: Codes) -> Compared:
+        return Compared(self.levels[codes], self.of_level)
 
     @property
     def missing(self) -> bool:
@@ -56,10 +66,15 @@ class Field(NamedTuple):
         """What the name itself is worth."""
         return float(self.of_level[likeness.EXACT])
 
+
+class Given(Protocol):
+    """A given name, of which no more is found out than is asked for."""
+
     @property
-    def exactly(self) -> int:
-        """The level of the name itself, or of all if none was given."""
-        return likeness.EXACT * (not self.missing)
+    def most(self) -> float: ...
+    @property
+    def field(self) -> Field: ...
+    def compared(self, codes: Codes) -> Compared: ...
 
 
 class Rows:
@@ -120,46 +135,42 @@ class Rows:
         start, end = (np.searchsorted(self._homes, postcode, side) for side in ("left", "right"))
         return self._by_home[start:end]
 
-    def named(self, family: Field, given: Callable[[], Field], *, most: float, least: float) -> Places:
-        """Who has names near to both, so that their bits reach the least; the best, if there are too many.
-
-        `given` is looked at only if its `most` can make up for what the family names lack.
-        """
-        pairs, of_family = self._of_given(given()) if family.missing else self._of_family(family)
+    def named(self, family: Field, given: Given, least: float) -> Places:
+        """Who has names near to both, so that their bits may reach the least; the best, if there are many."""
+        if family.missing:
+            return self._of_given(given, least)
+        near = family.near.codes[: np.searchsorted(family.near.codes, len(self._families) - 1)]
+        starts, ends, bits = self._families[near], self._families[near + 1], family.compared(near).bits
+        crowded = (ends - starts).sum() > FEW
+        hopeful = bits + given.most >= least
+        starts, ends, bits = starts[hopeful], ends[hopeful], bits[hopeful]
+        pairs, bits = spans(starts, ends), np.repeat(bits, ends - starts)
+        if not crowded:
+            return self._best(pairs, bits)
         # Among many of a family who has another given name is nobody's candidate.
-        many = len(pairs) > FEW
-        hopeful = np.flatnonzero(of_family + most >= least)
-        if not len(hopeful):
-            return _NOWHERE
-        pairs, of_family = pairs[hopeful], of_family[hopeful]
-        givens = self._givens[pairs]
-        bits = of_family + given().bits(givens)
-        wanted = bits >= least
-        if many:
-            wanted &= given().levels[givens] != likeness.DIFFERS
-        return self._by_pair[self._best(pairs[wanted], bits[wanted])]
+        compared = given.compared(self._givens[pairs])
+        bits += compared.bits
+        wanted = (bits >= least) & (compared.levels != likeness.DIFFERS)
+        return self._best(pairs[wanted], bits[wanted])
 
-    def _of_family(self, family: Field) -> tuple[Places, NDArray[np.float64]]:
-        """The pairs of names with a family name near to that one."""
-        near = family.near.codes
-        starts, ends = (
-            np.searchsorted(self._pairs, (near + step).astype(np.uint64) << _HIGH) for step in (0, 1)
-        )
-        return spans(starts, ends), np.repeat(family.bits(near), ends - starts)
-
-    def _of_given(self, given: Field) -> tuple[Places, NDArray[np.float64]]:
-        """Where no family name was given: the pairs with a given name near to that one."""
-        near = np.zeros(len(given.levels), bool)
-        near[given.near.codes] = True
+    def _of_given(self, given: Given, least: float) -> Places:
+        """Where no family name was given: who has a given name near to that one."""
+        field = given.field
+        near = np.zeros(len(field.levels), bool)
+        near[field.near.codes] = True
         pairs = np.flatnonzero(near[self._givens])
-        return pairs, np.zeros(len(pairs))
+        bits = field.compared(self._givens[pairs]).bits
+        wanted = bits >= least
+        return self._best(pairs[wanted], bits[wanted])
 
     def _best(self, pairs: Places, bits: NDArray[np.float64]) -> Places:
+        if not len(pairs):
+            return _NOWHERE
         starts, ends = self._starts[pairs], self._starts[pairs + 1]
         if (ends - starts).sum() > MOST_NAMED:
             order = np.argsort(-bits, kind="stable")
             starts, ends = starts[order], ends[order]
-        return spans(starts, ends)[:MOST_NAMED]
+        return self._by_pair[spans(starts, ends)[:MOST_NAMED]]
 
     def _empty(self) -> None:
         self.settled = 0
@@ -189,6 +200,9 @@ class Rows:
     def _pair_up(self) -> None:
         changes = np.flatnonzero(np.diff(self._names)) + 1
         firsts = np.concatenate([[0], changes]) if len(self._names) else changes
-        self._pairs = self._names[firsts]
-        self._givens = (self._pairs & _LOW).astype(np.int32)
+        pairs = self._names[firsts]
+        self._givens = (pairs & _LOW).astype(np.int32)
         self._starts = np.append(firsts, len(self._names))
+        # Where the pairs of each family name begin, and where the last ends.
+        known = int(pairs[-1] >> _HIGH) + 1 if len(pairs) else 0
+        self._families = np.searchsorted(pairs, np.arange(known + 1, dtype=np.uint64) << _HIGH)

@@ -69,6 +69,10 @@ class Vocabulary:
         code = self._spellings.known(name)
         return int(self._counts[code]) if code else 0
 
+    def compared(self, name: str, codes: Codes) -> Levels:
+        """How some spellings compare with a name; those that share no cue too."""
+        return self._compare(name, self._spellings, codes)
+
     def near(self, name: str) -> Near:
         near = self._near.get(name, NOTHING)
         return near if near.among == len(self) else self._remember(name, self._nearer(name, near))
