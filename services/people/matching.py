@@ -1,6 +1,6 @@
 """Who may be meant by a name and a date of birth: an index in memory, and Fellegi-Sunter bits."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from typing import NamedTuple
@@ -358,6 +358,8 @@ class Index:
         self._places: dict[str, int] = {}
         self._numbers: dict[str, set[tuple[int, str]]] = {}
         self._holders: defaultdict[tuple[int, str], set[str]] = defaultdict(set)
+        # How many aliases there are of persons who have so many.
+        self._aliases: Counter[int] = Counter()
 
     def __len__(self) -> int:
         return len(self._places)
@@ -370,6 +372,7 @@ class Index:
         rows = self._coded(self._number(nominal_id), read(person))
         self._places[nominal_id] = self._rows.add(rows)
         self._people.count(rows[0], 1)
+        self._count_aliases(rows, 1)
         if person.identifiers:
             self._hold(nominal_id, {identifiers.key(each) for each in person.identifiers})
 
@@ -377,9 +380,10 @@ class Index:
         place = self._places.pop(nominal_id, None)
         if place is None:
             return
-        first = self._rows.table[place]
-        self._people.count(first.tolist(), -1)
-        self._free.append(int(first[PERSON]))
+        rows = self._rows.of(place).tolist()
+        self._people.count(rows[0], -1)
+        self._count_aliases(rows, -1)
+        self._free.append(rows[0][PERSON])
         self._rows.drop(place)
         for each in self._numbers.pop(nominal_id, ()):
             self._holders[each].remove(nominal_id)
@@ -449,8 +453,14 @@ class Index:
         """The fewest bits of who has exactly what was given, but for those who have it as an alias."""
         return self.question(given).best
 
+    @property
+    def names(self) -> float:
+        """How many names a stranger may meet by chance; an alias is as much of one as its price leaves it."""
+        prices = self._weights.alias_prices
+        return len(self) + sum(number * 2.0 ** -float(prices[of]) for of, number in self._aliases.items())
+
     def threshold(self, false_alarms: float = 0.01) -> float:
-        return self._weights.threshold(len(self), false_alarms)
+        return self._weights.threshold(self.names, false_alarms)
 
     def _near(self, question: Question, least: float) -> Iterator[Places]:
         """Who is met by the names, or by something else."""
@@ -505,6 +515,12 @@ class Index:
             for form in held.forms or (_NAMELESS,)
             for given, family in [self._people.coded(form.wording)]
         ]
+
+    def _count_aliases(self, rows: Sequence[Sequence[int]], step: int) -> None:
+        for row in rows[1:]:
+            # In Latin letters it is still the same alias.
+            if row[ALIASES] and not row[ROMANISED]:
+                self._aliases[row[ALIASES]] += step
 
     def _number(self, nominal_id: str) -> int:
         if self._free:

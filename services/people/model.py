@@ -113,8 +113,11 @@ class Model:
         """What it costs to be one of so many aliases: the chances they had to agree, up to a bound."""
         return np.asarray(np.minimum(np.log2(np.arange(MOST_ALIASES + 1) + 1.0), self.alias_at_most))
 
-    def threshold(self, size: int, false_alarms: float) -> float:
-        """From how many bits on a match is POSSIBLE, for that share of alarms among all who are not held."""
+    def threshold(self, size: float, false_alarms: float) -> float:
+        """From how many bits on a match is POSSIBLE, for that share of alarms among all who are not held.
+
+        `size`: how many names are held.
+        """
         doublings = [math.log2(each) for each in self.threshold_sizes]
         halvings = [-math.log2(each) for each in self.threshold_shares]
         persons = max(math.log2(max(size, 1)), doublings[0])

@@ -35,7 +35,11 @@ def ppo(held: Held, weights: Model = MODEL) -> Iterator[Ask]:
         index.put(nominal_id, person)
     # Sorts everything in, which the first question would wait for.
     index.matches(held[0][1], FIVE)
-    yield lambda person: [(match.nominal_id, match.bits) for match in index.matches(person, FIVE)]
+    yield asking(index)
+
+
+def asking(index: Index) -> Ask:
+    return lambda person: [(match.nominal_id, match.bits) for match in index.matches(person, FIVE)]
 
 
 @contextmanager
