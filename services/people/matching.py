@@ -456,8 +456,10 @@ class Index:
     @property
     def names(self) -> float:
         """How many names a stranger may meet by chance; an alias is as much of one as its price leaves it."""
-        prices = self._weights.alias_prices
-        return len(self) + sum(number * 2.0 ** -float(prices[of]) for of, number in self._aliases.items())
+        worth = (
+            number * 0.5 ** float(self._weights.alias_prices[of]) for of, number in self._aliases.items()
+        )
+        return len(self) + float(sum(worth))
 
     def threshold(self, false_alarms: float = 0.01) -> float:
         return self._weights.threshold(self.names, false_alarms)

@@ -57,6 +57,12 @@ class Fold(NamedTuple):
         return febrl.filled_up(members, self.others, strangers, size=size, seed=fit.SEED)
 
 
+class Labelled(NamedTuple):
+    febrl3: list[Record]
+    febrl4: list[Record]
+    folds: list[Fold]
+
+
 def bench(
     sizes: Sizes = SIZES,
     engine: Chosen = ENGINES,
@@ -80,49 +86,55 @@ def bench(
 
 
 async def _measures(sizes: list[int], wanted: list[str], asked: int, postgres: str) -> AsyncIterator[Measure]:
-    labelled = {name: list(febrl.records(name)) for name in ("febrl1", "febrl2", "febrl3", "febrl4")}
     at_home = list(febrl.records("febrl4", postcodes=True))
     with engines.chosen(wanted, postgres) as by_name:
-        folds = [_fold(labelled, half, sizes if "ppo" in by_name else []) for half in (0, 1)]
+        labelled = _labelled(sizes if "ppo" in by_name else [])
         for size in sizes:
             for name, engine in by_name.items():
-                for measure in _engine(labelled, folds, size, _questions(size, name, asked), name, engine):
+                most = _questions(size, name, asked)
+                for measure in told_of(labelled, name, engine, size=size, most=most):
                     yield measure
             if "ppo" in by_name:
-                for measure in besides.aliases(labelled["febrl4"], size, asked):
+                for measure in besides.aliases(labelled.febrl4, size, asked):
                     yield measure
                 for measure in besides.postcodes(at_home, size, asked):
                     yield measure
 
 
-def _fold(labelled: dict[str, list[Record]], half: int, sizes: Sequence[int]) -> Fold:
-    halves = febrl.parts(labelled["febrl3"], 2, fit.SEED)
-    others = [*labelled["febrl1"], *labelled["febrl2"], *halves[1 - half]]
+def _labelled(sizes: Sequence[int]) -> Labelled:
+    """With a model for each half of febrl3, if it is for any size."""
+    febrl3, febrl4 = (list(febrl.records(name)) for name in ("febrl3", "febrl4"))
+    one, other = febrl.parts(febrl3, 2, fit.SEED)
+    return Labelled(febrl3, febrl4, [_fold(one, other, sizes), _fold(other, one, sizes)])
+
+
+def _fold(half: list[Record], rest: list[Record], sizes: Sequence[int]) -> Fold:
+    others = [*febrl.records("febrl1"), *febrl.records("febrl2"), *rest]
     if not sizes:
-        return Fold(MODEL, halves[half], others)
-    output.say(f"febrl3, half {half + 1} of 2: fitting on the other half, febrl1 and febrl2")
+        return Fold(MODEL, half, others)
+    output.say("fitting on febrl1, febrl2 and the other half of febrl3")
     # Of more persons the model knows no more than how their thresholds rise.
     measured = sorted({min(size, fit.THRESHOLD_SIZES[-1]) for size in (FEWEST_HELD, *sizes)})
-    return Fold(fit.fitted(others, measured), halves[half], others)
+    return Fold(fit.fitted(others, measured), half, others)
 
 
-def _engine(
-    labelled: dict[str, list[Record]], folds: Sequence[Fold], size: int, most: int, name: str, engine: Engine
-) -> Iterator[Measure]:
+def told_of(labelled: Labelled, name: str, engine: Engine, *, size: int, most: int) -> Iterator[Measure]:
+    """What one engine does, asked about so many at most."""
     at: At = {"index": size, "engine": name}
-    halves = [_half(fold, size, most, name, engine) for fold in folds]
+    halves = [_half(fold, size, most, name, engine) for fold in labelled.folds]
     # A threshold is never of those it is measured on: it is the fitted model's, or comes from the other half.
     carried = [
-        _thresholds(size, name, fold.weights, other) for fold, other in zip(folds, halves[::-1], strict=True)
+        _thresholds(size, name, fold.weights, other)
+        for fold, other in zip(labelled.folds, halves[::-1], strict=True)
     ]
-    yield from _told(labelled["febrl3"], {"data": "febrl3", **at}, halves, carried)
+    yield from _told(labelled.febrl3, {"data": "febrl3", **at}, halves, carried)
     turns = [
-        trials.trial(febrl.setting(labelled["febrl4"], size, fit.SEED, turn), most, engine)
+        trials.trial(febrl.setting(labelled.febrl4, size, fit.SEED, turn), most, engine)
         for turn in fit.TURNS[: max(most // A_TURN, 1)]
     ]
     of_both = {far: float(np.mean([each[far] for each in carried])) for far in FALSE_ALARMS}
     thresholds = _thresholds(size, name, MODEL, None) if name == "ppo" else of_both
-    yield from _told(labelled["febrl4"], {"data": "febrl4", **at}, turns, [thresholds] * len(turns))
+    yield from _told(labelled.febrl4, {"data": "febrl4", **at}, turns, [thresholds] * len(turns))
 
 
 def _half(fold: Fold, size: int, most: int, name: str, engine: Engine) -> Trial:

@@ -309,6 +309,27 @@ def test_an_alias_is_worth_less_than_the_name_itself() -> None:
     assert [each.comparison for each in evidence] == ["alias, exact", "alias, exact"]
 
 
+def test_an_alias_is_one_more_name_that_a_stranger_may_meet_by_chance() -> None:
+    held, plain = crowd(4_000), filled(crowd(4_000))
+
+    aliased = filled((each, person_pb2.Person(name=one.name, aliases=[name(RARE)])) for each, one in held)
+
+    # One of one alias costs one bit.
+    assert aliased.names == 4_000 * (1 + 1 / 2)
+    assert aliased.threshold() == MODEL.threshold(6_000, 0.01) > plain.threshold()
+
+
+def test_an_alias_that_is_gone_or_in_another_script_too_counts_no_more() -> None:
+    held = index(0, person("Ivan Petrov", aliases=["Иван Сидоров", "Adam Winterbourne"]), person(COMMON))
+    assert held.names == pytest.approx(2 + 2 / 3)
+
+    held.put("held-0", person("Ivan Petrov", aliases=["Adam Winterbourne"]))
+    assert held.names == 2.5
+
+    held.drop("held-0")
+    assert held.names == 1
+
+
 def test_a_rare_name_counts_more_than_a_common_one() -> None:
     crowded = index(1000, person(RARE), person(COMMON))
 
