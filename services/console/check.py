@@ -57,7 +57,7 @@ def check(
         fingerprint=fingerprint,
         suite_id=suite,
         purpose=details.value(policy.Purpose, purpose, "--purpose"),
-        offence_codes=offence or (),
+        offence_codes=details.offences(",".join(offence or ())),
     )
     said = asyncio.run(ask(request, session.Session(data, "custody_officer", suite)))
     if json:

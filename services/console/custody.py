@@ -58,7 +58,7 @@ def book_in(
         ),
         fingerprint=fingerprint,
         arrested_time=moment(place, arrested, "--arrested"),
-        offence_codes=offence or (),
+        offence_codes=details.offences(",".join(offence or ())),
     )
     response = asyncio.run(ask(place, lambda desk: desk.BookIn(request, timeout=session.CALL_SECONDS)))
     return _show_detention(response, as_json=json)

@@ -3,7 +3,7 @@
 import asyncio
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ppo.custody.v1 import custody_pb2 as custody
@@ -16,7 +16,9 @@ from services.console.stop import Stop
 NAME = "Name (Family, Given): "
 BORN = "Date of birth: "
 PNC = "PNC id: "
-NEXT = "Enter: next person; b: book in (arrested for: b: burglary, robbery); q: end; or the next name: "
+OFFENCES = "Arrested for (burglary, aggravated burglary): "
+NEXT = "Enter: next person; b: book in; q: end; or the next name: "
+# What was said about the offence before may be said anew.
 _BOOK = re.compile(r"b(?::(.*))?", re.IGNORECASE)
 
 
@@ -27,13 +29,13 @@ def desk(
 ) -> int:
     """Type, answer, next: checks a queue of people. Enter skips a question, q ends.
 
-    Asks for name, date of birth and PNC id, answers, and offers to book the person in.
-    Piped input works too: four lines a person, the fourth empty, or b to book in, with what the person was
-    arrested for behind a colon.
+    Asks for name, date of birth, PNC id and what the person was arrested for, answers, and offers to book the
+    person in. Piped input works too: five lines a person, the fifth empty, or b to book in; other offences
+    than those checked may stand behind a colon.
 
     ```
     ppo desk --suite D3
-    printf 'Kelly, Shane\\n1979-03-04\\n\\n\\n' | ppo desk
+    printf 'Kelly, Shane\\n1979-03-04\\n\\nburglary, robbery\\n\\n' | ppo desk
     ```
 
     Exit code 0, or 2 where something piped was refused.
@@ -60,16 +62,15 @@ class Queue:
             texts = _texts(name)
         except EOFError:
             return None
-        person = self._answered(texts)
-        return self._then(person)
+        return self._then(self._answered(texts))
 
-    def _answered(self, texts: list[str]) -> pb.Person | None:
-        """None where what was typed is refused."""
+    def _answered(self, texts: list[str]) -> custody.CheckPersonRequest | None:
+        """What was asked; None where what was typed is refused."""
         while True:
             try:
-                person = _person(*texts)
-                self._show(asyncio.run(check.ask(self._request(person), self.place)))
-                return person
+                request = self._request(*texts)
+                self._show(asyncio.run(check.ask(request, self.place)))
+                return request
             except Stop as refusal:
                 if refusal.code != 2:
                     raise
@@ -77,10 +78,16 @@ class Queue:
                 if not sys.stdin.isatty():
                     self.code = 2
                     return None
-                texts[-1] = _ask(PNC)
+                at = 3 if "offence_codes" in str(refusal) else 2
+                texts[at] = _ask(OFFENCES if at == 3 else PNC)
 
-    def _request(self, person: pb.Person) -> custody.CheckPersonRequest:
-        return custody.CheckPersonRequest(person=person, suite_id=self.suite, purpose=policy.PURPOSE_ARREST)
+    def _request(self, name: str, born: str, pnc: str, offences: str) -> custody.CheckPersonRequest:
+        return custody.CheckPersonRequest(
+            person=details.person(name=details.spoken(name), born=born, identifiers=details.numbers(pnc=pnc)),
+            suite_id=self.suite,
+            purpose=policy.PURPOSE_ARREST,
+            offence_codes=details.offences(offences),
+        )
 
     def _show(self, said: custody.Answer) -> None:
         if self.as_json:
@@ -89,17 +96,18 @@ class Queue:
             output.show(answer.page(said))
             output.show()
 
-    def _then(self, person: pb.Person | None) -> str | None:
+    def _then(self, checked: custody.CheckPersonRequest | None) -> str | None:
         try:
             text = _ask(NEXT)
-            while (asked := _BOOK.fullmatch(text)) and person is not None:
-                self._book_in(person, (asked[1] or "").replace(",", " ").split())
+            while (asked := _BOOK.fullmatch(text)) and checked is not None:
+                other = details.offences(asked[1] or "")
+                self._book_in(checked.person, other or checked.offence_codes)
                 text = _ask(NEXT)
         except EOFError:
             return None
         return None if text.lower() == "q" else text
 
-    def _book_in(self, person: pb.Person, offences: list[str]) -> None:
+    def _book_in(self, person: pb.Person, offences: Sequence[str]) -> None:
         try:
             detention = asyncio.run(book(self.place, self.suite, person, offences))
         except Stop as refusal:
@@ -118,10 +126,11 @@ class Queue:
 
 def _texts(name: str) -> list[str]:
     """Raises EOFError at the end of the queue."""
-    texts = [name or _ask(NAME), "", ""]
+    texts = [name or _ask(NAME), "", "", ""]
     try:
         texts[1] = _ask_until(BORN, _refuse_wrong_date)
         texts[2] = _ask(PNC)
+        texts[3] = _ask(OFFENCES)
     except EOFError:
         # The pipe ended within a person, who is answered all the same.
         pass
@@ -145,10 +154,6 @@ def _ask_until(prompt: str, refuse: Callable[[str], None]) -> str:
 def _refuse_wrong_date(text: str) -> None:
     if text:
         details.birth_date(text)
-
-
-def _person(name: str, born: str, pnc: str) -> pb.Person:
-    return details.person(name=details.spoken(name), born=born, identifiers=details.numbers(pnc=pnc))
 
 
 def _ask(prompt: str) -> str:

@@ -70,6 +70,11 @@ def numbers(*, pnc: str = "", cro: str = "", prison: str = "") -> dict[pb.Identi
     }
 
 
+def offences(text: str) -> list[str]:
+    """The codes of what somebody was arrested for: "Burglary, aggravated burglary"."""
+    return ["-".join(words) for each in text.lower().split(",") if (words := re.findall(r"[^\s_-]+", each))]
+
+
 def spoken(text: str) -> pb.Name:
     """ "Kelly, Shane" or "Shane Kelly"; one word is a family name."""
     family, comma, given = text.partition(",")

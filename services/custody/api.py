@@ -246,7 +246,10 @@ class Custody(CustodyServiceServicer):
     def _refuse_unknown_offences(self, codes: Iterable[str], now: datetime) -> None:
         for code in codes:
             if self._reference.row("offences", code, at=now) is None:
-                raise Invalid("offence_codes", f"{code} is no offence that the reference data knows")
+                known = ", ".join(sorted(row.id for row in self._reference.rows("offences", at=now)))
+                raise Invalid(
+                    "offence_codes", f"{code} is no offence that the reference data knows: these are {known}"
+                )
 
     async def _own(self, detention_id: str) -> Detention:
         async with self._database.transaction() as session:

@@ -114,6 +114,24 @@ async def test_without_the_register_a_ppo_is_flagged_and_nobody_is_cleared(desk:
     assert not stranger.HasField("last_known")
 
 
+async def test_without_the_register_a_postcode_weighs_as_it_does_there(desk: Desk) -> None:
+    ppo = somebody(postcode="B12 8QX")
+    await desk.flagged(ppo)
+    given = person_pb2.Person(name=ppo.name, birth_date=ppo.birth_date, postcode="b128qx")
+    of_register = await desk.ask(given)
+    await desk.replicated(ppo)
+
+    with flagging_away(desk.processes):
+        of_replica, elsewhere = await desk.check(given), await desk.check(unnumbered(ppo))
+
+    assert (of_register.basis, of_replica.basis) == (pb.BASIS_REGISTER, pb.BASIS_REPLICA)
+    [here, there, without] = (one.screening.candidates[0] for one in (of_register, of_replica, elsewhere))
+    assert there.evidence == here.evidence
+    assert there.evidence[-1].field == "postcode"
+    assert there.bits - without.bits == pytest.approx(there.evidence[-1].bits)
+    assert of_replica.screening.threshold_bits == of_register.screening.threshold_bits
+
+
 async def test_a_register_that_does_not_answer_is_not_waited_for(desk: Desk) -> None:
     ppo = somebody()
     await desk.flagged(ppo)
