@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ppo.custody.v1 import custody_pb2 as custody
+from ppo.person.v1 import person_pb2 as pb
 from ppo.person.v1 import screening_pb2 as screening
 from ppo.tracking.v1 import tracking_pb2 as tracking
 from services.console import orders, output
@@ -208,10 +209,17 @@ def candidates(said: screening.Screening) -> Table:
     made = output.table("On the register", "Born", "Identifiers", "OCU", "Bits", "Why")
     for one in said.candidates[:_SHOWN]:
         why = "; ".join(f"{part.field.replace('_', ' ')} {part.comparison}" for part in one.evidence)
-        name, born = output.full_name(one.person.name), output.day(one.person.birth_date)
+        name, born = _known_as(one.person), output.day(one.person.birth_date)
         numbers = output.identifiers(one.person) or one.nominal_id
         made.add_row(name, born, numbers, one.nominating_ocu, f"{one.bits:.1f}", why)
     return made
+
+
+def _known_as(person: pb.Person) -> str:
+    """With the aliases, for a match may be of one of them."""
+    others = [f"also {output.full_name(alias)}" for alias in person.aliases[:_SHOWN]]
+    more = len(person.aliases) - len(others)
+    return "\n".join([output.full_name(person.name), *others, *([f"and {more} more"] if more else [])])
 
 
 def steps(answer: custody.Answer, given: custody.Instructions) -> list[tuple[str, str]]:

@@ -171,13 +171,18 @@ class Desk:
         )
         return (await (await self.register()).GetNominal(request, **PATIENTLY)).nominal.nominal_id
 
-    async def flag(self, nominal_id: str, ocu: str = "D3") -> flagging.Registration:
+    async def flag(
+        self,
+        nominal_id: str,
+        ocu: str = "D3",
+        strand: screening_pb2.Strand.ValueType = screening_pb2.STRAND_CATCH_AND_CONVICT,
+    ) -> flagging.Registration:
         keeper = await self.register()
         nominated = await keeper.NominatePpo(
             flagging.NominatePpoRequest(
                 request_id=str(uuid4()),
                 nominal_id=nominal_id,
-                strand=screening_pb2.STRAND_CATCH_AND_CONVICT,
+                strand=strand,
                 criteria=[flagging.CRITERION_VOLUME],
                 nominating_ocu=ocu,
             ),

@@ -65,6 +65,17 @@ async def test_who_says_nothing_is_unknown_with_the_reason_and_somebody_to_ring(
     assert answer.contact.telephone
 
 
+@pytest.mark.parametrize("born", ["0000-00-00", "0000-05-00"])
+async def test_too_little_is_unknown_and_the_officer_is_told_what_to_ask_for(desk: Desk, born: str) -> None:
+    answer = await desk.ask(builders.person("", "Smith", born))
+
+    assert outcome(answer) == "UNKNOWN"
+    assert answer.screening.unknown_reason == screening_pb2.UNKNOWN_REASON_INSUFFICIENT_INPUT
+    assert [one.rule for one in answer.instructions.general] == ["I7"]
+    assert "date of birth" in answer.instructions.general[0].text
+    assert answer.contact.telephone
+
+
 async def test_a_wrong_check_letter_is_refused_and_not_answered(desk: Desk) -> None:
     wrong = person_pb2.Identifier(kind=person_pb2.IDENTIFIER_KIND_PNC_ID, value="2001/0001234Z")
 

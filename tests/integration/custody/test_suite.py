@@ -528,6 +528,19 @@ async def test_a_booking_says_whom_to_tell_and_that_a_test_follows_a_charge_or_a
     assert tested.instructions.drug_test[0].party == "drug-solutions-birmingham"
 
 
+async def test_of_a_ppo_under_18_the_youth_offending_team_is_told_and_no_offender_manager(desk: Desk) -> None:
+    person = somebody()
+    person.birth_date.year = datetime.now(UTC).year - 16
+    await desk.flag(await desk.nominal(person), strand=screening_pb2.STRAND_PREVENT_AND_DETER)
+
+    detention = await desk.book(person)
+
+    [youth] = detention.instructions.general
+    assert (youth.rule, youth.party) == ("I3", "birmingham-yot")
+    assert youth.contact.telephone
+    assert youth.due_time.ToDatetime() - youth.given_time.ToDatetime() == timedelta(hours=1)
+
+
 async def test_a_flag_set_later_asks_late_with_the_time_of_the_booking(desk: Desk) -> None:
     person = somebody()
     nominal_id = await desk.nominal(person)

@@ -7,6 +7,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from rich.console import Console
 
 from ppo.custody.v1 import custody_pb2 as custody
+from ppo.person.v1 import person_pb2 as pb
 from ppo.person.v1 import screening_pb2 as screening
 from ppo.tracking.v1 import tracking_pb2 as tracking
 from services.console import answer
@@ -80,3 +81,18 @@ def test_of_several_people_it_is_said_whose_owner_it_is() -> None:
 
 def test_where_no_owner_is_known_none_is_shown() -> None:
     assert "Owner" not in page(flagged("n1"))
+
+
+@pytest.mark.parametrize(
+    ("aliases", "more"), [(1, ""), (5, ""), (7, "and 2 more")], ids=["one", "as many as fit", "more"]
+)
+def test_a_candidate_is_shown_with_the_aliases_that_a_match_may_be_of(aliases: int, more: str) -> None:
+    said = flagged("n1")
+    names = [pb.Name(given_name="Sean", family_name=f"Kelley{number}") for number in range(aliases)]
+    said.screening.candidates[0].person.aliases.extend(names)
+
+    shown = page(said)
+
+    assert shown.count("also KELLEY") == min(aliases, 5)
+    assert ("more" in shown) is bool(more)
+    assert more in shown
