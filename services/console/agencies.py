@@ -338,7 +338,7 @@ def _nominal(inmate: Inmate) -> pb.Identifier:
 
 def _readers() -> list[str]:
     """All that read a list of their own; a provider has nothing but its topic."""
-    return [one for one, role in notices.roles().items() if role not in notices.PROVIDERS]
+    return [one for one, role in notices.roles().items() if role not in notices.READERS]
 
 
 async def _notices(stage: Stage, organisation: str, inmate: Inmate) -> list[notice.Notice]:

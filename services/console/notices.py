@@ -30,11 +30,15 @@ ROLES = {
     "drug_teams": "ppo_drug_team",
     "arrest_referral_teams": "arrest_referral_worker",
     "carat_teams": "carat_worker",
+    "forums": "forum",
     "housing_providers": "housing_provider",
     "training_providers": "training_provider",
 }
 Acknowledged: TypeAlias = tracking.AcknowledgeNoticeResponse | casework.AcknowledgeNoticeResponse
 PROVIDERS = ("housing_provider", "training_provider")
+FORUM = "forum"
+# They read their topics alone.
+READERS = (*PROVIDERS, FORUM)
 HELD = "HOLD and ask: its state is not known here"
 _STATES = {
     tracking.NOTICE_STATE_PROVISIONAL: "provisional: ",
@@ -65,10 +69,7 @@ def watch(
     ```
     """
     whose = place(organisation, data)
-    if whose.role in PROVIDERS:
-        raise Stop(
-            f"{organisation} is a provider, which reads its topic alone: casework.{organisation}.v1", 2
-        )
+    _refuse_reader(whose)
     asyncio.run(_watch(whose, after, as_json=json))
     return 0
 
@@ -213,10 +214,7 @@ def listing(
     ```
     """
     whose = place(organisation, data)
-    if whose.role in PROVIDERS:
-        raise Stop(
-            f"{organisation} is a provider, which reads its topic alone: casework.{organisation}.v1", 2
-        )
+    _refuse_reader(whose)
     asyncio.run(_list(whose, unacknowledged=unacknowledged, as_json=json))
     return 0
 
@@ -330,6 +328,13 @@ def roles() -> Mapping[str, str]:
     """By organisation."""
     known = Reference.load(REFERENCE)
     return {one: role for table, role in ROLES.items() for one in known.ids(table)}
+
+
+def _refuse_reader(whose: session.Session) -> None:
+    if whose.role in READERS:
+        what, prefix = ("forum", "ppo.notices") if whose.role == FORUM else ("provider", "casework")
+        topic = f"{prefix}.{whose.organisation}.v1"
+        raise Stop(f"{whose.organisation} is a {what}, which reads its topic alone: {topic}", 2)
 
 
 def read(sent: tracking.SentNotice) -> pb.Notice:

@@ -36,7 +36,8 @@ def waiting(
     """Shows what somebody must look at, the longest waiting first.
 
     Facts that cannot be so or that nobody knows the meaning of, cases that have stood too long, prisoners
-    whom no prison has received, and numbers of two people that a prison has merged.
+    whom no prison has received, recalls that nobody has executed, and numbers of two people that a prison
+    has merged.
 
     ```
     ppo review list

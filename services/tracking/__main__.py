@@ -33,6 +33,7 @@ from services.tracking.api import Tracking
 from services.tracking.casebook import OVERDUE
 from services.tracking.casework import Casework
 from services.tracking.escalating import Escalation
+from services.tracking.evidence import Limits
 from services.tracking.gauges import Gauges
 from services.tracking.inbox import ARRESTS, FLAGS, Inbox
 from services.tracking.letters import Letters
@@ -75,6 +76,8 @@ class Settings(settings.Settings):
     hold_minutes: float = 45
     # How long somebody may be on the way from prison to prison before somebody must look.
     transit_hours: float = 24
+    # How long after a recall was requested it must have been executed.
+    recall_hours: float = 72
     # How long after one has been told that a notice is overdue the next one up is.
     escalation_hours: float = 24
 
@@ -120,7 +123,8 @@ class Parts:
         self._topics = config.topics.of_each(reference.ids)
         self.board = Board(database, clients.bell)
         hold = timedelta(minutes=config.hold_minutes)
-        settler = Settler(reference, Teller(self.board, config.protocol, hold))
+        limits = Limits(transit_hours=config.transit_hours, recall_hours=config.recall_hours)
+        settler = Settler(reference, Teller(self.board, config.protocol, hold), limits)
         self._taking = Taking(settler, clock)
         reviews = Reviews(database, self._taking)
         self.months = Months(database, clock, reference, clients.returns)

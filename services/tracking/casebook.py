@@ -235,7 +235,11 @@ class Casebook:
         asked = [one for one in sendings if one.due_time and one.acknowledged_time is None]
         times = [begins(one.due_time, one.recorded_time) for one in asked if one.due_time]
         if times:
-            self._due[held.nominal_id] = min((*times, *filter(None, [self._due.get(held.nominal_id)])))
+            self.overdue_since(held.nominal_id, min(times))
+
+    def overdue_since(self, nominal_id: str, at: datetime) -> None:
+        """Somebody looks at what of the nominal is not acknowledged."""
+        self._due[nominal_id] = min(at, self._due.get(nominal_id, at))
 
     async def recipients(self, notice_ids: Collection[str]) -> Sequence[Delivery | Sending]:
         """The latest record to each organisation that was told any revision of any of these notices."""
@@ -252,7 +256,8 @@ class Casebook:
         await store.add_facts(session, self._facts)
         await store.withdraw_facts(session, self._withdrawn)
         await self._write_derived(now)
-        changed = [one for held in all_held for one in held.notices if one.nominal_id == held.nominal_id]
+        # One that lives on in another who is held as well has the same rows.
+        changed = {one.notice_id: one for held in all_held for one in held.notices}.values()
         before = {one: revision for held in all_held for one, revision in held.revisions_before.items()}
         await store.add_notices(session, [one for one in changed if one.notice_id not in before])
         await store.change_notices(

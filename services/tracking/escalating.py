@@ -13,6 +13,7 @@ from services.tracking.lateness import following, level
 from services.tracking.settle import Settler
 from services.tracking.store import casebook
 from services.tracking.store import lateness as store
+from services.tracking.store import persons
 from services.tracking.store.lateness import Late
 
 
@@ -35,7 +36,10 @@ class Escalation:
             await self._escalate(session, {nominal_id}, now)
 
     async def _escalate(self, session: AsyncSession, nominal_ids: set[str], now: datetime) -> None:
-        late = await store.unsettled(session, nominal_ids)
+        elsewhere = await persons.elsewhere(session, nominal_ids)
+        # Whoever has the case now is told, under the lock of who lives on.
+        await casebook.set_due_first(session, OVERDUE, dict.fromkeys(elsewhere.values(), now))
+        late = await self._late(session, nominal_ids - elsewhere.keys())
         risen = {
             nominal_id: told
             for nominal_id, of_one in late.items()
@@ -47,6 +51,14 @@ class Escalation:
         await casebook.drop_due(session, OVERDUE, nominal_ids)
         again = {nominal_id: at for nominal_id, at in upcoming.items() if at is not None}
         await casebook.set_due(session, OVERDUE, again)
+
+    async def _late(self, session: AsyncSession, nominal_ids: set[str]) -> dict[str, list[Late]]:
+        """Of each person, with what was told of those who live on in them."""
+        family = await persons.families(session, nominal_ids)
+        found: dict[str, list[Late]] = {}
+        for nominal_id, late in (await store.unsettled(session, nominal_ids | family.keys())).items():
+            found.setdefault(family.get(nominal_id, nominal_id), []).extend(late)
+        return found
 
     def _following(self, late: Iterable[Late], now: datetime) -> datetime | None:
         times = (following(one.overdue_time, now, self.step) for one in late)

@@ -44,6 +44,8 @@ class Limits:
     custody_review_months: int = 24
     # Longer on the way from prison to prison somebody must look.
     transit_hours: float = 24
+    # A recall that was asked for and is not carried out by then is somebody's to ask after.
+    recall_hours: float = 72
 
 
 @dataclass(frozen=True)

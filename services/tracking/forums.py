@@ -39,6 +39,13 @@ def hearing(reference: Reference, ocu: str, raised: datetime) -> Hearing | None:
     return Hearing(forum, name, first, second, reference.latest(ABOVE, at=second).id)
 
 
+def next_to_meet(reference: Reference, ocu: str, after: datetime) -> str:
+    """Of the forums of the OCU; empty where none is to meet."""
+    serving = (row.id for row in reference.rows(FORUMS, at=after) if ocu in row.texts("ocus"))
+    coming = [(time, forum) for forum in serving for time in islice(meetings(reference, forum, after), 1)]
+    return min(coming)[1] if coming else ""
+
+
 def meetings(reference: Reference, forum: str, after: datetime) -> Iterator[datetime]:
     """Those to come, as far ahead as is planned for: a row of the calendar plans until its last day."""
     for row in reference.history(FORUMS, forum):

@@ -257,7 +257,7 @@ class Review(Base):
 
     subject: Mapped[words] = mapped_column(primary_key=True, comment="The fact, or the case")
     nominal_id: Mapped[words] = mapped_column(primary_key=True)
-    kind: Mapped[words] = mapped_column(comment="fact, case, merge or transfer")
+    kind: Mapped[words] = mapped_column(comment="fact, case, merge, transfer or recall")
     reason: Mapped[words]
     recorded_time: Mapped[instant]
     resolution: Mapped[maybe_small] = mapped_column(comment="ppo.tracking.v1.ReviewResolution")
@@ -294,6 +294,10 @@ class Notice(Base):
     state: Mapped[small] = mapped_column(comment="ppo.tracking.v1.NoticeState")
     recorded_time: Mapped[instant]
     hold_time: Mapped[maybe_instant] = mapped_column(comment="When it is confirmed; None once it is")
+    goes_on_as: Mapped[words] = mapped_column(
+        server_default=text("''"),
+        comment="The nominal that the person lives on as, as its recipients were told last",
+    )
 
 
 class Organisation(Base):

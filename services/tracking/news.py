@@ -19,7 +19,7 @@ from services.tracking.changes import Change, NoticeType
 from services.tracking.evidence import Plan
 from services.tracking.facts import Event, Fact
 from services.tracking.reminders import before_release, reviews
-from services.tracking.state import State
+from services.tracking.state import REQUESTED, State
 from services.tracking.transfers import Transfer, in_transit, transfers
 
 Key: TypeAlias = tuple[int, str]
@@ -66,11 +66,14 @@ def next_time(file: CaseFile, now: datetime) -> datetime | None:
     return min((turn for turn in _turns(file, now) if turn > now), default=None)
 
 
-def late(file: CaseFile, now: datetime) -> Iterator[tuple[str, str]]:
-    """(fact, why) of a departure after which nobody has received the person for too long."""
+def late(file: CaseFile, now: datetime) -> Iterator[tuple[str, str, str]]:
+    """(kind of review, fact, why) of what should have been followed by something else by now."""
     move = _on_the_way(file)
     if move and move.left and now >= _limit(file, move.left):
-        yield move.left.id, f"left {move.from_prison} and no prison has received them"
+        yield "transfer", move.left.id, f"left {move.from_prison} and no prison has received them"
+    asked = _recall_asked(file)
+    if asked and now >= _recall_limit(file, asked):
+        yield "recall", asked.id, "a recall was requested and is not executed"
 
 
 def text(change: Change, notice: int) -> str:
@@ -151,6 +154,19 @@ def _on_the_way(file: CaseFile) -> Transfer | None:
     """The transfer that nobody has ended yet."""
     here = file.steps[-1].state if file.steps else State()
     return transfers(file.steps)[-1] if in_transit(here) else None
+
+
+def _recall_asked(file: CaseFile) -> Fact | None:
+    """The first that asked for the recall that nobody has carried out yet."""
+    asked = (
+        step.fact for step in takewhile(lambda step: step.state.recall == REQUESTED, reversed(file.steps))
+    )
+    found = list(asked)
+    return found[-1] if found and flagged_at(found[-1].occurred, file.spans) else None
+
+
+def _recall_limit(file: CaseFile, asked: Fact) -> datetime:
+    return asked.occurred + timedelta(hours=file.limits.recall_hours)
 
 
 def _limit(file: CaseFile, left: Fact) -> datetime:
@@ -308,6 +324,8 @@ def _turns(file: CaseFile, now: datetime) -> Iterator[datetime]:
     move = _on_the_way(file)
     if move and move.left:
         yield _limit(file, move.left)
+    if asked := _recall_asked(file):
+        yield _recall_limit(file, asked)
 
 
 def _lost(file: CaseFile, told: Entry, plan: Plan) -> Change:

@@ -28,6 +28,7 @@ PRISON = "prison_offender_management_unit"
 DRUG_TEAM = "ppo_drug_team"
 ARREST_REFERRAL = "arrest_referral_worker"
 CARAT = "carat_worker"
+FORUM = "forum"
 HOUSING = "housing_provider"
 TRAINING = "training_provider"
 PROVIDERS = (HOUSING, TRAINING)
@@ -81,10 +82,10 @@ class Copy:
 
     @property
     def key(self) -> str:
-        """What the organisation knows the person by."""
-        if isinstance(self.message, notice_pb2.Notice):
-            return self.message.nominal_id
-        return self.message.case_reference
+        """What the organisation knows the person by; to a forum nobody is named."""
+        if isinstance(self.message, casework.CaseNotice):
+            return self.message.case_reference
+        return self.message.care_plan_reference if self.role == FORUM else self.message.nominal_id
 
 
 @dataclass(frozen=True)
@@ -177,7 +178,7 @@ KINDS: Mapping[NoticeType, Kind] = {
     # N14.
     **{kind: Kind((*CASE, INTERESTED, SIDES, PRISON), _own_due) for kind in handing.TYPES},
     # N16.
-    pb.NOTICE_TYPE_REVIEW_DUE: Kind(CASE, _own_due),
+    pb.NOTICE_TYPE_REVIEW_DUE: Kind((*CASE, FORUM), _own_due),
 }
 # The plan travels with the person, and is looked at again.
 WITH_PLAN = (
@@ -282,8 +283,8 @@ def _organisations(role: Role, change: Change, subject: Subject, parties: Partie
             awaited = change.release is None or change.release in EXPECTED
             provider = parties.housing if role == HOUSING else parties.training
             return _one(provider if awaited else "")
-    managers = {OWNER: parties.owner, YOUTH_TEAM: parties.youth_team, PROBATION: parties.probation}
-    return _one(managers[role])
+    named = {OWNER: parties.owner, YOUTH_TEAM: parties.youth_team, PROBATION: parties.probation}
+    return _one((named | {FORUM: parties.forum})[role])
 
 
 def _own_here(organisation: str, parties: Parties) -> tuple[str, ...]:
@@ -355,12 +356,15 @@ def _work_done(work: pb.PrisonWork) -> Iterator[casework.WorkDone]:
 
 
 def not_acknowledged(overdue: pb.OverdueNotice, subject: Subject, parties: Parties) -> Told:
-    """To whoever manages the case: an organisation has not acknowledged what it was told."""
+    """To whoever manages the case, and last to the forum: an organisation has not acknowledged a notice."""
     copies = []
-    for role, organisation in ((OWNER, parties.owner), (YOUTH_TEAM, parties.youth_team)):
+    forum = parties.forum if overdue.escalation == pb.ESCALATION_LEVEL_FORUM and subject.plan else ""
+    told = ((OWNER, parties.owner), (YOUTH_TEAM, parties.youth_team), (FORUM, forum))
+    for role, organisation in told:
         if organisation:
             message = _addressed(pb.NOTICE_TYPE_NOT_ACKNOWLEDGED, role, subject)
             message.overdue.CopyFrom(overdue)
+            message.care_plan_reference = subject.plan
             copies.append(Copy(organisation, role, message))
     cause = f"{overdue.notice_id}/{overdue.organisation}"
     return Told(pb.NOTICE_TYPE_NOT_ACKNOWLEDGED, cause, None, tuple(copies))

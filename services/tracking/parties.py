@@ -6,6 +6,7 @@ from datetime import datetime
 
 from ppo.tracking.v1 import tracking_pb2 as pb
 from services.runtime.reference import Reference, Row
+from services.tracking import forums
 
 PPO_DRUG_TEAM = "PPO_DRUG_TEAM"
 
@@ -25,6 +26,8 @@ class Parties:
     drug_team: str = ""
     housing: str = ""
     training: str = ""
+    # Where the owner's cases are discussed next.
+    forum: str = ""
     # Those that are told of their own prisoners here.
     prisons: frozenset[str] = frozenset()
     # The drug workers of each prison, and the arrest referral workers of each suite.
@@ -60,6 +63,7 @@ def parties(
         drug_team=_drug_team(reference, area, at),
         housing=_id(_first(reference, "housing_providers", at)),
         training=_id(_first(reference, "training_providers", at)),
+        forum=forums.next_to_meet(reference, owner, at) if owner else "",
         prisons=frozenset(row.id for row in reference.rows("prisons", at=at)),
         carat={row.text("prison"): row.id for row in reference.rows("carat_teams", at=at)},
         arrest_referral={

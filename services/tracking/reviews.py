@@ -25,6 +25,7 @@ FINDINGS = {
     "case": (ACCEPTED,),
     "merge": (ACCEPTED, BOTH_NUMBERS),
     "transfer": (ACCEPTED, WITHDRAWN),
+    "recall": (ACCEPTED, WITHDRAWN),
 }
 KEEPER = "register_keeper"
 # What a journey is made of and anybody here may take back; arrests are custody's.

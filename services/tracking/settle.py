@@ -71,7 +71,7 @@ class Settler:
         decision = tenures[-1].decision if tenures else None
         doubts = decision.reviews if decision else ()
         cases = [(f"case/{reason}", Doubt("case", reason)) for reason in doubts]
-        late = [(subject, Doubt("transfer", reason)) for subject, reason in news.late(file, now)]
+        late = [(subject, Doubt(kind, reason)) for kind, subject, reason in news.late(file, now)]
         held.set_reviews([*_doubts(file), *cases, *late])
         ownership = decision.ownership if decision else pb.Ownership(state=pb.OWNERSHIP_STATE_NONE)
         case = _case(file, ownership, now)
@@ -97,8 +97,9 @@ class Settler:
             ownership=pb.Ownership(state=pb.OWNERSHIP_STATE_NONE), merged_into=held.person.merged_into or ""
         )
         _publish(book, held.person, gone, now)
-        # Who had the case is told that this flag is no more.
-        held.due = await self.teller.tell(book, held, file, _case(file, last, now), now)
+        # Who had the case is told that this flag is no more; all else that was told goes on with the other's.
+        await self.teller.leave(book, held, file, _case(file, last, now), now)
+        held.due = None
         return held.person.to_proto(now)
 
     async def tell_of_lateness(

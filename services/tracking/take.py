@@ -97,13 +97,14 @@ class Taking:
         told = [concerned(flag) for flag in flags]
         own = chain(await persons.lost(session, flags), chain.from_iterable(own for own, _ in told))
         await self.hold(session, own, chain.from_iterable(of for _, of in told))
-        for together in _apart(flags):
+        # Who is another, or is not any more, first: what they were told of goes on with whom it belongs to.
+        for together in _apart(sorted(flags, key=lambda flag: not flag.merges)):
             await self._flags(session, together)
 
     async def _flags(self, session: AsyncSession, flags: Sequence[flagging.Flag]) -> None:
         newer = await persons.take(session, flags, self._clock.now())
         taken = [flag for flag in flags if flag.nominal_id in newer]
-        affected = {flag.nominal_id for flag in taken}
+        affected = {flag.nominal_id for flag in taken} | await persons.unite(session, taken)
         for flag in taken:
             if flag.merged_into:
                 affected.add(await persons.living(session, flag.nominal_id))
@@ -325,7 +326,12 @@ def _recorded(told: custody.DetentionCounted, now: datetime) -> datetime:
 def concerned(flag: flagging.Flag) -> tuple[list[str], list[str]]:
     """The prison numbers and the nominals that a flag may say something new of."""
     own = [one.value for one in flag.person.identifiers if one.kind == NUMBER]
-    return own, [flag.nominal_id, flag.merged_into]
+    return own, [flag.nominal_id, flag.merged_into, *_members(flag)]
+
+
+def _members(flag: flagging.Flag) -> set[str]:
+    """The others whose registrations are this person's."""
+    return {one.nominal_id for one in flag.episodes} - {"", flag.nominal_id}
 
 
 def numbers(movement: movement_pb2.Movement) -> list[str]:

@@ -11,6 +11,7 @@ from prometheus_client import Counter
 
 from ppo.custody.v1 import custody_pb2
 from ppo.custody.v1 import events_pb2 as custody
+from ppo.person.v1 import screening_pb2
 from ppo.tracking.v1 import notice_pb2
 from ppo.tracking.v1 import tracking_pb2 as pb
 from services.runtime import policy
@@ -22,7 +23,7 @@ from services.tracking.casefile import CaseFile
 from services.tracking.changes import Change
 from services.tracking.holding import held_until
 from services.tracking.models import CASEWORK, NOTICES, Delivery, Person, notice_type
-from services.tracking.notices import BESIDES, Copy, Message, Subject, Told, not_acknowledged, notices
+from services.tracking.notices import BESIDES, FORUM, Copy, Message, Subject, Told, not_acknowledged, notices
 from services.tracking.parties import parties
 from services.tracking.store.casebook import NoticeRow
 from services.tracking.store.numbering import Sending
@@ -63,25 +64,43 @@ class Teller:
         handed: Change | None = None,
     ) -> datetime | None:
         """When the next hold ends. What was told of a nominal that lives on in this one is not told again."""
-        rows = [row for row in held.notices if row.state != RETRACTED]
-        caused = (row for row in rows if row.nominal_id == held.nominal_id and row.type != LATE)
-        own = {(row.type, row.cause): row for row in caused}
-        # A flag is the nominal's own: that of one that lives on in it says nothing of it.
-        others = {(row.type, row.cause): row for row in rows if row.type not in news.FLAGS}
-        standing = others | own
-        merged = bool(held.person.merged_into)
-        changes = news.cleared(own, now) if merged else news.news(file, standing, now)
+        rows = _standing(held)
+        # A hand-over is known by the number of a case, which is each nominal's own.
+        known = (row for row in rows if _own(held, row) or row.type not in news.LASTING)
+        standing = {(row.type, row.cause): row for row in known}
+        followed = any(_moved(held, row) for row in rows)
+        changes = news.news(file, standing, now)
         changes += [handed] if handed else []
         sent = [await self._tell(book, held, file, case, change, standing, now) for change in changes]
         current = {key for change in changes for key in _keys(change)}
-        for key, row in own.items():
-            if key not in current and not merged and key[0] not in news.LASTING:
+        for row in rows:
+            if (row.type, row.cause) not in current and _may_be_unsaid(held, row):
                 await self._retract(book, held, row, now)
+            elif _moved(held, row):
+                await self._go_on(book, held, row, now)
             elif row.hold_time is not None and row.hold_time <= now:
                 await self._confirm(book, held, row, now)
+        if followed:
+            # What is overdue of them is told to whoever has the case now.
+            book.overdue_since(held.nominal_id, now)
         await self._excuse(book, held, now)
-        ends = (row.hold_time for row in (*own.values(), *chain.from_iterable(sent)))
+        ends = (row.hold_time for row in (*rows, *chain.from_iterable(sent)))
         return min((at for at in ends if at is not None), default=None)
+
+    async def leave(self, book: Casebook, held: Held, file: CaseFile, case: pb.Case, now: datetime) -> None:
+        """Of a nominal that lives on in another, under whose lock its other notices are changed."""
+        standing = {(row.type, row.cause): row for row in _standing(held)}
+        for change in news.cleared(standing, now):
+            await self._tell(book, held, file, case, change, standing, now)
+
+    async def _go_on(self, book: Casebook, held: Held, row: NoticeRow, now: datetime) -> None:
+        """Whoever was told of a nominal learns, under the same notice, as whom the person lives on."""
+        row.goes_on_as, row.recorded_time = _goes_on_as(held, row), now
+        row.revision += 1
+        told = [one for one in await book.recipients([row.notice_id]) if one.role != FORUM]
+        self._deliver(
+            book, held, row, [_sending(held, row, _again(before, ()), None, now) for before in told]
+        )
 
     async def _tell(
         self,
@@ -96,9 +115,10 @@ class Teller:
         """The notices that were sent."""
         what = {kind: news.text(change, kind) for kind, _ in _keys(change)}
         known = [standing.get(key) for key in _keys(change)]
-        if all(row is not None and row.told == what[row.type] for row in known):
+        if all(row and row.told == what[row.type] and not _moved(held, row) for row in known):
             return []
-        subject = self._subject(held.person, file, case, now)
+        whose = next((row.nominal_id for row in known if row is not None), held.nominal_id)
+        subject = self._subject(held, file, case, now, whose)
         # Of what ends a case, or is told after its end, those are told whose case it was.
         own_parties = parties(
             file.reference,
@@ -107,13 +127,13 @@ class Teller:
             nominating_ocu=file.nominating_ocu(now),
             at=now,
         )
-        before = await _told_before(book, held, change, standing)
+        before = await _told_before(book, change, standing)
         until, sent = held_until(change, self._hold, now), list[NoticeRow]()
         for told in notices(change, subject, own_parties, before):
             row = standing.get((told.type, told.cause))
             said = what[told.type]
-            if row is None or (row.told != said and row.nominal_id == held.nominal_id):
-                notice = _revised(held, told, said, until, now)
+            if row is None or row.told != said or _moved(held, row):
+                notice = _revised(held, whose, told, said, until, now)
                 await self._send(book, held, notice, told, now)
                 sent.append(notice)
         return sent
@@ -134,16 +154,18 @@ class Teller:
             nominating_ocu=file.nominating_ocu(now),
             at=now,
         )
-        told = not_acknowledged(overdue, self._subject(held.person, file, case, now), whose)
+        told = not_acknowledged(overdue, self._subject(held, file, case, now), whose)
         if told.copies:
             level = pb.EscalationLevel.Name(overdue.escalation)
-            await self._send(book, held, _revised(held, told, level, None, now), told, now)
+            revised = _revised(held, held.nominal_id, told, level, None, now)
+            await self._send(book, held, revised, told, now)
 
-    def _subject(self, person: Person, file: CaseFile, case: pb.Case, now: datetime) -> Subject:
+    def _subject(self, held: Held, file: CaseFile, case: pb.Case, now: datetime, whose: str = "") -> Subject:
+        person, merged = _known_as(held, whose), bool(held.person.merged_into)
         return Subject(
             nominal_id=person.nominal_id,
             person=file.flag.person,
-            flag_state=file.flag_state(now),
+            flag_state=screening_pb2.FLAG_STATE_MERGED_INTO if merged else file.flag_state(now),
             strand=case.strand,
             ownership=case.ownership,
             police=case.police_manager,
@@ -160,18 +182,21 @@ class Teller:
         if notice.revision > 1:
             for before in await book.recipients([notice.notice_id]):
                 copies.setdefault(before.organisation, _again(before, told.copies))
-        self._deliver(book, held, notice, [_sending(notice, copy, told.due, now) for copy in copies.values()])
+        self._deliver(
+            book, held, notice, [_sending(held, notice, copy, told.due, now) for copy in copies.values()]
+        )
 
     async def _retract(self, book: Casebook, held: Held, notice: NoticeRow, now: datetime) -> None:
+        notice.goes_on_as = _goes_on_as(held, notice)
         told = await _end_hold(book, notice, RETRACTED, now)
         self._deliver(
-            book, held, notice, [_sending(notice, _again(before, ()), None, now) for before in told]
+            book, held, notice, [_sending(held, notice, _again(before, ()), None, now) for before in told]
         )
 
     async def _confirm(self, book: Casebook, held: Held, notice: NoticeRow, now: datetime) -> None:
         """Whoever has acknowledged what is confirmed is asked for nothing anew."""
         told = await _end_hold(book, notice, CONFIRMED, now)
-        self._deliver(book, held, notice, [_confirming(notice, before, now) for before in told])
+        self._deliver(book, held, notice, [_confirming(held, notice, before, now) for before in told])
 
     async def _excuse(self, book: Casebook, held: Held, now: datetime) -> None:
         """Nobody is late with what was told in error."""
@@ -191,26 +216,52 @@ class Teller:
         SENT.labels(notice_type(notice.type), state).inc(len(sendings))
 
 
-async def _told_before(
-    book: Casebook, held: Held, change: Change, standing: dict[news.Key, NoticeRow]
-) -> dict[str, str]:
+def _standing(held: Held) -> list[NoticeRow]:
+    """The person's own last, but for what lateness has caused; flags are each nominal's own."""
+    rows = [row for row in held.notices if row.state != RETRACTED and row.type != LATE]
+    others = [row for row in rows if not _own(held, row) and row.type not in news.FLAGS]
+    return [*others, *(row for row in rows if _own(held, row))]
+
+
+def _own(held: Held, row: NoticeRow) -> bool:
+    return row.nominal_id == held.nominal_id
+
+
+def _goes_on_as(held: Held, row: NoticeRow) -> str:
+    return held.person.merged_into or "" if _own(held, row) else held.nominal_id
+
+
+def _moved(held: Held, row: NoticeRow) -> bool:
+    return row.goes_on_as != _goes_on_as(held, row)
+
+
+def _may_be_unsaid(held: Held, row: NoticeRow) -> bool:
+    """A day on which another's plan was to be looked at was so, whatever days the two have together."""
+    return row.type not in news.LASTING and (_own(held, row) or row.type != news.REVIEW)
+
+
+def _known_as(held: Held, nominal_id: str) -> Person:
+    """A notice stays under the nominal that it began with."""
+    return next((one for one in held.older if one.nominal_id == nominal_id), held.person)
+
+
+async def _told_before(book: Casebook, change: Change, standing: dict[news.Key, NoticeRow]) -> dict[str, str]:
     """Who was told what the change undoes, and in which role."""
-    undone = [
-        row.notice_id
-        for row in standing.values()
-        if row.type in change.undoes and row.nominal_id == held.nominal_id
-    ]
+    undone = [row.notice_id for row in standing.values() if row.type in change.undoes]
     told = await book.recipients(undone) if undone else []
     return {one.organisation: one.role for one in told}
 
 
-def _revised(held: Held, told: Told, what: str, until: datetime | None, now: datetime) -> NoticeRow:
+def _revised(
+    held: Held, nominal_id: str, told: Told, what: str, until: datetime | None, now: datetime
+) -> NoticeRow:
     """The notice in its next revision; one that was retracted may come to be so after all."""
-    notice_id = str(uuid.uuid5(NAMESPACE, f"{held.nominal_id}/{told.type}/{told.cause}"))
+    notice_id = str(uuid.uuid5(NAMESPACE, f"{nominal_id}/{told.type}/{told.cause}"))
     notice = next((row for row in held.notices if row.notice_id == notice_id), None)
     if notice is None:
-        notice = NoticeRow(notice_id, held.nominal_id, told.type, told.cause)
+        notice = NoticeRow(notice_id, nominal_id, told.type, told.cause)
         held.notices.append(notice)
+    notice.goes_on_as = _goes_on_as(held, notice)
     notice.told, notice.recorded_time, notice.hold_time = what, now, until
     notice.state = CONFIRMED if until is None else PROVISIONAL
     notice.revision += 1
@@ -226,15 +277,15 @@ async def _end_hold(
     return await book.recipients([notice.notice_id])
 
 
-def _confirming(notice: NoticeRow, before: Delivery | Sending, now: datetime) -> Sending:
-    sending = _sending(notice, _again(before, ()), before.due_time, now, silent=True)
+def _confirming(held: Held, notice: NoticeRow, before: Delivery | Sending, now: datetime) -> Sending:
+    sending = _sending(held, notice, _again(before, ()), before.due_time, now, silent=True)
     return sending._replace(acknowledged_time=before.acknowledged_time, register_date=before.register_date)
 
 
 def _sending(
-    notice: NoticeRow, copy: Copy, due: datetime | None, now: datetime, *, silent: bool = False
+    held: Held, notice: NoticeRow, copy: Copy, due: datetime | None, now: datetime, *, silent: bool = False
 ) -> Sending:
-    message = _stamped(copy.message, notice, now)
+    message = _stamped(copy.message, held, notice, now)
     message.silent = silent
     return Sending(
         notice_id=notice.notice_id,
@@ -264,14 +315,16 @@ def _topic(copy: Copy) -> str:
     return f"{CASEWORK if provider else NOTICES}{copy.organisation}.v1"
 
 
-def _stamped(message: Message, notice: NoticeRow, now: datetime) -> Message:
+def _stamped(message: Message, held: Held, notice: NoticeRow, now: datetime) -> Message:
     message.notice_id, message.revision = notice.notice_id, notice.revision
     message.recorded_time.FromDatetime(now)
     # The states are the same numbers in both contracts.
     if isinstance(message, notice_pb2.Notice):
         message.state = pb.NoticeState.ValueType(notice.state)
+        message.goes_on_as_nominal_id = notice.goes_on_as
     else:
         message.state = casework.CaseNoticeState.ValueType(notice.state)
+        message.goes_on_as = held.person.case_reference if notice.goes_on_as else ""
     return message
 
 

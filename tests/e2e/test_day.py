@@ -87,7 +87,9 @@ TOLD_OF_THE_RELEASE = [
     *((to, "AVAILABLE_FROM") for to in ("birmingham-housing", "eespro")),
 ]
 # A fortnight after two came onto the list.
-TOLD_TO_REVIEW = [(to, "REVIEW_DUE") for to in ("E3", "probation-5", "F1", "probation-6")]
+TOLD_TO_REVIEW = [
+    (to, "REVIEW_DUE") for to in ("E3", "probation-5", "forum-e3", "F1", "probation-6", "forum-f1")
+]
 TOLD_OF_THE_OTHERS = [
     *((to, "PPO_FLAG_SET") for to in ("F1", "probation-6", "D1", "probation-1")),
     *((to, "PPO_FLAG_CLEARED") for to in ("D1", "probation-1")),

@@ -44,6 +44,7 @@ class NoticeRow:
     state: int = 0
     recorded_time: datetime | None = None
     hold_time: datetime | None = None
+    goes_on_as: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,9 +274,11 @@ async def change_notices(session: AsyncSession, rows: Sequence[NoticeRow]) -> No
     if rows:
         statement = text(
             f"UPDATE {SCHEMA}.notice SET told = :told, revision = :revision, state = :state,"
-            " recorded_time = :recorded_time, hold_time = :hold_time WHERE notice_id = :notice_id"
+            " recorded_time = :recorded_time, hold_time = :hold_time, goes_on_as = :goes_on_as"
+            " WHERE notice_id = :notice_id"
         )
-        names = ("notice_id", "told", "revision", "state", "recorded_time", "hold_time")
+        changing = ("told", "revision", "state", "recorded_time", "hold_time", "goes_on_as")
+        names = ("notice_id", *changing)
         await session.execute(statement, [{name: getattr(row, name) for name in names} for row in rows])
 
 

@@ -75,6 +75,32 @@ async def take(session: AsyncSession, flags: Sequence[flagging.Flag], now: datet
     return newer
 
 
+_UNITE = text(
+    f"""
+    UPDATE {SCHEMA}.person SET merged_into = told.into_id
+    FROM unnest(CAST(:ids AS text[]), CAST(:into AS text[]), CAST(:versions AS bigint[]))
+        AS told (id, into_id, version)
+    WHERE nominal_id = told.id AND flag_version < told.version AND merged_into IS DISTINCT FROM told.into_id
+    RETURNING nominal_id
+    """
+)
+
+
+async def unite(session: AsyncSession, flags: Sequence[flagging.Flag]) -> set[str]:
+    """Whoever lives on in these, by their registrations; their own flags say so too, and may come later."""
+    told = {
+        (episode.nominal_id, flag.nominal_id, flag.version)
+        for flag in flags
+        for episode in flag.episodes
+        if episode.nominal_id not in ("", flag.nominal_id)
+    }
+    if not told:
+        return set()
+    ids, into, versions = zip(*sorted(told), strict=True)
+    values = {"ids": list(ids), "into": list(into), "versions": list(versions)}
+    return set(await session.scalars(_UNITE, values))
+
+
 _GONE = text(
     f"""
     DELETE FROM {SCHEMA}.episode USING unnest(CAST(:ids AS text[]), CAST(:versions AS bigint[]))
@@ -266,6 +292,26 @@ async def living_holders(session: AsyncSession, numbers: Collection[str]) -> dic
         number: await living(session, nominal_id) if nominal_id in merged else nominal_id
         for number, nominal_id in held.items()
     }
+
+
+async def elsewhere(session: AsyncSession, nominal_ids: Collection[str]) -> dict[str, str]:
+    """Those of these who live on in others, each with whom."""
+    merged = await session.scalars(_ELSEWHERE, {"ids": list(nominal_ids)})
+    found = {one: await living(session, one) for one in merged.all()}
+    return {one: head for one, head in found.items() if head != one}
+
+
+async def families(session: AsyncSession, nominal_ids: Collection[str]) -> dict[str, str]:
+    """Those who live on in these, through however many merges, each with whom."""
+    found: dict[str, str] = {}
+    heads = {one: one for one in nominal_ids}
+    while heads:
+        older = await casebook.merged_into(session, list(heads))
+        heads = {
+            one.nominal_id: heads[one.merged_into or ""] for one in older if one.nominal_id not in found
+        }
+        found |= heads
+    return found
 
 
 async def live(session: AsyncSession, now: datetime) -> Sequence[str]:

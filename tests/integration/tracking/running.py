@@ -40,6 +40,8 @@ ARRESTS = "ppo.custody.arrests.v1"
 MOVEMENTS = "ppo.tracking.movements.v1"
 HMPPS = "hmpps.domain-events"
 CASES = "ppo.tracking.cases.v1"
+# Others than the defaults, so that a test sees that they are heeded.
+SETTINGS = {"PPO_TRACKING_TRANSIT_HOURS": "20", "PPO_TRACKING_RECALL_HOURS": "48"}
 # The suite of these tests lives here.
 NOW = datetime(2005, 1, 3, 10, tzinfo=UTC)
 REGISTERED = datetime(2004, 10, 4, 9, tzinfo=UTC)
@@ -61,7 +63,7 @@ def started(servers: Servers, template: Database, directory: Path) -> Iterator[P
     clock.move(directory, NOW)
     with (
         servers.database(template) as database,
-        running(Processes(servers, database, directory, PAIR)) as made,
+        running(Processes(servers, database, directory, PAIR, **SETTINGS)) as made,
     ):
         yield made
 

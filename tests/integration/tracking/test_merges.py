@@ -2,22 +2,38 @@
 
 import asyncio
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import count
+from uuid import uuid4
 
 import psycopg
+import pytest
+from casework.v1 import casework_pb2 as casework
 from google.type.date_pb2 import Date
 
+from deploy.embedded import clock
 from ppo.flagging.v1 import events_pb2 as flagging
 from ppo.person.v1 import screening_pb2
 from ppo.tracking.v1 import notice_pb2
 from ppo.tracking.v1 import tracking_pb2 as pb
-from tests.integration.tracking.running import FLAGS, SECONDS, Ppo, World, december, hmpps, stamp
+from tests.integration.tracking.running import (
+    FLAGS,
+    NOW,
+    SECONDS,
+    Ppo,
+    World,
+    casework_notice,
+    december,
+    hmpps,
+    stamp,
+)
 from tests.integration.tracking.test_months import close, counts, total
 
 OCTOBER, NOVEMBER, DECEMBER = (Date(year=2004, month=month) for month in (10, 11, 12))
 # After the months that are closed here, but for who is merged within them.
 MERGED, UNMERGED = datetime(2005, 1, 1, 12, tzinfo=UTC), datetime(2005, 1, 2, 12, tzinfo=UTC)
+RECEPTION, RELEASED = pb.NOTICE_TYPE_PRISON_RECEPTION, pb.NOTICE_TYPE_RELEASED
+HOUSING = "casework.birmingham-housing.v1"
 CONFIRMED, RETRACTED = pb.NOTICE_STATE_CONFIRMED, pb.NOTICE_STATE_RETRACTED
 
 
@@ -142,6 +158,92 @@ async def test_a_registration_that_ended_by_a_merge_clears_no_flag_of_who_is_a_p
     assert pb.NOTICE_TYPE_PPO_FLAG_CLEARED not in {one.type for one in told}
 
 
+# Whichever of the two flags comes first: of the later merge one is a retraction in between.
+ORDERS = pytest.mark.parametrize(("order", "many"), [(1, 4), (-1, 3)])
+
+
+@ORDERS
+async def test_who_was_told_of_the_one_learns_under_the_same_notice_as_whom_the_person_lives_on(
+    world: World, order: int, many: int
+) -> None:
+    away, living = await two(world)
+    [first] = await world.notices("D3", away, 1, RECEPTION)
+
+    await send(world, merged(away, living)[::order])
+    following = (await world.notices("D3", away, 2, RECEPTION))[1]
+    [to_owner] = await world.notices("E3", away, 1, RECEPTION)
+    await send(world, unmerged(away, living)[::order])
+    again = (await world.notices("D3", away, many, RECEPTION))[-1]
+
+    told = (first, following, to_owner, again)
+    assert {one.notice_id for one in told} == {first.notice_id}
+    assert [one.goes_on_as_nominal_id for one in told] == ["", living.nominal_id, living.nominal_id, ""]
+    assert RETRACTED not in {one.state for one in told}
+    assert not following.silent
+
+
+@ORDERS
+async def test_a_provider_learns_under_which_reference_a_case_goes_on(
+    world: World, order: int, many: int
+) -> None:
+    away, living = await two(world)
+    one, other = world.case_reference(away), world.case_reference(living)
+    await world.records(HOUSING, 1, key=one)
+
+    await send(world, merged(away, living)[::order])
+    following = await world.records(HOUSING, 2, key=one)
+    await send(world, unmerged(away, living)[::order])
+    records = await world.records(HOUSING, many, key=one)
+
+    assert [casework_notice(record).goes_on_as for record in following] == ["", other]
+    assert casework_notice(records[-1]).goes_on_as == ""
+    assert casework_notice(records[-1]).state != casework.CASE_NOTICE_STATE_RETRACTED
+
+
+async def test_what_was_told_of_the_one_in_error_is_retracted_though_they_live_on_in_another(
+    world: World,
+) -> None:
+    away, living = await two(world)
+    await world.publish(hmpps("released", away.number, december(20), "RELEASED", "BMI", "CR"))
+    [told] = await world.notices("D3", away, 1, RELEASED)
+    await send(world, merged(away, living))
+    journey = await world.moved(living, 3)
+
+    request = pb.WithdrawFactRequest(
+        request_id=str(uuid4()),
+        nominal_id=living.nominal_id,
+        fact_id=journey.steps[-1].fact_id,
+        reason="another prisoner",
+    )
+    await (await world.tracking()).WithdrawFact(request, timeout=SECONDS)
+
+    last = (await world.notices("D3", away, 3, RELEASED))[-1]
+    assert (last.notice_id, last.state) == (told.notice_id, RETRACTED)
+
+
+async def test_a_merge_that_is_told_again_tells_nobody_anything(world: World) -> None:
+    away, living = await two(world)
+    await send(world, merged(away, living))
+    await world.notices("D3", away, 2, RECEPTION)
+    before = deliveries(world, away, living)
+
+    await send(world, merged(away, living))
+    await world.lives(living, "E3")
+
+    assert deliveries(world, away, living) == before
+
+
+def deliveries(world: World, *ppos: Ppo) -> int:
+    """But for those of a hand-over, which a residence that is told again may cause."""
+    asked = (
+        "SELECT count(*) FROM tracking.delivery JOIN tracking.notice USING (notice_id)"
+        " WHERE nominal_id = ANY (%s)"
+    )
+    with psycopg.connect(world.processes.database.superuser) as connection:
+        [(found,)] = connection.execute(asked, ([ppo.nominal_id for ppo in ppos],)).fetchall()
+    return int(found)
+
+
 async def test_what_is_said_of_the_merged_is_of_the_living_and_stays_its_own(world: World) -> None:
     away, living = await two(world)
     await send(world, merged(away, living))
@@ -194,3 +296,21 @@ def registered(world: World, ppo: Ppo) -> list[tuple[str, str]]:
     asked = "SELECT registration_id, nominal_id FROM tracking.episode WHERE registration_id = %s"
     with psycopg.connect(world.processes.database.superuser) as connection:
         return connection.execute(asked, (ppo.registration_id,)).fetchall()
+
+
+# ---- what time brings; this comes last, for the clock goes on
+
+
+async def test_what_nobody_acknowledged_of_the_one_is_told_to_who_has_the_case_now(world: World) -> None:
+    away, living = await two(world)
+    [told] = await world.notices("D3", away, 1, RECEPTION)
+    await send(world, merged(away, living))
+    await world.notices("D3", away, 2, RECEPTION)
+
+    clock.move(world.processes.directory, NOW + timedelta(days=4))
+
+    async with asyncio.timeout(SECONDS):
+        for many in count(1):
+            late = await world.notices("E3", living, many, pb.NOTICE_TYPE_NOT_ACKNOWLEDGED)
+            if told.notice_id in {one.overdue.notice_id for one in late}:
+                break

@@ -10,6 +10,7 @@ from casework.v1 import casework_pb2 as casework
 from google.type.date_pb2 import Date
 
 from deploy.embedded import clock
+from ppo.tracking.v1 import notice_pb2
 from ppo.tracking.v1 import tracking_pb2 as pb
 from services.runtime import channel
 from tests.integration.tracking.running import (
@@ -23,6 +24,7 @@ from tests.integration.tracking.running import (
     hmpps,
     stamp,
 )
+from tests.integration.tracking.test_reviews import until, waiting
 
 PRE_RELEASE, TRANSFER = pb.NOTICE_TYPE_PRE_RELEASE_DUE, pb.NOTICE_TYPE_PRISON_TRANSFER
 IDENTIFIED, HANDOVER = pb.NOTICE_TYPE_PPO_IDENTIFIED_IN_CUSTODY, pb.NOTICE_TYPE_CARE_PLAN_HANDOVER
@@ -189,13 +191,13 @@ async def test_a_transfer_tells_why_and_where_to_and_comes_to_where_it_comes(wor
 # ---- what time brings; these come last, for the clock goes on
 
 
-async def test_nobody_has_received_the_person_for_a_day_and_somebody_must_look(world: World) -> None:
+async def test_nobody_has_received_the_person_within_the_limit_and_somebody_must_look(world: World) -> None:
     ppo = await held(world)
     left = NOW - timedelta(hours=2)
     await world.publish(hmpps("released", ppo.number, left, "TRANSFERRED", "BMI", "NOTR"))
     [first] = await world.notices("E3", ppo, 1, TRANSFER)
 
-    clock.move(world.processes.directory, left + timedelta(hours=24, minutes=1))
+    clock.move(world.processes.directory, left + timedelta(hours=20, minutes=1))
 
     late = (await world.notices("E3", ppo, 2, TRANSFER))[-1]
     assert not first.movement.reception_late
@@ -204,12 +206,46 @@ async def test_nobody_has_received_the_person_for_a_day_and_somebody_must_look(w
     assert not late.silent
 
 
-async def test_a_plan_is_to_be_looked_at_on_its_day(world: World) -> None:
-    ppo = await world.known(Ppo())
+async def test_a_recall_that_nobody_executes_is_somebodys_to_ask_after(world: World) -> None:
+    ppo = await held(world)
+    await world.publish(hmpps("released", ppo.number, december(6), "RELEASED", "BMI", "CR"))
+    await world.moved(ppo, 2)
+    asked = pb.RecordStageRequest(
+        request_id=str(uuid4()),
+        nominal_id=ppo.nominal_id,
+        kind=pb.STAGE_KIND_RECALL_REQUESTED,
+        occurred_time=stamp(NOW),
+        reason_code="NON_COMPLIANCE",
+    )
+    await (await world.tracking()).RecordStage(asked, timeout=SECONDS)
+    before = await waiting(world, ppo)
+
+    clock.move(world.processes.directory, NOW + timedelta(hours=48, minutes=1))
+    [late] = await until(world, ppo, len)
+    executed = pb.RecordStageRequest()
+    executed.CopyFrom(asked)
+    executed.request_id, executed.kind = str(uuid4()), pb.STAGE_KIND_RECALL_EXECUTED
+    executed.occurred_time.FromDatetime(NOW + timedelta(hours=48))
+    await (await world.tracking()).RecordStage(executed, timeout=SECONDS)
+
+    assert before == []
+    assert (late.kind, late.reason) == (pb.REVIEW_KIND_RECALL, "a recall was requested and is not executed")
+    assert await waiting(world, ppo) == []
+
+
+async def test_a_plan_is_to_be_looked_at_on_its_day_and_the_forum_is_told_nobodys_name(world: World) -> None:
+    ppo = await world.known(Ppo(ocu="F1"))
 
     # The programme began on 4 October; monthly since the new year, on the 4th.
     clock.move(world.processes.directory, NOW + timedelta(days=32))
 
-    [told] = await world.notices("E3", ppo, 1, pb.NOTICE_TYPE_REVIEW_DUE)
+    [told] = await world.notices("F1", ppo, 1, pb.NOTICE_TYPE_REVIEW_DUE)
+    [record] = await world.records("ppo.notices.forum-f1.v1", 1, key=ppo.registration_id)
+    to_forum = notice_pb2.Notice.FromString(record.value or b"")
     assert told.review_date == Date(year=2005, month=2, day=4)
-    assert told.care_plan_reference == ppo.registration_id
+    assert told.care_plan_reference == to_forum.care_plan_reference == ppo.registration_id
+    assert told.due_time == to_forum.due_time
+    assert {field.name for field, _ in to_forum.ListFields()} == {
+        *("notice_id", "revision", "state", "type", "recorded_time", "due_time", "purpose"),
+        *("protocol_version", "care_plan_reference"),
+    }

@@ -42,6 +42,8 @@ SEES = {
     "training_provider": ("MOVEMENTS RELEASE_ADDRESS PRISON_WORK", "NEEDS ATTENDANCE"),
     "third_party": ("", ""),
     "court": ("", ""),
+    # Every agency sits at a forum: it has its list by reference, and no protocol says that it sees more.
+    "forum": ("", ""),
     "home_office": ("COUNTS", ""),
     "ops": ("COUNTS", ""),
     "returns_officer": ("COUNTS", ""),
@@ -77,6 +79,7 @@ NEVER = {
     "training_provider": "PPO_LABEL TREATMENT INTELLIGENCE OFFENCES DRUG_TEST",
     "third_party": f"{PERSON} ATTENDANCE MOVEMENTS PRISON_WORK RELEASE_ADDRESS LEGAL_STATUS COUNTS",
     "court": "PPO_LABEL INTELLIGENCE",
+    "forum": PERSON,
     "home_office": PERSON,
     "returns_officer": PERSON,
     "ops": PERSON,

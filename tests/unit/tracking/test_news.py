@@ -203,7 +203,9 @@ def test_a_reception_is_late_a_day_after_the_departure_until_somebody_has_the_pe
     )
     assert len({news.text(one, TRANSFER) for one in (waiting, late, there)}) == 3
     assert news.next_time(file, limit - HOUR) == limit
-    assert [why for _, why in news.late(file, limit)] == ["left BMI and no prison has received them"]
+    assert [(kind, why) for kind, _, why in news.late(file, limit)] == [
+        ("transfer", "left BMI and no prison has received them")
+    ]
     assert list(news.late(arrived, limit + 2 * HOUR)) == []
 
 

@@ -16,7 +16,7 @@ from services.prisons.reasons import ReleaseKind
 from services.runtime import policy
 from services.runtime.reference import Reference
 from services.tracking.changes import Change
-from services.tracking.notices import KINDS, Copy, Message, Subject, Told, notices
+from services.tracking.notices import KINDS, Copy, Message, Subject, Told, not_acknowledged, notices
 from services.tracking.parties import Parties, parties
 from tests.unit.tracking.journeys import REFERENCE
 
@@ -45,6 +45,7 @@ def subject(**told: Any) -> Subject:
         "probation": pb.Manager(name="A Brown", organisation="probation-5"),
         "case_reference": "CR-7K2M",
         "protocol": "2004-12",
+        "plan": "plan-1",
     }
     return Subject(**(given | told))
 
@@ -84,6 +85,7 @@ PRISON = {"BMI": "prison_offender_management_unit"}
         ("RELEASE_PLANNED", AGENCIES | OTHERS | PROVIDERS),
         ("RELEASE_CANCELLED", AGENCIES | OTHERS | PROVIDERS),
         ("DRUG_TEST_ROUTED", {"drug-solutions-birmingham": "ppo_drug_team"}),
+        ("REVIEW_DUE", AGENCIES | {"forum-e3-west": "forum"}),
     ],
 )
 def test_a_notice_goes_to_its_receivers_each_as_its_audience(kind: str, receivers: dict[str, str]) -> None:
@@ -291,7 +293,7 @@ def test_no_provider_ever_gets_the_nominal_id_or_a_name(kind: pb.NoticeType.Valu
             assert b"Smith" not in copy.message.SerializeToString()
             assert copy.key == "CR-7K2M"
         else:
-            assert copy.key == "nominal-1"
+            assert copy.key == ("plan-1" if copy.role == "forum" else "nominal-1")
 
 
 # ---- who may see what
@@ -498,3 +500,28 @@ def test_a_team_whose_case_it_was_is_not_told_what_is_open() -> None:
     assert isinstance(message, notice_pb2.Notice)
     assert not message.open_matters
     assert not message.drug_referrals
+
+
+def test_of_two_forums_of_an_ocu_the_one_that_meets_next_is_told() -> None:
+    owned = pb.Ownership(owner="D3")
+
+    asked = [datetime(2004, 12, day, 12, tzinfo=UTC) for day in (1, 3, 9)]
+    found = [parties(REFERENCE, owned, at=at).forum for at in asked]
+
+    assert found == ["forum-d3-north", "forum-d3-south", "forum-d3-north"]
+
+
+def test_lateness_comes_to_a_forum_last_and_by_the_plan_alone() -> None:
+    def late(level: pb.EscalationLevel.ValueType) -> dict[str, Copy]:
+        overdue = pb.OverdueNotice(notice_id="n", organisation="BMI", escalation=level)
+        return copies(not_acknowledged(overdue, subject(), concerned()))
+
+    lead, forum = late(pb.ESCALATION_LEVEL_OCU_LEAD), late(pb.ESCALATION_LEVEL_FORUM)
+
+    assert lead.keys() == {"E3"}
+    assert forum.keys() == {"E3", "forum-e3-west"}
+    copy = forum["forum-e3-west"]
+    seen_there = policy.project(copy.message, policy.Viewer(copy.role, copy.organisation))
+    assert isinstance(seen_there, notice_pb2.Notice)
+    assert (seen_there.overdue.notice_id, seen_there.care_plan_reference) == ("n", "plan-1")
+    assert (seen_there.nominal_id, seen_there.flag_state, seen_there.ownership.owner) == ("", 0, "")
