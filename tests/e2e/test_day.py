@@ -88,7 +88,7 @@ TOLD_OF_THE_RELEASE = [
 ]
 # A fortnight after two came onto the list.
 TOLD_TO_REVIEW = [
-    (to, "REVIEW_DUE") for to in ("E3", "probation-5", "forum-e3", "F1", "probation-6", "forum-f1")
+    (to, "REVIEW_DUE") for to in ("E3", "probation-5", "forum-e3-west", "F1", "probation-6", "forum-f1")
 ]
 TOLD_OF_THE_OTHERS = [
     *((to, "PPO_FLAG_SET") for to in ("F1", "probation-6", "D1", "probation-1")),
