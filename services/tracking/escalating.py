@@ -11,9 +11,8 @@ from services.runtime.errors import Refusal
 from services.tracking.casebook import DUE_TOGETHER, OVERDUE, Casebook
 from services.tracking.lateness import following, level
 from services.tracking.settle import Settler
-from services.tracking.store import casebook
+from services.tracking.store import casebook, persons
 from services.tracking.store import lateness as store
-from services.tracking.store import persons
 from services.tracking.store.lateness import Late
 
 

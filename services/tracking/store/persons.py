@@ -307,9 +307,7 @@ async def families(session: AsyncSession, nominal_ids: Collection[str]) -> dict[
     heads = {one: one for one in nominal_ids}
     while heads:
         older = await casebook.merged_into(session, list(heads))
-        heads = {
-            one.nominal_id: heads[one.merged_into or ""] for one in older if one.nominal_id not in found
-        }
+        heads = {one.nominal_id: heads[one.merged_into or ""] for one in older if one.nominal_id not in found}
         found |= heads
     return found
 
