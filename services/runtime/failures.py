@@ -19,8 +19,10 @@ def answered() -> Iterator[None]:
     try:
         yield
     except (OperationalError, InterfaceError, PoolTimeout, *PASSING) as error:
-        cause = type(getattr(error, "orig", None) or error).__name__
-        raise Unavailable("postgres", f"does not answer ({cause})") from None
+        cause = getattr(error, "orig", None) or error
+        if isinstance(cause, psycopg.errors.LockNotAvailable):
+            raise Unavailable("postgres", "has others at work on the same records: try again") from None
+        raise Unavailable("postgres", f"does not answer ({type(cause).__name__})") from None
     except (IntegrityError, DataError, *_LASTING) as error:
         # Its message quotes the row; the constraint's name says the rule.
         refused = getattr(error, "orig", None) or error

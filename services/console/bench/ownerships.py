@@ -9,6 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
+import grpc
 import typer
 from google.protobuf.message import Message
 
@@ -30,9 +31,11 @@ TOPICS: dict[type[Message], str] = {
     movement_pb2.Movement: "ppo.tracking.movements.v1",
 }
 # The two years are lived through in so many parts: what has become due in one is decided before the next.
-PARTS = 8
+PARTS = 4
 AT_ONCE = 1_000
-IN_FLIGHT = 24
+# What falls due meanwhile holds its people for a moment: whoever meets them asks again.
+IN_FLIGHT = 8
+TRIES = 5
 LOOK_SECONDS = 0.25
 CALL_SECONDS = 30.0
 FACTS = "SELECT count(*) FROM tracking.fact"
@@ -178,9 +181,20 @@ class Place:
 async def _called(outside: TrackingServiceStub, inside: TrackingServiceStub, waiting: Iterator[Told]) -> None:
     for one in waiting:
         if isinstance(one.fact, tracking.SetResidenceRequest):
-            await outside.SetResidence(one.fact, timeout=CALL_SECONDS)
+            await _again(outside.SetResidence, one.fact)
         elif isinstance(one.fact, tracking.PlanReleaseRequest):
-            await inside.PlanRelease(one.fact, timeout=CALL_SECONDS)
+            await _again(inside.PlanRelease, one.fact)
+
+
+async def _again(call: Any, request: Message) -> None:
+    """The same request, whose id makes it the same change however often it is asked for."""
+    for left in reversed(range(TRIES)):
+        try:
+            await call(request, timeout=CALL_SECONDS)
+            return
+        except grpc.aio.AioRpcError as refused:
+            if refused.code() != grpc.StatusCode.UNAVAILABLE or not left:
+                raise
 
 
 def _record(one: Told) -> Record:
