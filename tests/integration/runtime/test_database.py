@@ -9,7 +9,8 @@ import pytest
 from sqlalchemy import text
 
 from deploy.embedded.ports import free
-from services.runtime.database import Database
+from services.runtime import database as runtime_database
+from services.runtime.database import Database, lock
 from services.runtime.errors import Conflict, Unavailable
 from services.runtime.line import Line
 from tests import servers
@@ -54,6 +55,20 @@ async def test_no_transaction_gets_a_connection_that_the_server_has_ended(
 
     for _ in range(5):
         await opened.probe()
+
+
+async def test_who_waits_too_long_for_what_others_hold_is_told_so(
+    database: servers.Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runtime_database, "LOCK_MS", 100)
+    hasty = Database(database.url("flagging"), "flagging")
+
+    async with hasty.transaction() as first:
+        await lock(first, "person")
+        with pytest.raises(Unavailable, match="others at work on the same records"):
+            async with hasty.transaction() as second:
+                await lock(second, "person")
+    await hasty.close()
 
 
 async def test_a_line_that_was_lost_is_opened_anew(line: Line, database: servers.Database) -> None:
