@@ -585,6 +585,14 @@ def test_a_history_hands_over_at_its_time_and_remembers_who_had_it() -> None:
     assert told[AT + 7 * DAY].ownership.rule == "O5"
 
 
+def test_an_owner_for_the_time_being_gives_way_when_more_is_known() -> None:
+    late = evidence(offences=(Offence("F2", AT + 7 * DAY),))
+
+    owned = [says(decision.ownership) for _, decision in history(late, AT, AT + 30 * DAY)]
+
+    assert owned == [("O8", "D2", INTERIM), ("O8", "F2", ASSIGNED)]
+
+
 @pytest.mark.parametrize("interim", [True, False])
 def test_a_dispute_makes_no_owner_of_an_interim_one(interim: bool) -> None:
     case = evidence(**TIED, existing=Existing("F2", ago(9), interim), dispute=Dispute(("D3",), ago(1)))
