@@ -392,6 +392,8 @@ def _handed(owned: pb.OwnershipChange) -> Iterator[str]:
         yield f"from {owned.from_owner} to {owned.to_owner} by {owned.rule}"
         if owned.HasField("effective_time"):
             yield _when(owned.effective_time.ToDatetime(UTC))
+    if owned.withdrawn_owner:
+        yield f"{owned.withdrawn_owner} is not to have it any more"
     for one in owned.corrections:
         since = _when(one.start_time.ToDatetime(UTC))
         was, taken_for = one.owner or "nobody", one.owner_before or "nobody"
@@ -400,7 +402,8 @@ def _handed(owned: pb.OwnershipChange) -> Iterator[str]:
 
 def _open(matter: pb.OpenMatter) -> str:
     what = output.word(tracking.NoticeType, matter.type)
-    return f"{what} with {matter.organisation}, due {output.moment(matter.due_time)}"
+    due = _when(matter.due_time.ToDatetime(UTC))
+    return f"{what} with {matter.organisation}, due {due}"
 
 
 def _on(day: Date) -> str:

@@ -30,7 +30,9 @@ def handed(
 
     `corrected`: what was found out now about whose case it had been.
     """
-    kind = _kind(before, after) or (CHANGED if any(_between_owners(corrected)) else None)
+    withdrawn = _withdrawn(before, after)
+    kind = _kind(before, after) or (PROPOSED if withdrawn else None)
+    kind = kind or (CHANGED if any(_between_owners(corrected)) else None)
     if kind is None or not (before.owner and after.owner):
         return None
     proposed = kind == PROPOSED
@@ -38,12 +40,13 @@ def handed(
     known = after.HasField("handover_time" if proposed else "effective_time")
     owned = notice_pb2.OwnershipChange(
         from_owner=after.owner if proposed else before.owner,
-        to_owner=after.proposed_owner if proposed else after.owner,
+        to_owner=(proposed and after.proposed_owner) or after.owner,
         rule=after.rule,
         effective_time=takes_over if known else None,
         facts_hash=sha256("\n".join(after.facts).encode()).hexdigest(),
         dispute=after.dispute if kind == DISPUTED else None,
         corrections=corrected,
+        withdrawn_owner=withdrawn,
     )
     due = max(now, takes_over.ToDatetime(UTC)) if known else None
     by = _heard(after.dispute, now) if kind == DISPUTED else due
@@ -51,9 +54,15 @@ def handed(
 
 
 def concerned(owned: notice_pb2.OwnershipChange) -> set[str]:
-    """Whose the case was, was taken for, is or is to be."""
+    """Whose the case was, was taken for, is, is to be or was to be."""
     owners = (owner for one in owned.corrections for owner in (one.owner_before, one.owner))
-    return {owned.from_owner, owned.to_owner, *owners} - {""}
+    return {owned.from_owner, owned.to_owner, owned.withdrawn_owner, *owners} - {""}
+
+
+def _withdrawn(before: pb.Ownership, after: pb.Ownership) -> str:
+    """Whoever has got ready for a case that does not come must hear of it."""
+    was = before.proposed_owner
+    return "" if was in (after.owner, after.proposed_owner) else was
 
 
 def _between_owners(corrected: Iterable[pb.OwnershipCorrection]) -> Iterable[bool]:

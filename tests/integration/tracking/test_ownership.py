@@ -236,6 +236,26 @@ async def test_what_is_open_and_what_is_due_goes_to_the_new_owner_alone(world: W
         assert not {field.name for field, _ in other.ListFields()} & set(BROUGHT_ALONG)
 
 
+async def test_who_was_to_have_a_case_is_told_that_it_does_not_come(world: World) -> None:
+    ppo = await at_home(world)
+    await world.publish(hmpps("received", ppo.number, december(1), "ADMISSION", "BMI", "I"))
+    await told(world, "BMI", ppo, pb.NOTICE_TYPE_PRISON_RECEPTION)
+    prison = await world.tracking("prison_offender_management_unit", "BMI")
+    on = Date(year=2005, month=2, day=14)
+
+    for ocu in ("F2", "D1"):
+        plan = pb.PlanReleaseRequest(
+            request_id=str(uuid4()), nominal_id=ppo.nominal_id, release_date=on, ocu=ocu
+        )
+        await prison.PlanRelease(plan, timeout=SECONDS)
+
+    first, second = [
+        one.ownership_change for one in await world.notices("F2", ppo, 2, pb.NOTICE_TYPE_OWNERSHIP_PROPOSED)
+    ]
+    assert (first.to_owner, first.withdrawn_owner) == ("F2", "")
+    assert (second.to_owner, second.withdrawn_owner) == ("D1", "F2")
+
+
 async def test_what_somebody_has_taken_on_is_not_open_any_more(world: World) -> None:
     ppo = await at_home(world)
     detention = await world.arrest(ppo, december(10), suite="D3")

@@ -147,6 +147,7 @@ def test_a_hand_over_is_read_with_what_it_corrects_and_what_is_still_open() -> N
     )
     owned = told.ownership_change
     owned.from_owner, owned.to_owner, owned.rule = "E3", "F2", "O4"
+    owned.withdrawn_owner = "D1"
     owned.effective_time.FromJsonString("2005-02-14T11:30:00Z")
     found = owned.corrections.add(owner="D3", owner_before="E3")
     found.start_time.FromJsonString("2004-12-10T09:00:00Z")
@@ -157,8 +158,9 @@ def test_a_hand_over_is_read_with_what_it_corrects_and_what_is_still_open() -> N
 
     assert notices.summary(told) == (
         "ownership changed: KELLY, Shane, from E3 to F2 by O4, 14 Feb 11:30, "
+        "D1 is not to have it any more, "
         "found out: it was D3's from 10 Dec 09:00, not E3's, "
-        "still open: drug test routed with drug-team, due 20 Feb 2005 09:00, "
+        "still open: drug test routed with drug-team, due 20 Feb 09:00, "
         "release planned for 14 Feb 2005, to be reviewed on 28 Feb 2005"
     )
 

@@ -106,6 +106,32 @@ def test_the_hash_is_of_the_facts_that_decided() -> None:
     assert one.owned.facts_hash != other.owned.facts_hash
 
 
+@pytest.mark.parametrize(
+    ("after", "kind", "to"),
+    [
+        # The release has lost its address, or has got another; or somebody else took the case over.
+        (owned("E3"), PROPOSED, "E3"),
+        (owned("E3", "PROPOSED", proposed_owner="D1", handover_time=stamp(AHEAD)), PROPOSED, "D1"),
+        (owned("D1"), CHANGED, "D1"),
+    ],
+)
+def test_who_was_to_have_a_case_and_is_not_any_more_is_told(after: pb.Ownership, kind: int, to: str) -> None:
+    change = handed(TO_F2, after, 7, NOW)
+
+    assert change is not None
+    assert change.owned is not None
+    assert (change.type, change.owned.to_owner, change.owned.withdrawn_owner) == (kind, to, "F2")
+    assert "F2" in concerned(change.owned)
+
+
+def test_who_has_the_case_now_was_not_withdrawn() -> None:
+    change = handed(TO_F2, owned("F2"), 7, NOW)
+
+    assert change is not None
+    assert change.owned is not None
+    assert not change.owned.withdrawn_owner
+
+
 def corrected(before: str, owner: str) -> pb.OwnershipCorrection:
     return pb.OwnershipCorrection(owner_before=before, owner=owner, start_time=stamp(NOW - timedelta(days=9)))
 
