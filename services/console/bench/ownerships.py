@@ -9,7 +9,6 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
-import grpc
 import typer
 from google.protobuf.message import Message
 
@@ -24,6 +23,7 @@ from services.console.bench import bare, lives, started
 from services.console.bench.lives import Told
 from services.console.bench.measures import Measure, Runs, tell
 from services.runtime.broker import Producer, Record
+from services.runtime.channel import CallError
 
 TOPICS: dict[type[Message], str] = {
     flagging.Flag: "ppo.flagging.flags.v1",
@@ -192,8 +192,8 @@ async def _again(call: Any, request: Message) -> None:
         try:
             await call(request, timeout=CALL_SECONDS)
             return
-        except grpc.aio.AioRpcError as refused:
-            if refused.code() != grpc.StatusCode.UNAVAILABLE or not left:
+        except CallError as refused:
+            if refused.code().name != "UNAVAILABLE" or not left:
                 raise
 
 
