@@ -68,7 +68,7 @@ class Settings(settings.Settings):
     token: Path
     data: Path
     input_key: Path
-    # An officer's answer does not wait longer than this for the register, once it is its turn to be asked.
+    # An officer's answer does not wait longer than this for the register.
     register_seconds: float = 0.2
     # The share of people not on the register for whom the replica may answer POSSIBLE.
     false_alarms: float = 0.01

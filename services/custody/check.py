@@ -1,6 +1,7 @@
 """The check itself: the register is asked, and where it does not answer in time, the replica."""
 
 import asyncio
+import time
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -36,9 +37,8 @@ UNANSWERED = Counter(
 # What is left of a caller's deadline after the register's time, for the replica and for storing.
 MARGIN_SECONDS = 0.05
 PROBE_SECONDS = 0.5
-# More would wait within the register, where their time runs out; no officer waits longer for a turn.
+# More would wait within the register, which would then be busy with those whose time has run out.
 MOST_AT_ONCE = 16
-TURN_SECONDS = 1.0
 
 
 class Register:
@@ -49,70 +49,40 @@ class Register:
         self._stub = FlaggingServiceStub(connection)
         self._back = asyncio.Event()
         self._turns = asyncio.Semaphore(MOST_AT_ONCE)
-        # The last that was asked had no answer: who has to wait for a turn waits for nothing.
-        self._silent = False
         # As it said itself when last looked at.
         self.serving = False
 
     async def screen(
-        self,
-        asked: Asked,
-        purpose: policy_pb2.Purpose.ValueType,
-        seconds: float,
-        patience: float = TURN_SECONDS,
+        self, asked: Asked, purpose: policy_pb2.Purpose.ValueType, seconds: float
     ) -> screening_pb2.Screening:
-        """Raises Unavailable where it does not answer, Invalid where it refuses what was given.
-
-        `seconds` run from when it is asked, which waits for a turn for as long as `patience`.
-        """
+        """Raises Unavailable where it has not answered within `seconds`, Invalid where it refuses it."""
         request = flagging_pb2.ScreenPersonRequest(
             person=asked.person, fingerprint=asked.fingerprint, purpose=purpose
         )
-        async with self._turn(patience):
+        async with self._turn(time.monotonic() + seconds) as left:
             try:
-                response = await self._stub.ScreenPerson(request, timeout=seconds)
+                response = await self._stub.ScreenPerson(request, timeout=left)
             except channel.CallError as error:
                 for field, rule in channel.violations(error):
                     raise Invalid(field, rule) from None
-                raise self._unanswered(error.code().name) from None
+                raise _unanswered(error.code().name) from None
             except OSError:
                 # Our own token could not be read.
-                raise self._unanswered("TOKEN") from None
-        self._silent = False
+                raise _unanswered("TOKEN") from None
         return response.screening
 
     @asynccontextmanager
-    async def _turn(self, patience: float) -> AsyncIterator[None]:
-        if self._turns.locked():
-            await self._wait(patience)
-        else:
-            await self._turns.acquire()
+    async def _turn(self, until: float) -> AsyncIterator[float]:
+        """How many seconds are left once it is one's turn."""
         try:
-            yield
-        finally:
-            self._turns.release()
-
-    async def _wait(self, patience: float) -> None:
-        self._refuse_silent()
-        try:
-            async with asyncio.timeout(patience):
+            async with asyncio.timeout(until - time.monotonic()):
                 await self._turns.acquire()
         except TimeoutError:
-            raise self._unanswered("BUSY") from None
+            raise _unanswered("BUSY") from None
         try:
-            self._refuse_silent()
-        except Unavailable:
+            yield max(0.0, until - time.monotonic())
+        finally:
             self._turns.release()
-            raise
-
-    def _refuse_silent(self) -> None:
-        if self._silent:
-            raise self._unanswered("BUSY")
-
-    def _unanswered(self, code: str) -> Unavailable:
-        UNANSWERED.labels(code).inc()
-        self._silent = self._silent or code != "BUSY"
-        return Unavailable("flagging")
 
     async def probe(self) -> None:
         serving = await channel.serving(self._connection, PROBE_SECONDS)
@@ -131,6 +101,11 @@ class Register:
             return False
         self._back.clear()
         return True
+
+
+def _unanswered(code: str) -> Unavailable:
+    UNANSWERED.labels(code).inc()
+    return Unavailable("flagging")
 
 
 class Found(NamedTuple):
@@ -216,9 +191,8 @@ class Checker:
 
     async def _screen(self, asked: Asked, purpose: policy_pb2.Purpose.ValueType, left: float) -> Found:
         seconds = min(self._register_seconds, left)
-        patience = min(TURN_SECONDS, left - seconds)
         try:
-            screening = answers.understood(await self._register.screen(asked, purpose, seconds, patience))
+            screening = answers.understood(await self._register.screen(asked, purpose, seconds))
             return Found(screening, pb.BASIS_REGISTER)
         except Unavailable:
             now = self._clock.now()

@@ -13,7 +13,7 @@ OPTIONS = (
     ("grpc.lb_policy_name", "round_robin"),
     ("grpc.keepalive_time_ms", 10_000),
     ("grpc.keepalive_timeout_ms", 2_000),
-    # Left at a minute, this outlasts the time above where the other machine lives and nobody reads.
+    # Left at a minute, it would outlast the time above where the machine lives and nobody reads.
     ("grpc.http2.ping_timeout_ms", 2_000),
     ("grpc.keepalive_permit_without_calls", 1),
     ("grpc.initial_reconnect_backoff_ms", 50),

@@ -44,7 +44,7 @@ class Server:
                 # A caller that is gone without a word is noticed, and what was open for it ends.
                 ("grpc.keepalive_time_ms", 5_000),
                 ("grpc.keepalive_timeout_ms", 5_000),
-                # Left at a minute, this outlasts the time above where the other machine lives and nobody reads.
+                # Left at a minute, it would outlast the time above where the machine lives and nobody reads.
                 ("grpc.http2.ping_timeout_ms", 5_000),
                 # An idle caller's keepalive is no abuse: left at 5 minutes, it would be cut off.
                 ("grpc.http2.min_ping_interval_without_data_ms", 5_000),

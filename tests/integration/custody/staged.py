@@ -22,17 +22,21 @@ class Staged(flagging_pb2_grpc.FlaggingServiceServicer):
         self.screening = screening_pb2.Screening()
         self.code: code_pb2.Code = code_pb2.OK
         self.field = ""
-        # How long it takes for one, and takes one after the other; and how often it was asked.
+        # How long it takes for one, and takes one after the other; how many ask now, and asked at once.
         self.seconds = 0.0
-        self.asked = 0
+        self.asking = self.most_at_once = 0
         self._one = asyncio.Lock()
 
     async def ScreenPerson(
         self, request: flagging.ScreenPersonRequest, context: Context
     ) -> flagging.ScreenPersonResponse:
-        self.asked += 1
-        async with self._one:
-            await asyncio.sleep(self.seconds)
+        self.asking += 1
+        self.most_at_once = max(self.most_at_once, self.asking)
+        try:
+            async with self._one:
+                await asyncio.sleep(self.seconds)
+        finally:
+            self.asking -= 1
         if self.code:
             await context.abort_with_status(rpc_status.to_status(self._status()))
         return flagging.ScreenPersonResponse(screening=self.screening)
