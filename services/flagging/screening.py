@@ -35,7 +35,8 @@ WAIT_SECONDS = 2 * READ_SECONDS
 IDLE_SECONDS = 1.0
 # To place as many takes a quarter of a second, in which no other check is answered.
 MOST_AT_ONCE = 5_000
-
+# Of the loop, in each of which one more check may come.
+MOST_TURNS = 16
 
 Answered = tuple[screening_pb2.Screening, list[Holder]]
 
@@ -94,6 +95,8 @@ class Screening:
         self._flagged = FlaggedNow()
         self._held = asyncio.Event()
         self._asked: set[Key] | None = None
+        # How often the register was asked for.
+        self._asks = 0
         self._reading: asyncio.Task[Moment] | None = None
 
     async def screen(self, given: person_pb2.Person, *, fingerprint: bool) -> screening_pb2.Screening:
@@ -129,6 +132,7 @@ class Screening:
             # Heard here too, for whoever asked may have gone.
             self._reading.add_done_callback(lambda task: task.cancelled() or task.exception())
         self._asked.update(keys)
+        self._asks += 1
         try:
             async with asyncio.timeout(WAIT_SECONDS):
                 return await asyncio.shield(self._reading)
@@ -164,6 +168,7 @@ class Screening:
     async def _read_after(self, earlier: "asyncio.Task[Moment] | None") -> Moment:
         if earlier is not None:
             await asyncio.wait([earlier])
+            await self._gather()
         asked, self._asked = self._asked or set(), None
         reading = await self._read_on(self._flagged, asked)
         if reading is None:
@@ -173,6 +178,14 @@ class Screening:
             self._measure()
         self._held.set()
         return Moment(reading.holders, reading.time)
+
+    async def _gather(self) -> None:
+        """While checks come one upon another they wait for each other: one reading does for all of them."""
+        for _ in range(MOST_TURNS):
+            asks = self._asks
+            await asyncio.sleep(0)
+            if self._asks == asks:
+                return
 
     async def _read_on(self, held: FlaggedNow, asked: Collection[Key]) -> Reading | None:
         """All that has changed; None where so much has, or all of it, that it is better read anew.

@@ -55,6 +55,8 @@ def _settle_in() -> None:
     """
     gc.freeze()
     gc.set_threshold(50_000, 20, 20)
+    # Threads of the Kafka clients work now and then; left at 5 ms, an answer waits so long for each of them.
+    sys.setswitchinterval(0.0005)
 
 
 async def _stopped(stop: asyncio.Event, running: list[asyncio.Task[None]]) -> None:

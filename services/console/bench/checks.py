@@ -5,13 +5,13 @@ import itertools
 import sys
 import time
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
 from statistics import quantiles
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, NamedTuple, TypeVar
 
 import grpc
 import psycopg
@@ -31,6 +31,8 @@ IN_FLIGHT = [1, 64]
 SUITE = "E3"
 SECONDS = 10
 READY_SECONDS = 600
+# How often it is said how far what is prepared has come.
+SAY_SECONDS = 5.0
 # Not flagged, and asked after nine times of ten.
 OTHERS = 5_000
 QUESTIONS = 1_000
@@ -40,6 +42,7 @@ Flights = Annotated[list[int], typer.Option("--in-flight", min=1, help="How many
 Lasting = Annotated[float, typer.Option("--seconds", min=1, help="How long each is measured.")]
 
 Call = Callable[[int], Awaitable[object]]
+T = TypeVar("T")
 
 
 class Point(NamedTuple):
@@ -142,19 +145,40 @@ async def _driven(call: Call, in_flight: int, seconds: float) -> Point:
 
 async def _filled(data: Path, flagged: int) -> list[person_pb2.Person]:
     """So many PPOs in the register and in custody's replica; whom to ask about, one PPO in ten."""
-    output.say(f"{flagged:,} PPOs: making them up")
-    people = list(population.nominals(2 * flagged + OTHERS, seed=flagged))
+    many = 2 * flagged + OTHERS
+    people = list(_counted(population.nominals(many, seed=flagged), "people made up", many))
     async with session.Session(data, "importer", nominals.FORCE).flagging() as register:
-        await _sent(register.ImportNominals, _with_lines(people))
+        await _sent(register.ImportNominals, _counted(_with_lines(people), "people imported", many))
         adults = [row.person for row in people if _adult(row.person)][:flagged]
-        report = await _sent(register.ImportRegistrations, _registrations(adults))
+        report = await _sent(
+            register.ImportRegistrations, _counted(_registrations(adults), "PPOs imported", flagged)
+        )
     assert report.created == flagged, report
-    output.say(f"{flagged:,} PPOs: waiting for custody's replica")
     await _replicated(data, flagged)
     chance = Random(flagged)
     known = {person.identifiers[0].value for person in adults}
     others = [row.person for row in people if row.person.identifiers and not _known(row.person, known)]
     return [chance.choice(adults if chance.random() < 0.1 else others) for _ in range(QUESTIONS)]
+
+
+def _counted(rows: Iterable[T], what: str, many: int) -> Iterator[T]:
+    """The same, with a word now and then of how many have gone."""
+    say = _now_and_then()
+    for number, row in enumerate(rows, start=1):
+        yield row
+        say(f"{number:,} of {many:,} {what}")
+
+
+def _now_and_then() -> Callable[[str], None]:
+    said = time.monotonic()
+
+    def say(line: str) -> None:
+        nonlocal said
+        if time.monotonic() >= said + SAY_SECONDS:
+            output.say(line)
+            said = time.monotonic()
+
+    return say
 
 
 def _known(person: person_pb2.Person, numbers: set[str]) -> bool:
@@ -204,10 +228,10 @@ async def _sent(method: Callable[..., Any], rows: Iterator[Any]) -> flagging_pb2
 
 
 async def _replicated(data: Path, flagged: int) -> None:
+    say = _now_and_then()
     async with asyncio.timeout(READY_SECONDS):
-        while True:
-            if await asyncio.to_thread(_replica, data) == (flagged, 1):
-                return
+        while (held := await asyncio.to_thread(_replica, data)) != (flagged, 1):
+            say(f"{held[0]:,.0f} of {flagged:,} PPOs in custody's replica")
             # Nothing tells of a metric's change, so it is asked this often.
             await asyncio.sleep(0.2)
 
