@@ -3,7 +3,7 @@
 import uuid
 import zlib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -28,7 +28,9 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.event import listen
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Session
 
 from services.runtime import policy
 from services.runtime.database import Database, copy_rows
@@ -81,6 +83,8 @@ class Outbox:
         """`others`: what topics that begin so are told of the source instead."""
         self._source = source
         self._others = others
+        # Called when a transaction of this process has left something to be sent.
+        self.appended: Callable[[], None] = lambda: None
         self.rows = Table(
             "outbox",
             metadata,
@@ -201,6 +205,11 @@ class Outbox:
                 )
             )
         await copy_rows(session, f"{self.rows.schema}.{self.rows.name}", COLUMNS, rows)
+        # Also called for a savepoint, after which there is nothing to be sent yet.
+        listen(session.sync_session, "after_commit", self._left)
+
+    def _left(self, _: Session) -> None:
+        self.appended()
 
     async def _reserve(
         self, session: AsyncSession, wanted: Mapping[tuple[str, str], int]

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -25,7 +26,8 @@ REPUBLISHED = Counter(
     "ppo_relay_clusters_met", "Times the relay met another Kafka cluster and published all again."
 )
 
-IDLE_SECONDS = 0.05
+# What this process leaves is sent at once, what one that died has left at the next look.
+IDLE_SECONDS = 0.2
 RETRY_SECONDS = 0.5
 CLUSTER_SECONDS = 5
 PRUNE_SECONDS = 3600
@@ -61,6 +63,8 @@ class Relay:
         self._cluster = cluster
         self._topics = topics
         self._clock = clock
+        self._woken = asyncio.Event()
+        outbox.appended = self._woken.set
         self._met = self._pruned = self._counted = float("-inf")
 
     async def run(self) -> None:
@@ -75,7 +79,13 @@ class Relay:
                 await asyncio.sleep(RETRY_SECONDS)
                 continue
             if not sent:
-                await asyncio.sleep(IDLE_SECONDS)
+                await self._rest()
+
+    async def _rest(self) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(IDLE_SECONDS):
+                await self._woken.wait()
+        self._woken.clear()
 
     async def round(self) -> int:
         """Sends up to a batch of what waits in each half. Returns how many rows the broker took."""

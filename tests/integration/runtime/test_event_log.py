@@ -12,6 +12,7 @@ from sqlalchemy import Column, MetaData, Table, Text, create_engine, func, inser
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ppo.custody.v1 import events_pb2 as events
+from services.runtime import relay
 from services.runtime.broker import Cluster, Producer, Record, Subscription, Tail, Topics
 from services.runtime.clock import Clock
 from services.runtime.consumer import ERASURE, Consumer, Handler, Inbox, Take
@@ -105,6 +106,23 @@ async def read(kafka: str, topic: str, count: int) -> list[Record]:
             found += await tail.poll()
         found += await tail.poll() + await tail.poll()
     return found
+
+
+async def test_what_this_process_leaves_is_sent_at_once(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(relay, "IDLE_SECONDS", 3600)
+    running = asyncio.create_task(log.relay().run())
+    for key in ("first", "second"):
+        await log.append(key)
+        await sent(log)
+
+    running.cancel()
+    assert [one.key for one in await read(log.kafka, ARRESTS, 2)] == ["first", "second"]
+
+
+async def sent(log: Log) -> None:
+    async with asyncio.timeout(30):
+        while await log.outbox.waiting_shards(log.database):
+            await asyncio.sleep(0.01)
 
 
 def sequences(records: Sequence[Record], key: str) -> list[int]:
