@@ -26,7 +26,7 @@ from ppo.flagging.v1 import events_pb2 as flagging
 from ppo.person.v1 import person_pb2, screening_pb2
 from ppo.tracking.v1 import movement_pb2, notice_pb2
 from services.console import output
-from services.console.bench import started
+from services.console.bench import crowd, started
 from services.console.bench.measures import Measure, Runs, tell
 from services.console.bench.stream import Headers, Sent, Stream, until
 
@@ -34,7 +34,8 @@ PEOPLE = [1_000, 100_000]
 CONSUMERS = [1, 2, 4]
 FLAGS, MOVEMENTS, GROUP = "ppo.flagging.flags.v1", "ppo.tracking.movements.v1", "tracking"
 BARE, BARE_GROUP = "bench.movements", "bench"
-FILL_SECONDS = 1_800
+# So many come by the flags topic; the rest are copies of one of them.
+TOLD = 1_000
 # Two batches of a consumer: one that is taken, one that waits.
 WINDOW = 1_000
 SAMPLE = 200
@@ -58,7 +59,7 @@ class Point(NamedTuple):
 def bench(
     sizes: Sizes = PEOPLE,
     members: Members = CONSUMERS,
-    movements: Counts = 2_000,
+    movements: Counts = 1_000,
     runs: Runs = 3,
     json: output.AsJson = False,
 ) -> int:
@@ -133,8 +134,10 @@ class Relay:
     def _fill(self) -> None:
         self._stream.stamp([MOVEMENTS, *self._notices])
         output.say(f"{self.size:,} people: telling tracking of them")
-        self._stream.send(FLAGS, [_row(one.nominal_id, one.flag()) for one in self._people])
-        until(lambda: self._stream.committed(GROUP, FLAGS) >= self.size and self._drained(), FILL_SECONDS)
+        told, others = self._people[:TOLD], self._people[TOLD:]
+        self._stream.send(FLAGS, [_row(one.nominal_id, one.flag()) for one in told])
+        until(lambda: self._stream.committed(GROUP, FLAGS) >= len(told) and self._drained())
+        crowd.copy(started.superuser(self._data), told[0].names, (one.names for one in others))
         ends = self._stream.ends(self._notices)
         self._stream.send(MOVEMENTS, self._rows(SAMPLE))
         until(lambda: self._stream.committed(GROUP, MOVEMENTS) >= SAMPLE and self._drained())
@@ -217,6 +220,14 @@ class Person(NamedTuple):
         return str(uuid.uuid5(uuid.NAMESPACE_OID, f"bench {self.number}"))
 
     @property
+    def registration_id(self) -> str:
+        return f"bench {self.number:07}"
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return self.nominal_id, self.prison_number, self.registration_id
+
+    @property
     def prison_number(self) -> str:
         letters = [chr(ord("A") + self.number // 10_000 // power % 26) for power in (26, 1)]
         return f"A{self.number % 10_000:04d}{''.join(letters)}"
@@ -236,7 +247,7 @@ class Person(NamedTuple):
         )
         flag.person.birth_date.year, flag.person.birth_date.month, flag.person.birth_date.day = 1980, 3, 12
         episode = flag.episodes.add(
-            registration_id=f"bench {self.number}",
+            registration_id=self.registration_id,
             strand=screening_pb2.STRAND_CATCH_AND_CONVICT,
             nominating_ocu="E3",
         )
