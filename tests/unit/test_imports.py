@@ -95,6 +95,7 @@ OUTSIDE: dict[str, set[str]] = {
     # The bare hops of a bench are the outside systems themselves.
     "grpc": {
         "services/console/bench/checks.py",
+        "services/console/bench/crowd.py",
         "services/console/bench/floor.py",
         "services/console/session.py",
         "services/runtime/channel.py",
@@ -113,6 +114,7 @@ OUTSIDE: dict[str, set[str]] = {
     "psycopg": {
         "services/console/bench/bare.py",
         "services/console/bench/checks.py",
+        "services/console/bench/crowd.py",
         "services/console/bench/floor.py",
         "services/console/bench/relay.py",
         "services/runtime/failures.py",
