@@ -95,7 +95,6 @@ OUTSIDE: dict[str, set[str]] = {
     # The bare hops of a bench are the outside systems themselves.
     "grpc": {
         "services/console/bench/checks.py",
-        "services/console/bench/crowd.py",
         "services/console/bench/floor.py",
         "services/console/session.py",
         "services/runtime/channel.py",
