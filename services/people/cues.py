@@ -1,5 +1,6 @@
 """What a name shares with those it may be mistaken for, as numbers to find it by."""
 
+from array import array
 from collections.abc import Iterator
 from functools import cache
 from itertools import combinations
@@ -16,8 +17,8 @@ _LETTERS = 8
 # Two letters dropped from fewer would leave what half of all names share.
 _DROP_TWO = 5
 _WORDS = 8
-# New names that are kept apart before they are folded into the sorted arrays.
-_APART = 512
+# Cues of new names, some 500 of them, that are kept apart before they are folded into the sorted arrays.
+_APART = 20_000
 
 
 class Cues:
@@ -26,22 +27,26 @@ class Cues:
     def __init__(self) -> None:
         self._hashes: NDArray[np.uint32] = np.empty(0, np.uint32)
         self._codes: Codes = np.empty(0, np.int32)
-        self._new: list[tuple[str, int]] = []
+        self._new_hashes = array("I")
+        self._new_codes = array("i")
+        # Of the new ones, the first so many by hash.
         self._apart: dict[int, list[int]] = {}
         self._placed = 0
 
     def add(self, name: str, code: int) -> None:
-        """Codes only rise."""
-        self._new.append((name, code))
+        hashes = _hashes(name)
+        self._new_hashes.extend(hashes)
+        self._new_codes.extend([code] * len(hashes))
 
     def find(self, name: str, least: int = 0) -> Codes:
         """The codes from there on of all that share a cue, each once."""
-        if len(self._new) > _APART:
+        if len(self._new_hashes) > _APART:
             self._fold()
         self._place()
         hashes = _hashes(name)
-        apart = [code for each in hashes for code in self._apart.get(each, ())]
-        found = np.concatenate([self._folded(hashes), np.array(apart, np.int32)])
+        found = np.array([code for each in hashes for code in self._apart.get(each, ())], np.int32)
+        if len(self._hashes):
+            found = np.concatenate([self._folded(hashes), found])
         shares = np.zeros(found.max(initial=-1) + 1, bool)
         shares[found] = True
         shares[:least] = False
@@ -53,20 +58,18 @@ class Cues:
         return self._codes[spans(starts, ends)]
 
     def _place(self) -> None:
-        for name, code in self._new[self._placed :]:
-            for each in _hashes(name):
-                self._apart.setdefault(each, []).append(code)
-        self._placed = len(self._new)
+        new = zip(self._new_hashes[self._placed :], self._new_codes[self._placed :], strict=True)
+        for each, code in new:
+            self._apart.setdefault(each, []).append(code)
+        self._placed = len(self._new_hashes)
 
     def _fold(self) -> None:
-        filed = [(each, code) for name, code in self._new for each in _hashes(name)]
-        hashes, codes = np.array(filed, np.int64).T
+        hashes, codes = np.array(self._new_hashes, np.uint32), np.array(self._new_codes, np.int32)
         order = np.argsort(hashes, kind="stable")
-        hashes, codes = hashes[order].astype(np.uint32), codes[order].astype(np.int32)
-        places = np.searchsorted(self._hashes, hashes)
-        self._hashes = np.insert(self._hashes, places, hashes)
-        self._codes = np.insert(self._codes, places, codes)
-        self._new, self._apart, self._placed = [], {}, 0
+        places = np.searchsorted(self._hashes, hashes[order])
+        self._hashes = np.insert(self._hashes, places, hashes[order])
+        self._codes = np.insert(self._codes, places, codes[order])
+        self._new_hashes, self._new_codes, self._apart, self._placed = array("I"), array("i"), {}, 0
 
 
 def spans(starts: NDArray[np.intp], ends: NDArray[np.intp]) -> NDArray[np.intp]:

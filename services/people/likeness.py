@@ -54,6 +54,9 @@ DATE_LEVELS = np.array(
 )
 
 
+# Below which the numbers of so many digits are.
+_NUMBERS = {2: 32, 4: 10_000}
+
 # What stands in no near date of a whole one, by relation: dates that are missing, or rather another.
 FAR = np.isin(DATE_LEVELS, (0, _TWO_PARTS, PARTLY_DIFFERS, DATE_DIFFERS)).ravel()
 
@@ -261,10 +264,11 @@ def _may_share(bits: NDArray[np.uint32], words: Iterable[str]) -> NDArray[np.boo
 
 @cache
 def _year_relations(year: int) -> NDArray[np.uint8]:
-    relations = np.where(_slips(year, 4), 2, 3).astype(np.uint8)
-    relations[year] = 1
+    relations = np.full(10_000, 3 if year else 0, np.uint8)
+    relations[_slips(year, 4)] = 2
+    relations[year] = bool(year)
     relations[0] = 0
-    return relations if year else np.zeros_like(relations)
+    return relations
 
 
 @cache
@@ -273,7 +277,7 @@ def _day_relations() -> NDArray[np.uint8]:
     codes = np.arange(512)
     (month, day), (months, days) = (codes[:, None] >> 5, codes[:, None] & 31), (codes >> 5, codes & 31)
     by_month, by_day = (month > 0) & (months > 0), (day > 0) & (days > 0)
-    slip = np.array([[_slips(one, 2)[other] for other in range(32)] for one in range(32)])
+    slip = np.array([[other in _slips(one, 2) for other in range(32)] for one in range(32)])
     same_month, same_day = month == months, day == days
     return np.select(
         [
@@ -300,7 +304,7 @@ def _day_relations() -> NDArray[np.uint8]:
 
 @cache
 def _near_years(year: int) -> NDArray[np.intp]:
-    return np.flatnonzero(_slips(year, 4)) << 9
+    return np.array(_slips(year, 4), np.intp) << 9
 
 
 @cache
@@ -308,17 +312,11 @@ def _near_days(code: int) -> NDArray[np.intp]:
     return np.flatnonzero(np.isin(_day_relations()[code], (BOTH, _TURNED_DAY, _SLIP_DAY)))
 
 
-@cache
-def _slips(part: int, width: int) -> NDArray[np.bool_]:
-    """By number, whether one digit is another or two neighbours are swapped."""
-    numbers = np.arange({2: 32, 4: 10_000}[width])
+def _slips(part: int, width: int) -> list[int]:
+    """The years, or months and days, of which one digit is another or two neighbours are swapped."""
     if not part:
-        return np.zeros(len(numbers), bool)
-    powers = 10 ** np.arange(width)
-    ones, others = part // powers % 10, numbers[:, None] // powers % 10
-    edits = (ones != others).sum(axis=1)
-    swapped = [
-        np.concatenate([ones[:at], ones[at : at + 2][::-1], ones[at + 2 :]]) @ powers
-        for at in range(width - 1)
-    ]
-    return np.asarray(((edits == 1) | np.isin(numbers, swapped)) & (numbers > 0) & (numbers != part))
+        return []
+    digits = f"{part:0{width}}"
+    others = {digits[:at] + digit + digits[at + 1 :] for at in range(width) for digit in "0123456789"}
+    others |= {digits[:at] + digits[at + 1] + digits[at] + digits[at + 2 :] for at in range(width - 1)}
+    return sorted({number for number in map(int, others) if 0 < number < _NUMBERS[width]} - {part})

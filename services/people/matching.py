@@ -40,6 +40,8 @@ MODEL_VERSION = MODEL.version
 MOST_REMEMBERED = 32_000_000
 # Names that were met once.
 MOST_MET = 100_000
+# Who asks for fewer bits, as no check does, has so many answered that all is compared at once.
+SPARING = 4.0
 # What adding up in another order may make of the same bits.
 _HAIR = 1e-6
 
@@ -99,6 +101,7 @@ class People:
         # What each name is worth that was asked about, as of so many changes.
         self._fields: dict[tuple[int, str], tuple[int, Field]] = {}
         self._changes = 0
+        self._remembered = 0
         self._met: set[tuple[int, str]] = set()
 
     def coded(self, wording: Wording) -> tuple[int, int]:
@@ -121,8 +124,10 @@ class People:
         changes, field = self._fields.get((role, name), (-1, None))
         if field is None or changes != self._changes:
             field = self._weighed(role, name) if name else self._missing(role)
-            if (len(self._fields) + 1) * len(field.levels) > MOST_REMEMBERED:
+            self._remembered += len(field.levels) * (changes < 0)
+            if self._remembered > MOST_REMEMBERED:
                 self._fields.clear()
+                self._remembered = len(field.levels)
             self._fields[role, name] = self._changes, field
         return field
 
@@ -132,15 +137,18 @@ class People:
         held = vocabulary.persons(near)
         # A name that nobody is held under is weighed as if it were held once.
         held[likeness.EXACT] = max(held[likeness.EXACT], 1)
-        bits = np.append(self._weights.name_bits(role, held, self.size), -self._weights.other_script)
-        return Field(near, vocabulary.levels(name, near), held, bits)
+        return Field(near, vocabulary.levels(name, near), held, self._bits(role, held))
+
+    def _bits(self, role: int, held: NDArray[np.float64]) -> Bits:
+        bits = np.empty(len(_LEVELS))
+        bits[:-1], bits[-1] = self._weights.name_bits(role, held, self.size), -self._weights.other_script
+        return bits
 
     def glance(self, role: int, name: str, codes: Codes) -> Compared:
         """How a name compares with these alone: each is worth no more."""
         held = np.zeros(len(likeness.NAMES))
         held[likeness.EXACT] = max(self.vocabularies[role].held(name), 1)
-        bits = np.append(self._weights.name_bits(role, held, self.size), -self._weights.other_script)
-        return Compared(self.vocabularies[role].compared(name, codes), bits)
+        return Compared(self.vocabularies[role].compared(name, codes), self._bits(role, held))
 
     def most(self, role: int, name: str) -> float:
         """No name that compares with that one is worth more."""
@@ -178,8 +186,8 @@ class GivenName:
     def field(self) -> Field:
         return self._people.field(vocabulary.GIVEN, self._name)
 
-    def compared(self, codes: Codes) -> Compared:
-        if self._known:
+    def compared(self, codes: Codes, least: float) -> Compared:
+        if self._known or least < SPARING:
             return self.field.compared(codes)
         return self._people.glance(vocabulary.GIVEN, self._name, codes)
 
@@ -213,7 +221,7 @@ class Question:
         self._weights = weights
 
     def bits(self, form: Form, table: Table) -> Bits:
-        family, given, date = self._parts(form, table)
+        family, given, date = self._parts(form, table, self._dates(table))
         return family + given + date + self.beside(table) - self._own_price(form)
 
     def reaching(self, form: Form, rows: Told, at_least: float) -> tuple[Places, Bits]:
@@ -227,7 +235,7 @@ class Question:
         at = np.flatnonzero(exactly | (bits + given.most >= at_least - _HAIR))
         if not len(at):
             return at, _NO_BITS
-        of_given = given.compared(rows.table[at, GIVEN])
+        of_given = given.compared(rows.table[at, GIVEN], at_least)
         exactly = exactly[at] & _is(of_given, form.wording.given)
         hopeful = exactly | (bits[at] + of_given.bits >= at_least - _HAIR)
         at, exactly = at[hopeful], exactly[hopeful]
@@ -238,7 +246,7 @@ class Question:
         return at[enough], bits[enough]
 
     def told(self, table: Table) -> Told:
-        date = self.date_bits[likeness.birth_dates(self.born, table[:, DATE])]
+        date = self.date_bits[self._dates(table)]
         dated = table[:, DATE] & likeness.known_parts(self.born) == self.born
         return Told(table, self.beside(table) + date, dated)
 
@@ -252,9 +260,10 @@ class Question:
     def evidence(self, form: Form, row: NDArray[np.int32]) -> list[screening_pb2.Evidence]:
         """The parts of the bits of one row."""
         table = row[None]
-        family, given, date = (float(each[0]) for each in self._parts(form, table))
+        [relation] = dates = self._dates(table)
+        family, given, date = (float(each[0]) for each in self._parts(form, table, dates))
         stated = [*self._name_evidence(form, row, given, family)]
-        if level := self.of_date(int(row[DATE])):
+        if level := likeness.DATES[likeness.DATE_LEVELS.flat[relation]]:
             stated.append(_evidence("birth_date", level, date))
         if self.sex and self._of_another_sex(table)[0]:
             stated.append(_evidence("sex", "differs", -self._weights.sex_differs))
@@ -309,15 +318,14 @@ class Question:
         price = self._weights.alias_prices[min(form.aliases, MOST_ALIASES)]
         return float(min(of_names(way) - self._own_price(way) for way in ways) - price)
 
-    def of_date(self, born: int) -> str:
-        [relation] = likeness.birth_dates(self.born, np.array([born], np.int32))
-        return likeness.DATES[likeness.DATE_LEVELS.flat[relation]]
+    def _dates(self, table: Table) -> NDArray[np.intp]:
+        return likeness.birth_dates(self.born, table[:, DATE])
 
-    def _parts(self, form: Form, table: Table) -> tuple[Bits, Bits, Bits]:
+    def _parts(self, form: Form, table: Table, dates: NDArray[np.intp]) -> tuple[Bits, Bits, Bits]:
         """What family name, given name and date are worth in each row."""
-        names = self.names(form)
-        family, given = names[0].compared(table[:, FAMILY]).bits, names[1].compared(table[:, GIVEN]).bits
-        date = self.date_bits[likeness.birth_dates(self.born, table[:, DATE])]
+        family = self.family(form).compared(table[:, FAMILY]).bits
+        given = self.given(form).field.compared(table[:, GIVEN]).bits
+        date = self.date_bits[dates]
         return family, self._weights.given_bits(given, family + date), date
 
     def _own_price(self, form: Form) -> float:

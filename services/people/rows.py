@@ -74,7 +74,7 @@ class Given(Protocol):
     def most(self) -> float: ...
     @property
     def field(self) -> Field: ...
-    def compared(self, codes: Codes) -> Compared: ...
+    def compared(self, codes: Codes, least: float) -> Compared: ...
 
 
 class Rows:
@@ -148,7 +148,7 @@ class Rows:
         if not crowded:
             return self._best(pairs, bits)
         # Among many of a family who has another given name is nobody's candidate.
-        compared = given.compared(self._givens[pairs])
+        compared = given.compared(self._givens[pairs], least)
         bits += compared.bits
         wanted = (bits >= least) & (compared.levels != likeness.DIFFERS)
         return self._best(pairs[wanted], bits[wanted])

@@ -31,7 +31,8 @@ class Near(NamedTuple):
     among: int
 
 
-NOTHING = Near(np.empty(0, np.int32), np.empty(0, np.uint8), 0)
+_NO_LEVELS: Levels = np.empty(0, np.uint8)
+NOTHING = Near(np.empty(0, np.int32), _NO_LEVELS, 0)
 
 
 class Vocabulary:
@@ -94,7 +95,9 @@ class Vocabulary:
             return near._replace(among=len(self))
         levels = self._compare(name, self._spellings, codes)
         alike = levels != likeness.DIFFERS
-        codes, levels = np.append(near.codes, codes[alike]), np.append(near.levels, levels[alike])
+        codes, levels = codes[alike], levels[alike]
+        if len(near.codes):
+            codes, levels = np.concatenate([near.codes, codes]), np.concatenate([near.levels, levels])
         return Near(codes, levels, len(self))
 
     def _remember(self, name: str, near: Near) -> Near:
@@ -106,10 +109,10 @@ class Vocabulary:
         return near
 
     def _unlike(self, script: int) -> Levels:
-        levels = self._others.get(script)
-        if levels is None or len(levels) < len(self):
-            of_script = self._spellings.features[:, likeness.SCRIPT] == script
-            levels = np.where(of_script, likeness.DIFFERS, OTHER_SCRIPT).astype(np.uint8)
+        levels = self._others.get(script, _NO_LEVELS)
+        if len(levels) < len(self):
+            same = self._spellings.features[len(levels) :, likeness.SCRIPT] == script
+            new = np.where(same, likeness.DIFFERS, OTHER_SCRIPT).astype(np.uint8)
+            levels = self._others[script] = np.concatenate([levels, new])
             levels[NONE] = 0
-            self._others[script] = levels
         return levels

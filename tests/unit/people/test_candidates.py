@@ -10,6 +10,8 @@ from tests.builders import person
 
 PERSONS = 3_000
 QUESTIONS = 400
+FEW = 150
+FEW_QUESTIONS = 60
 
 
 def word(chance: Random, syllables: int) -> str:
@@ -95,6 +97,49 @@ def test_an_index_finds_whom_weighing_everybody_would_find(
 
     assert [_found(everybody, asked) for asked in questions] == found
     assert sum(map(bool, found)) > QUESTIONS / 2
+
+
+@pytest.mark.parametrize("apart", [0, PERSONS])
+@pytest.mark.parametrize("seed", range(2))
+def test_nobody_is_missed_whom_weighing_each_alone_would_suspect(
+    seed: int, apart: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chance = Random(seed)
+    held = [with_other_names(chance, each) for each in people(chance)[:FEW]]
+    questions = [as_asked(chance, chance.choice(held)) for _ in range(FEW_QUESTIONS)]
+    monkeypatch.setattr(rows, "_APART", apart)
+    # What is weighed is known to an index, which then looks at more than it has to.
+    index, weighing = filled(held), filled(held)
+
+    for at, asked in enumerate(questions):
+        asked.postcode = asked.postcode if at % 2 else ""
+        # As rare as the least strict desk has it.
+        suspected = _weighed(weighing, asked, index.threshold(0.1))
+        for just in chance.sample([*suspected.values()], min(2, len(suspected))):
+            found = dict(_scores(index, asked, just - 1e-5))
+
+            assert {one: bits for one, bits in suspected.items() if bits >= just}.items() <= found.items()
+
+
+def with_other_names(chance: Random, held: person_pb2.Person) -> person_pb2.Person:
+    """Some have a middle name, some an alias."""
+    other = person_pb2.Person()
+    other.CopyFrom(held)
+    if chance.random() < 0.4:
+        other.name.given_name += f" {word(chance, 1)}"
+    if chance.random() < 0.2:
+        other.aliases.add(given_name=word(chance, 2), family_name=held.name.family_name)
+    return other
+
+
+def _weighed(index: matching.Index, asked: person_pb2.Person, at_least: float) -> dict[str, float]:
+    question = index.question(asked)
+    each = (index.explain(question, str(at)) for at in range(len(index)))
+    return {one.nominal_id: round(one.bits, 6) for one in each if one.bits >= at_least}
+
+
+def _scores(index: matching.Index, asked: person_pb2.Person, at_least: float) -> list[tuple[str, float]]:
+    return [(each.nominal_id, round(each.bits, 6)) for each in index.matches(asked, FEW, at_least)]
 
 
 def _found(index: matching.Index, asked: person_pb2.Person) -> list[str]:
