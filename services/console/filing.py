@@ -2,8 +2,9 @@
 
 import asyncio
 import csv
+from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Protocol
 
 import typer
 from google.type.date_pb2 import Date
@@ -162,7 +163,8 @@ def add(
     given = pb.AddFiguresRequest(
         request_id=session.request_id(request_id), revision=revision, additions=_read(file)
     )
-    return _step(area, month, given, returns.ROLE, data)
+    whose = session.Session(data, returns.ROLE, area)
+    return _step(whose, area, month, given, lambda service: service.AddFigures)
 
 
 def _read(file: Path) -> list[pb.Addition]:
@@ -202,7 +204,8 @@ def check(
     ```
     """
     given = pb.CheckDraftRequest(request_id=session.request_id(request_id), revision=revision)
-    return _step(area, month, given, returns.ROLE, data)
+    whose = session.Session(data, returns.ROLE, area)
+    return _step(whose, area, month, given, lambda service: service.CheckDraft)
 
 
 def query(
@@ -222,7 +225,8 @@ def query(
     given = pb.QueryReturnRequest(
         request_id=session.request_id(request_id), revision=revision, question=question
     )
-    return _step(area, month, given, HOME_OFFICE, data)
+    whose = session.Session(data, HOME_OFFICE, area)
+    return _step(whose, area, month, given, lambda service: service.QueryReturn)
 
 
 def answer(
@@ -240,7 +244,8 @@ def answer(
     ```
     """
     given = pb.AnswerQueryRequest(request_id=session.request_id(request_id), revision=revision, answer=words)
-    return _step(area, month, given, returns.ROLE, data)
+    whose = session.Session(data, returns.ROLE, area)
+    return _step(whose, area, month, given, lambda service: service.AnswerQuery)
 
 
 def accept(
@@ -257,7 +262,13 @@ def accept(
     ```
     """
     given = pb.AcceptReturnRequest(request_id=session.request_id(request_id), revision=revision)
-    return _step(area, month, given, HOME_OFFICE, data)
+    whose = session.Session(data, HOME_OFFICE, area)
+    return _step(whose, area, month, given, lambda service: service.AcceptReturn)
+
+
+class Answer(Protocol):
+    @property
+    def monthly_return(self) -> pb.Return: ...
 
 
 Given = (
@@ -267,33 +278,18 @@ Given = (
     | pb.AnswerQueryRequest
     | pb.AcceptReturnRequest
 )
+Method = Callable[[ReturnsServiceStub], Callable[..., Awaitable[Answer]]]
 
 
-def _step(area: str, month: str, given: Given, role: str, data: Path) -> int:
-    whose = session.Session(data, role, area)
-    told = asyncio.run(_taken(whose, area, details.month(month), given))
+def _step(whose: session.Session, area: str, month: str, given: Given, method: Method) -> int:
+    told = asyncio.run(_taken(whose, area, details.month(month), given, method))
     output.show(output.facts(returns.facts(told)))
     return 0
 
 
-async def _taken(whose: session.Session, area: str, month: Date, given: Given) -> pb.Return:
+async def _taken(whose: session.Session, area: str, month: Date, given: Given, method: Method) -> pb.Return:
     asked = pb.GetReturnRequest(area=area, month=month, revision=given.revision)
     async with whose.returns() as service:
         found = await service.GetReturn(asked, timeout=session.CALL_SECONDS)
         given.return_id = found.monthly_return.return_id
-        return await _sent(service, given)
-
-
-async def _sent(service: ReturnsServiceStub, given: Given) -> pb.Return:
-    seconds = session.CALL_SECONDS
-    match given:
-        case pb.AddFiguresRequest():
-            return (await service.AddFigures(given, timeout=seconds)).monthly_return
-        case pb.CheckDraftRequest():
-            return (await service.CheckDraft(given, timeout=seconds)).monthly_return
-        case pb.QueryReturnRequest():
-            return (await service.QueryReturn(given, timeout=seconds)).monthly_return
-        case pb.AnswerQueryRequest():
-            return (await service.AnswerQuery(given, timeout=seconds)).monthly_return
-        case pb.AcceptReturnRequest():
-            return (await service.AcceptReturn(given, timeout=seconds)).monthly_return
+        return (await method(service)(given, timeout=session.CALL_SECONDS)).monthly_return

@@ -1,7 +1,7 @@
 """The service's RPCs, one short method each."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime
 from typing import TypeVar
@@ -26,10 +26,12 @@ from services.returns import (
     workbook,
 )
 from services.returns.areas import Areas
+from services.returns.closing import Closed
+from services.returns.definitions import Cell
 from services.returns.document import Document
 from services.returns.models import Revision, requests
 from services.returns.picture import Picture
-from services.returns.stream import counted
+from services.returns.stream import counted, several
 from services.runtime.clock import Clock
 from services.runtime.database import Database
 from services.runtime.errors import Illegal, Invalid
@@ -58,16 +60,32 @@ class Returns(ReturnsServiceServicer):
         self, messages: AsyncIterator[pb.RecordReturnRequest], _: Context
     ) -> pb.RecordReturnResponse:
         counting = await counted(messages)
-        month = closing.month(counting.opening.heading, self._areas)
+        closed = self._closed(counting.opening.heading, counting.counts)
         now = self._clock.now()
 
         async def act(session: AsyncSession) -> pb.RecordReturnResponse:
-            row = await closing.close(session, month, counting.counts, now)
+            [row] = await closing.close(session, [closed], now)
+            if isinstance(row, Illegal):
+                raise row
             return pb.RecordReturnResponse(monthly_return=row.to_proto())
 
         reply = pb.RecordReturnResponse
         with _refusals():
             return await requests.once(self._database, counting.opening, reply, act, now, rest=counting.body)
+
+    async def RecordReturns(
+        self, messages: AsyncIterator[pb.RecordReturnsRequest], _: Context
+    ) -> pb.RecordReturnsResponse:
+        given = await several(messages)
+        closed = [self._closed(heading, counts) for heading, counts in given.returns]
+        now = self._clock.now()
+
+        async def act(session: AsyncSession) -> pb.RecordReturnsResponse:
+            found = await closing.close(session, closed, now)
+            return pb.RecordReturnsResponse(returns=map(_recorded, found))
+
+        reply = pb.RecordReturnsResponse
+        return await requests.once(self._database, given.opening, reply, act, now, rest=given.body)
 
     async def AddFigures(self, request: pb.AddFiguresRequest, _: Context) -> pb.AddFiguresResponse:
         reply = pb.AddFiguresResponse
@@ -167,6 +185,9 @@ class Returns(ReturnsServiceServicer):
         for place in range(0, len(content), PART_BYTES):
             yield pb.ExportReturnResponse(part=content[place : place + PART_BYTES])
 
+    def _closed(self, heading: pb.Heading, counts: Sequence[tuple[Cell, int]]) -> Closed:
+        return Closed(closing.month(heading, self._areas), counts)
+
     async def _step(
         self,
         request: draft.Named,
@@ -181,6 +202,13 @@ class Returns(ReturnsServiceServicer):
 
         with _refusals():
             return await requests.once(self._database, request, type(reply()), step, now)
+
+
+def _recorded(found: Revision | Illegal) -> pb.RecordedReturn:
+    if isinstance(found, Revision):
+        return pb.RecordedReturn(monthly_return=found.to_proto())
+    REFUSED.labels(found.rule).inc()
+    return pb.RecordedReturn(reason=found.rule, detail=str(found))
 
 
 def _headlines(

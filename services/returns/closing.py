@@ -13,8 +13,9 @@ from services.returns.areas import Area, Areas
 from services.returns.balance import Check
 from services.returns.definitions import Cell, Counts
 from services.returns.models import MonthlyReturn, Revision
+from services.returns.store import Place, Standing
 from services.runtime import identity
-from services.runtime.database import lock
+from services.runtime.database import lock_all
 from services.runtime.errors import Illegal, Invalid
 
 LONGEST = 1_000
@@ -55,27 +56,65 @@ def _refuse_unprintable(field: str, text: str) -> None:
         raise Invalid(field, f"is not at most {LONGEST} characters that can be printed")
 
 
-async def close(
-    session: AsyncSession, month: Month, counts: Sequence[tuple[Cell, int]], now: datetime
-) -> Revision:
-    """The month's next revision; those before it stay as they are."""
+class Closed(NamedTuple):
+    month: Month
+    counts: Sequence[tuple[Cell, int]]
+
+    @property
+    def place(self) -> Place:
+        return self.month.area.id, self.month.month
+
+
+async def close(session: AsyncSession, closed: Sequence[Closed], now: datetime) -> list[Revision | Illegal]:
+    """The next revision of each month, or why it is refused; those before it stay as they are."""
+    if len({one.month.area.id for one in closed}) < len(closed):
+        raise Invalid("heading.area", "is given twice")
     # One at a time in an area: the month before stays as it was while this one is held against it.
-    await lock(session, f"returns of {month.area.id}")
-    before = await store.total(session, month.area.id, months.preceding(month.month), "M0")
-    residual = balance.residual(dict(counts), before)
-    _refuse_imbalance(month, counts, before, residual)
-    latest = await store.of(session, month.area.id, month.month)
+    await lock_all(session, (f"returns of {one.month.area.id}" for one in closed))
+    standing = await store.standing(session, [one.place for one in closed])
+    found = [_tried(one, standing[one.place], now) for one in closed]
+    made = zip(found, closed, strict=True)
+    await store.add(session, [(row, one.counts) for row, one in made if isinstance(row, Revision)])
+    return found
+
+
+def _tried(closed: Closed, standing: Standing, now: datetime) -> Revision | Illegal:
+    try:
+        return _next(closed, standing, now)
+    except Illegal as refusal:
+        return refusal
+
+
+def _next(closed: Closed, standing: Standing, now: datetime) -> Revision:
+    month, latest, before = closed.month, standing.latest, standing.brought_forward
+    counts = dict(closed.counts)
+    residual = balance.residual(counts, before)
+    _refuse_imbalance(closed, before, residual)
     if latest is not None and month.cut_off < latest.cut_off_time:
         raise Illegal("CLOSED_LATER", f"revision {latest.revision} was closed later than this")
-    row = _next(month, latest)
-    row.corrects_revision = await _corrected(session, month, latest)
-    row.brought_forward, row.residual = before, residual
-    row.recorded_time, row.recorded_by = now, identity.current().subject
-    if latest is not None:
-        row.cells_changed = len(changes(dict(counts), await store.counts(session, latest)))
-    await store.add(session, row, counts)
-    await store.step(session, row, "")
-    return row
+    if standing.sent and not month.reason:
+        raise Illegal(
+            "REASON_MISSING",
+            f"revision {standing.sent} was submitted: a correction says with reason what has become known",
+        )
+    of = latest.of if latest else _first(month)
+    of.latest_revision += 1
+    return Revision(
+        return_id=of.return_id,
+        revision=of.latest_revision,
+        state=pb.RETURN_STATE_CHECKED,
+        cut_off_time=month.cut_off,
+        tool_version=month.tool_version,
+        brought_forward=before,
+        recorded_time=now,
+        recorded_by=identity.current().subject,
+        reason=month.reason,
+        explanation=month.explanation,
+        residual=residual,
+        corrects_revision=standing.sent,
+        cells_changed=len(changes(counts, standing.counts)) if latest else 0,
+        of=of,
+    )
 
 
 def changes(counts: Counts, before: Counts) -> dict[Cell, int]:
@@ -87,43 +126,13 @@ def changes(counts: Counts, before: Counts) -> dict[Cell, int]:
     }
 
 
-def _refuse_imbalance(
-    month: Month, counts: Sequence[tuple[Cell, int]], before: int | None, residual: int
-) -> None:
-    explained = residual if month.explanation else 0
-    failed = balance.imbalances(counts, before, month.area.ocus, explained)
+def _refuse_imbalance(closed: Closed, before: int | None, residual: int) -> None:
+    explained = residual if closed.month.explanation else 0
+    failed = balance.imbalances(closed.counts, before, closed.month.area.ocus, explained)
     if not failed:
         return
     advice = f"; {residual} of M0 do not follow: correct the month before, or explain it" if residual else ""
     raise Illegal("DOES_NOT_BALANCE", told(failed) + advice)
-
-
-async def _corrected(session: AsyncSession, month: Month, latest: Revision | None) -> int:
-    """The submitted revision that the next one corrects, which needs a reason; 0 where there is none."""
-    sent = await store.sent(session, latest.return_id) if latest else None
-    if sent is None:
-        return 0
-    if not month.reason:
-        raise Illegal(
-            "REASON_MISSING",
-            f"revision {sent.revision} was submitted: a correction says with reason what has become known",
-        )
-    return sent.revision
-
-
-def _next(month: Month, latest: Revision | None) -> Revision:
-    of = latest.of if latest else _first(month)
-    of.latest_revision += 1
-    return Revision(
-        return_id=of.return_id,
-        revision=of.latest_revision,
-        state=pb.RETURN_STATE_CHECKED,
-        cut_off_time=month.cut_off,
-        tool_version=month.tool_version,
-        reason=month.reason,
-        explanation=month.explanation,
-        of=of,
-    )
 
 
 def _first(month: Month) -> MonthlyReturn:

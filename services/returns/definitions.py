@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from enum import StrEnum
+from functools import lru_cache
 from typing import NamedTuple
 
 from ppo.returns.v1 import returns_pb2 as pb
@@ -125,7 +126,8 @@ MEASURES: Mapping[str, Measure] = {
     "M19": Measure(
         "Delivery in time",
         "Notices about persons of M1 that were to be acknowledged in the month, and those that were in "
-        "time: each once for each organisation, retracted ones not.",
+        "time: each once for each organisation, retracted ones not. Of a release in the month, by its last "
+        "date, whether it was told 3 months before, however late the date was known.",
         "notices",
     ),
     "M20": Measure("Ethnicity recorded", "Share of M1: all but those not recorded."),
@@ -185,12 +187,31 @@ BREAKDOWNS: Mapping[str, tuple[str, ...] | None] = {
     "court": None,
     "days": None,
     "window_days": None,
+    "ocu_days": None,
+    "court_days": None,
+    "ocu_treatment": None,
+    "ocu_attendance": None,
+    "agency_attendance": None,
+    "ocu_limit": None,
+    "prison_limit": None,
 }
+# By two things, the first of them one place or agency; between them in a category stands BETWEEN.
+CROSSED: Mapping[str, str] = {
+    "ocu_days": "days",
+    "court_days": "days",
+    "ocu_treatment": "treatment",
+    "ocu_attendance": "attendance",
+    "agency_attendance": "attendance",
+    "ocu_limit": "limit",
+    "prison_limit": "limit",
+}
+BETWEEN = ": "
 # Nobody else has the same.
-OF_AN_AREA = ("ocu", "team", "agency", "court")
+OF_AN_AREA = ("ocu", "team", "agency", "court", *CROSSED)
 # Days between two dates, which are not many thousands.
 DAYS = {"days": re.compile(r"\d{1,5}"), "window_days": re.compile(r"(before|after) \d{1,5}")}
-LONGEST_NAME = 100
+# With two things in it.
+LONGEST_NAME = 150
 
 # Which positions each stage of the return is made of.
 STAGES: Mapping[str, tuple[str, ...]] = {
@@ -210,6 +231,8 @@ REQUIRED: Mapping[str, tuple[str, ...]] = {
 }
 
 
+# The same few are sent by every area, month after month.
+@lru_cache(20_000)
 def cell(measure: str, breakdown: str, category: str) -> Cell:
     """Raises Invalid for what no return holds."""
     if measure not in MEASURES:
@@ -218,19 +241,24 @@ def cell(measure: str, breakdown: str, category: str) -> Cell:
         raise Invalid("count.breakdown", f"{breakdown!r} is no breakdown of a return")
     if (breakdown == TOTAL) != (not category):
         raise Invalid("count.category", "is given with a breakdown, and with nothing else")
-    parts = BREAKDOWNS.get(breakdown)
-    if category and parts is not None and category not in parts + ANYWHERE:
-        raise Invalid("count.category", f"{category!r} is no part of the breakdown by {breakdown}")
-    _refuse_unnamed(breakdown, category)
+    _refuse_unknown(breakdown, category)
+    if len(category) > LONGEST_NAME or not category.isprintable():
+        raise Invalid("count.category", f"is not at most {LONGEST_NAME} characters that can be printed")
     return Cell(measure, breakdown, category)
 
 
-def _refuse_unnamed(breakdown: str, category: str) -> None:
+def _refuse_unknown(breakdown: str, category: str) -> None:
+    if breakdown in CROSSED:
+        _, between, other = category.rpartition(BETWEEN)
+        if not between:
+            raise Invalid("count.category", f"{category!r} is no part of a breakdown by two things")
+        _refuse_unknown(CROSSED[breakdown], other)
+    parts = BREAKDOWNS.get(breakdown)
+    if category and parts is not None and category not in parts + ANYWHERE:
+        raise Invalid("count.category", f"{category!r} is no part of the breakdown by {breakdown}")
     pattern = DAYS.get(breakdown)
     if pattern and not pattern.fullmatch(category):
         raise Invalid("count.category", f"{category!r} is no number of days")
-    if len(category) > LONGEST_NAME or not category.isprintable():
-        raise Invalid("count.category", f"is not at most {LONGEST_NAME} characters that can be printed")
 
 
 def count(cell: Cell, value: int) -> pb.Count:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from services.returns.definitions import LIMITS, MEASURES, NOT_RECORDED, Cell, Counts, parts
+from services.returns.definitions import BETWEEN, LIMITS, MEASURES, NOT_RECORDED, Cell, Counts, parts
 
 WHITE = "White"
 NON_WHITE = "non-White"
@@ -112,6 +112,9 @@ def _sizes(people: int, ocus: dict[str, int], planned: int) -> Iterator[Headline
 def _sentences(counts: Counts) -> Iterator[Headline]:
     yield from _spread("M16", "", _total(counts, "M16"), parts(counts, "M16", "days"))
     yield from _shares(counts, "M16", Cell("M16", "ocu"), _total(counts, "M16"))
+    for breakdown in ("ocu_days", "court_days"):
+        for place, days in _places(counts, "M16", breakdown):
+            yield from _middle("M16", place, days)
     for window in ("before", "after"):
         days = {
             part.removeprefix(f"{window} "): value
@@ -122,8 +125,12 @@ def _sentences(counts: Counts) -> Iterator[Headline]:
 
 
 def _spread(measure: str, which: str, sentences: int, days: Mapping[str, int]) -> Iterator[Headline]:
-    """How many, and the median and mean of their days, half up."""
     yield Headline(measure, which, sentences)
+    yield from _middle(measure, which, days)
+
+
+def _middle(measure: str, which: str, days: Mapping[str, int]) -> Iterator[Headline]:
+    """The median and mean of days, half up."""
     told = f"{which}, " if which else ""
     ordered = sorted((int(day), times) for day, times in days.items() if times)
     if ordered:
@@ -142,15 +149,40 @@ def _work(counts: Counts) -> Iterator[Headline]:
     need, due = _total(counts, "M17"), _total(counts, "M18")
     yield Headline("M17", "need identified", need, _total(counts, "M1"))
     yield from _shares(counts, "M17", Cell("M17", "treatment"), need)
+    yield from _outcomes(counts, "M17", "ocu_treatment", "in treatment")
     yield Headline("M18", "due", due)
     yield from _shares(counts, "M18", Cell("M18", "attendance"), due)
+    for breakdown in ("ocu_attendance", "agency_attendance"):
+        yield from _outcomes(counts, "M18", breakdown, "attended")
     yield from (Headline(one, "", _total(counts, one)) for one in ("FOLLOW_UPS", "RE_ENGAGED"))
-    limits = parts(counts, "M19", "limit")
     yield Headline("M19", "", _total(counts, "M19"))
+    yield from _limits("", parts(counts, "M19", "limit"))
+    for breakdown in ("ocu_limit", "prison_limit"):
+        for place, limits in _places(counts, "M19", breakdown):
+            yield from _limits(f"{place}, ", limits)
+
+
+def _limits(place: str, limits: Mapping[str, int]) -> Iterator[Headline]:
     for limit in LIMITS:
         told = sum(limits.get(f"{limit}, {outcome}", 0) for outcome in ("in time", "late"))
         if told:
-            yield Headline("M19", f"{limit}, in time", limits.get(f"{limit}, in time", 0), told)
+            yield Headline("M19", f"{place}{limit}, in time", limits.get(f"{limit}, in time", 0), told)
+
+
+def _outcomes(counts: Counts, measure: str, breakdown: str, outcome: str) -> Iterator[Headline]:
+    """How many came out well, of all in each place."""
+    for place, outcomes in _places(counts, measure, breakdown):
+        if told := sum(outcomes.values()):
+            yield Headline(measure, f"{place}, {outcome}", outcomes.get(outcome, 0), told)
+
+
+def _places(counts: Counts, measure: str, breakdown: str) -> list[tuple[str, dict[str, int]]]:
+    """A breakdown by two things, by the first of them."""
+    found: dict[str, dict[str, int]] = {}
+    for part, value in parts(counts, measure, breakdown).items():
+        place, other = part.rsplit(BETWEEN, 1)
+        found.setdefault(place, {})[other] = value
+    return sorted(found.items())
 
 
 def _before_after(counts: Counts) -> Iterator[Headline]:

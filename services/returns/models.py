@@ -17,7 +17,7 @@ from sqlalchemy import (
     Uuid,
     text,
 )
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+from sqlalchemy.orm import DeclarativeBase, Mapped, declared_attr, mapped_column, relationship
 
 from ppo.returns.v1 import returns_pb2 as pb
 from services.returns import definitions, months
@@ -119,18 +119,19 @@ class Revision(Base):
         )
 
 
-class Count(Base):
-    """One cell of a revision. Rows are only ever added; the database sees to that."""
-
-    __tablename__ = "count"
-    __table_args__ = (
-        ForeignKeyConstraint(
-            ["return_id", "revision"], [f"{SCHEMA}.revision.return_id", f"{SCHEMA}.revision.revision"]
-        ),
-    )
+class OfRevision:
+    """What belongs to a closing. Rows of counts and steps are only ever added; the database sees to that."""
 
     return_id: Mapped[key] = mapped_column(primary_key=True)
     revision: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+
+    @declared_attr.directive
+    def __table_args__(cls) -> tuple[ForeignKeyConstraint]:
+        closing = [f"{SCHEMA}.revision.return_id", f"{SCHEMA}.revision.revision"]
+        return (ForeignKeyConstraint(["return_id", "revision"], closing),)
+
+
+class OfCell(OfRevision):
     measure: Mapped[words] = mapped_column(primary_key=True)
     breakdown: Mapped[words] = mapped_column(primary_key=True)
     category: Mapped[words] = mapped_column(primary_key=True, comment="Empty with the total")
@@ -141,18 +142,17 @@ class Count(Base):
         return definitions.Cell(self.measure, self.breakdown, self.category)
 
 
-class Step(Base):
-    """What became of a revision. Rows are only ever added; the database sees to that."""
+class Count(OfCell, Base):
+    """One cell of a revision."""
+
+    __tablename__ = "count"
+
+
+class Step(OfRevision, Base):
+    """What became of a revision."""
 
     __tablename__ = "step"
-    __table_args__ = (
-        ForeignKeyConstraint(
-            ["return_id", "revision"], [f"{SCHEMA}.revision.return_id", f"{SCHEMA}.revision.revision"]
-        ),
-    )
 
-    return_id: Mapped[key] = mapped_column(primary_key=True)
-    revision: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     place: Mapped[int] = mapped_column(primary_key=True, autoincrement=False, comment="From 1")
     state: Mapped[small] = mapped_column(comment="ppo.returns.v1.ReturnState that it came into")
     recorded_time: Mapped[instant]
@@ -168,27 +168,12 @@ class Step(Base):
         )
 
 
-class Addition(Base):
+class Addition(OfCell, Base):
     """A figure that the area has from elsewhere, with its source."""
 
     __tablename__ = "addition"
-    __table_args__ = (
-        ForeignKeyConstraint(
-            ["return_id", "revision"], [f"{SCHEMA}.revision.return_id", f"{SCHEMA}.revision.revision"]
-        ),
-    )
 
-    return_id: Mapped[key] = mapped_column(primary_key=True)
-    revision: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
-    measure: Mapped[words] = mapped_column(primary_key=True)
-    breakdown: Mapped[words] = mapped_column(primary_key=True)
-    category: Mapped[words] = mapped_column(primary_key=True, comment="Empty with the total")
-    value: Mapped[int] = mapped_column(Integer)
     source: Mapped[words]
-
-    @property
-    def cell(self) -> definitions.Cell:
-        return definitions.Cell(self.measure, self.breakdown, self.category)
 
     def to_proto(self) -> pb.Addition:
         return pb.Addition(count=definitions.count(self.cell, self.value), source=self.source)

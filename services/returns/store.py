@@ -3,13 +3,34 @@
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from datetime import date, datetime
+from types import MappingProxyType
+from typing import Any, NamedTuple, TypeAlias
 
-from sqlalchemy import Select, Subquery, and_, delete, func, insert, select
+from sqlalchemy import ColumnElement, Select, Subquery, and_, delete, func, insert, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import contains_eager
 
-from services.returns.definitions import OF_AN_AREA, Cell
-from services.returns.models import Addition, Count, MonthlyReturn, Revision, Step
+from services.returns.definitions import OF_AN_AREA, TOTAL, Cell, Counts
+from services.returns.models import SCHEMA, Addition, Count, MonthlyReturn, Revision, Step
+from services.returns.months import preceding
+from services.runtime.database import copy_rows
+
+# An area and a month.
+Place: TypeAlias = tuple[str, date]
+COUNTED = ("return_id", "revision", *Cell._fields, "value")
+STEPPED = ("return_id", "revision", "place", "state", "recorded_time", "recorded_by", "words")
+
+
+class Standing(NamedTuple):
+    """What there is of an area's month and of the one before, as it is about to be closed."""
+
+    # M0 of the month before; None where that was never returned.
+    brought_forward: int | None = None
+    latest: Revision | None = None
+    # The latest revision that was submitted; 0 where none was.
+    sent: int = 0
+    # Of the latest revision.
+    counts: Counts = MappingProxyType({})
 
 
 async def of(session: AsyncSession, area: str, month: date, revision: int = 0) -> Revision | None:
@@ -25,12 +46,6 @@ async def claimed(session: AsyncSession, return_id: str, revision: int) -> Revis
     await session.execute(select(MonthlyReturn).filter_by(return_id=return_id).with_for_update())
     found = _revisions().where(Revision.return_id == return_id, Revision.revision == revision)
     return await session.scalar(found.execution_options(populate_existing=True))
-
-
-async def sent(session: AsyncSession, return_id: str) -> Revision | None:
-    """The latest revision that was submitted."""
-    found = _revisions().where(Revision.return_id == return_id, Revision.submitted_time.is_not(None))
-    return await session.scalar(found.order_by(Revision.revision.desc()).limit(1))
 
 
 async def sent_of(session: AsyncSession, area: str, month: date) -> Revision | None:
@@ -148,22 +163,70 @@ async def step(
     await session.flush()
 
 
-async def total(session: AsyncSession, area: str, month: date, measure: str) -> int | None:
-    """Of the month's latest revision; None where the month was never returned."""
-    row = await of(session, area, month)
-    if row is None:
-        return None
-    cell = {"measure": measure, "breakdown": "total", "category": ""}
-    found = select(Count.value).filter_by(return_id=row.return_id, revision=row.revision, **cell)
-    return await session.scalar(found)
+async def standing(session: AsyncSession, places: Sequence[Place]) -> dict[Place, Standing]:
+    before = await _brought_forward(session, [(area, preceding(month)) for area, month in places])
+    found = await session.scalars(_latest().where(_place().in_(places)))
+    latest = {(row.of.area, row.of.month): row for row in found}
+    ids = [row.return_id for row in latest.values()]
+    sent = await _last_sent(session, ids)
+    counted = await _counted(session, ids)
+    return {
+        place: Standing(before.get(place[0]), row, sent.get(row.return_id, 0), counted.get(row.return_id, {}))
+        if (row := latest.get(place))
+        else Standing(before.get(place[0]))
+        for place in places
+    }
 
 
-async def add(session: AsyncSession, row: Revision, counts: Iterable[tuple[Cell, int]]) -> None:
-    session.add(row)
+async def _brought_forward(session: AsyncSession, places: Sequence[Place]) -> dict[str, int]:
+    """M0 by area, in the month's latest revision."""
+    found = (
+        select(MonthlyReturn.area, Count.value)
+        .join(Count, and_(*_latest_of(Count)))
+        .where(_place().in_(places), Count.measure == "M0", Count.breakdown == TOTAL)
+    )
+    return dict((await session.execute(found)).all())
+
+
+async def _last_sent(session: AsyncSession, return_ids: Sequence[str]) -> dict[str, int]:
+    found = select(Revision.return_id, func.max(Revision.revision)).where(
+        Revision.return_id.in_(return_ids), Revision.submitted_time.is_not(None)
+    )
+    return dict((await session.execute(found.group_by(Revision.return_id))).all())
+
+
+async def _counted(session: AsyncSession, return_ids: Sequence[str]) -> dict[str, dict[Cell, int]]:
+    """In the latest revision of each."""
+    columns = (Count.return_id, Count.measure, Count.breakdown, Count.category, Count.value)
+    rows = (
+        select(*columns)
+        .join(MonthlyReturn, and_(*_latest_of(Count)))
+        .where(MonthlyReturn.return_id.in_(return_ids))
+    )
+    found: dict[str, dict[Cell, int]] = {}
+    for return_id, *cell, value in await session.execute(rows):
+        found.setdefault(return_id, {})[Cell(*cell)] = value
+    return found
+
+
+async def add(session: AsyncSession, made: Sequence[tuple[Revision, Iterable[tuple[Cell, int]]]]) -> None:
+    """Revisions with their counts, and the first step of their lives."""
+    session.add_all(row for row, _ in made)
     await session.flush()
-    revision = {"return_id": row.return_id, "revision": row.revision}
-    values = [revision | cell._asdict() | {"value": value} for cell, value in counts]
-    await session.execute(insert(Count), values)
+    first = [
+        (row.return_id, row.revision, 1, row.state, row.recorded_time, row.recorded_by, "") for row, _ in made
+    ]
+    counts = ((row.return_id, row.revision, *cell, value) for row, counted in made for cell, value in counted)
+    await copy_rows(session, f"{SCHEMA}.step", STEPPED, first)
+    await copy_rows(session, f"{SCHEMA}.count", COUNTED, counts)
+
+
+def _place() -> ColumnElement[Any]:
+    return tuple_(MonthlyReturn.area, MonthlyReturn.month)
+
+
+def _latest_of(table: type[Count]) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    return table.return_id == MonthlyReturn.return_id, table.revision == MonthlyReturn.latest_revision
 
 
 def _revisions() -> Select[Revision]:

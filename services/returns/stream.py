@@ -1,6 +1,8 @@
 """The counts of a month as they come in: nothing is taken until the last of them is there."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
+from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from ppo.returns.v1 import returns_pb2 as pb
 from services.returns.definitions import Cell, cell
@@ -9,13 +11,17 @@ from services.runtime.errors import Invalid
 
 # Every part of every breakdown of every measure is far fewer.
 MOST_COUNTS = 10_000
+# In one transaction.
+MOST_RETURNS = 100
+
+Counted: TypeAlias = list[tuple[Cell, int]]
 
 
 class Counting:
     """What has come so far: the heading, then the counts, and with the last how many there were."""
 
     def __init__(self) -> None:
-        self.counts: list[tuple[Cell, int]] = []
+        self.counts: Counted = []
         self._opening: pb.RecordReturnRequest | None = None
         self._sent = 0
 
@@ -28,7 +34,7 @@ class Counting:
     @property
     def body(self) -> bytes:
         """The same for the same counts in another order."""
-        return "\n".join(sorted(f"{cell}={value}" for cell, value in self.counts)).encode()
+        return _body(self.counts)
 
     def take(self, request: pb.RecordReturnRequest) -> None:
         validation.check(request)
@@ -70,3 +76,55 @@ async def counted(requests: AsyncIterator[pb.RecordReturnRequest]) -> Counting:
         counting.take(request)
     counting.close()
     return counting
+
+
+@dataclass
+class Several:
+    """The returns of several areas that have come so far, each with its counts."""
+
+    opening: pb.RecordReturnsRequest
+    returns: list[tuple[pb.Heading, Counted]] = field(default_factory=list)
+    sent: int = 0
+
+    @property
+    def body(self) -> bytes:
+        """The same for the same counts in another order."""
+        return b"\n".join(
+            heading.SerializeToString(deterministic=True) + _body(counts) for heading, counts in self.returns
+        )
+
+    def take(self, request: pb.RecordReturnsRequest) -> None:
+        validation.check(request)
+        if self.sent:
+            raise Invalid("returns_sent", "stands on the last message alone")
+        if request.request_id != self.opening.request_id:
+            raise Invalid("request_id", "is the same on every message of a stream")
+        if request.HasField("heading"):
+            self.returns.append((request.heading, []))
+        if not self.returns:
+            raise Invalid("heading", "is the first message")
+        counts = self.returns[-1][1]
+        counts += [(cell(one.measure, one.breakdown, one.category), one.value) for one in request.counts]
+        if len(counts) > MOST_COUNTS or len(self.returns) > MOST_RETURNS:
+            raise Invalid("counts", f"are of at most {MOST_RETURNS} returns with {MOST_COUNTS} each")
+        self.sent = request.returns_sent
+
+    def close(self) -> None:
+        """Raises Invalid for a stream that broke off."""
+        if self.sent != len(self.returns):
+            raise Invalid("returns_sent", f"is {self.sent}, but {len(self.returns)} returns came")
+
+
+async def several(requests: AsyncIterator[pb.RecordReturnsRequest]) -> Several:
+    found: Several | None = None
+    async for request in requests:
+        found = found or Several(request)
+        found.take(request)
+    if found is None:
+        raise Invalid("heading", "is required")
+    found.close()
+    return found
+
+
+def _body(counts: Iterable[tuple[Cell, int]]) -> bytes:
+    return "\n".join(sorted(f"{cell}={value}" for cell, value in counts)).encode()

@@ -415,6 +415,12 @@ class Tracking(TrackingServiceServicer):
     async def CloseMonth(self, request: pb.CloseMonthRequest, context: Context) -> pb.CloseMonthResponse:
         return await self._months.close(request, context.time_remaining())
 
+    async def CloseMonths(
+        self, request: pb.CloseMonthsRequest, context: Context
+    ) -> AsyncIterator[pb.CloseMonthsResponse]:
+        async for closed in self._months.close_all(request, context.time_remaining()):
+            yield closed
+
     async def ListMonthMovements(
         self, request: pb.ListMonthMovementsRequest, _: Context
     ) -> AsyncIterator[pb.ListMonthMovementsResponse]:

@@ -33,6 +33,8 @@ MEASURED = (
     *("M21", "CONVICTIONS", "M22", "OFFENCES", "LIBERTY_DAYS", "M23", "M24"),
 )
 BY_OCU = ("M0", "M1", "M5", "M6", "M7", "M8", "M9", "M16", "M17", "M20")
+# Of a breakdown by two things the database counts `one: the other`.
+BETWEEN = ": "
 ETHNICITIES = frozenset(
     ("W1", "W2", "W9", "M1", "M2", "M3", "M9", "A1", "A2", "A3", "A9", "B1", "B2", "B9", "O1", "O9", "NS")
 )
@@ -43,8 +45,10 @@ LIMITS: Mapping[int, str] = {
     pb.NOTICE_TYPE_DRUG_TEST_ROUTED: "drug worker within 7 days",
     pb.NOTICE_TYPE_PRISON_RECEPTION: "reception within 1 working day",
     pb.NOTICE_TYPE_HOUSING_FAST_TRACK: "housing within 48 hours",
+    pb.NOTICE_TYPE_PRE_RELEASE_DUE: "release told 3 months before",
 }
 MEMBERS = "MEMBERS"
+SUITES = ("suites", "suite_ocus", "suite_areas")
 
 
 class Cell(NamedTuple):
@@ -56,6 +60,7 @@ class Cell(NamedTuple):
 class Row(NamedTuple):
     """What the database counted; the category as it is stored."""
 
+    area: str
     measure: str
     breakdown: str
     category: str
@@ -91,36 +96,43 @@ class Month(NamedTuple):
         return days.shift(self.first, 1) - timedelta(days=1)
 
 
-def parameters(month: Month, area: Area) -> dict[str, Any]:
+def parameters(month: Month, areas: Mapping[str, Area]) -> dict[str, Any]:
     """What the statements of the store are counted by."""
-    return {
-        "start": month.start,
-        "end": month.end,
-        "first": month.first,
-        "last": month.last,
-        "ocus": list(area.ocus),
-        "owners": area.owners,
-        "suites": list(area.suites),
-        "suite_ocus": list(area.suites.values()),
-        "prevent": screening_pb2.STRAND_PREVENT_AND_DETER,
-        "negative": custody_pb2.TEST_RESULT_NEGATIVE,
-        "positive": custody_pb2.TEST_RESULT_POSITIVE,
-        "custody": [pb.POSITION_CUSTODY_REMAND, pb.POSITION_CUSTODY_SENTENCED],
-        "limited": list(LIMITS),
-        "retracted": pb.NOTICE_STATE_RETRACTED,
-        "sentenced": pb.PROGRESS_KIND_SENTENCED,
-        "need_identified": pb.PROGRESS_KIND_DRUG_NEED_IDENTIFIED,
-        "no_need": pb.PROGRESS_KIND_NO_DRUG_NEED,
-        "treated": pb.PROGRESS_KIND_TREATMENT_STARTED,
-        "treatment_ended": pb.PROGRESS_KIND_TREATMENT_ENDED,
-        "due": [
-            pb.PROGRESS_KIND_ATTENDED,
-            pb.PROGRESS_KIND_ACCEPTABLE_ABSENCE,
-            pb.PROGRESS_KIND_UNACCEPTABLE_ABSENCE,
-        ],
-        "followed_up": pb.PROGRESS_KIND_FOLLOWED_UP,
-        "re_engaged": pb.PROGRESS_KIND_RE_ENGAGED,
-    }
+    owners = [(name, owner, owner in area.ocus) for name, area in areas.items() for owner in area.owners]
+    suites = [(suite, ocu, name) for name, area in areas.items() for suite, ocu in area.suites.items()]
+    return (
+        _columns(owners, "areas", "owners", "are_ocus")
+        | _columns(suites, *SUITES)
+        | {
+            "start": month.start,
+            "end": month.end,
+            "first": month.first,
+            "last": month.last,
+            "prevent": screening_pb2.STRAND_PREVENT_AND_DETER,
+            "negative": custody_pb2.TEST_RESULT_NEGATIVE,
+            "positive": custody_pb2.TEST_RESULT_POSITIVE,
+            "custody": [pb.POSITION_CUSTODY_REMAND, pb.POSITION_CUSTODY_SENTENCED],
+            "limited": [kind for kind in LIMITS if kind != pb.NOTICE_TYPE_PRE_RELEASE_DUE],
+            "ahead": pb.NOTICE_TYPE_PRE_RELEASE_DUE,
+            "retracted": pb.NOTICE_STATE_RETRACTED,
+            "sentenced": pb.PROGRESS_KIND_SENTENCED,
+            "need_identified": pb.PROGRESS_KIND_DRUG_NEED_IDENTIFIED,
+            "no_need": pb.PROGRESS_KIND_NO_DRUG_NEED,
+            "treated": pb.PROGRESS_KIND_TREATMENT_STARTED,
+            "treatment_ended": pb.PROGRESS_KIND_TREATMENT_ENDED,
+            "due": [
+                pb.PROGRESS_KIND_ATTENDED,
+                pb.PROGRESS_KIND_ACCEPTABLE_ABSENCE,
+                pb.PROGRESS_KIND_UNACCEPTABLE_ABSENCE,
+            ],
+            "followed_up": pb.PROGRESS_KIND_FOLLOWED_UP,
+            "re_engaged": pb.PROGRESS_KIND_RE_ENGAGED,
+        }
+    )
+
+
+def _columns(rows: Sequence[tuple[Any, ...]], *names: str) -> dict[str, list[Any]]:
+    return {name: [row[place] for row in rows] for place, name in enumerate(names)}
 
 
 def cells(rows: Iterable[Row], area: Area) -> dict[Cell, int]:
@@ -145,6 +157,9 @@ def _category(row: Row, area: Area) -> str:
         return ""
     if row.breakdown == "team":
         return row.category if row.category in area.teams else OTHER
+    if row.breakdown in CROSSED:
+        one, other = row.category.rsplit(BETWEEN, 1)
+        return BETWEEN.join((one or OTHER, CROSSED[row.breakdown](other)))
     words = WORDS.get(row.breakdown)
     return words(row.category) if words else row.category
 
@@ -190,4 +205,10 @@ WORDS: Mapping[str, Callable[[str], str]] = {
     "drug_class": _worded(custody_pb2.Drug, "DRUG_"),
     "attendance": _worded(pb.ProgressKind, "PROGRESS_KIND_"),
     "limit": _limit,
+}
+# What stands after the place in a breakdown by two things.
+CROSSED: Mapping[str, Callable[[str], str]] = {
+    **dict.fromkeys(("ocu_days", "court_days", "ocu_treatment"), str),
+    **dict.fromkeys(("ocu_attendance", "agency_attendance"), WORDS["attendance"]),
+    **dict.fromkeys(("ocu_limit", "prison_limit"), _limit),
 }

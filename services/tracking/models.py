@@ -289,6 +289,7 @@ class Notice(Base):
     nominal_id: Mapped[words] = mapped_column(ForeignKey(Person.nominal_id))
     type: Mapped[small] = mapped_column(comment="ppo.tracking.v1.NoticeType")
     cause: Mapped[words] = mapped_column(comment="The fact or registration that it tells of")
+    prison: Mapped[words] = mapped_column(server_default=text("''"), comment="Where it happened; else empty")
     told: Mapped[words] = mapped_column(comment="What is told, as a text: another one is another revision")
     revision: Mapped[int]
     state: Mapped[small] = mapped_column(comment="ppo.tracking.v1.NoticeState")

@@ -96,6 +96,7 @@ class Told:
     cause: str
     due: datetime | None
     copies: tuple[Copy, ...]
+    prison: str = ""
 
 
 class Kind(NamedTuple):
@@ -223,7 +224,8 @@ def _told(
         )
         for organisation, role in _receivers(notice, change, subject, parties, before).items()
     ]
-    return Told(notice, change.cause, due, tuple(copy for copy in copies if _disclosed(copy)))
+    disclosed = tuple(copy for copy in copies if _disclosed(copy))
+    return Told(notice, change.cause, due, disclosed, change.prison)
 
 
 def _for(organisation: str, change: Change, parties: Parties) -> Change:

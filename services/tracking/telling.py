@@ -261,7 +261,7 @@ def _revised(
     if notice is None:
         notice = NoticeRow(notice_id, nominal_id, told.type, told.cause)
         held.notices.append(notice)
-    notice.goes_on_as = _goes_on_as(held, notice)
+    notice.goes_on_as, notice.prison = _goes_on_as(held, notice), told.prison
     notice.told, notice.recorded_time, notice.hold_time = what, now, until
     notice.state = CONFIRMED if until is None else PROVISIONAL
     notice.revision += 1

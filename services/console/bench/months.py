@@ -14,18 +14,16 @@ from google.type.date_pb2 import Date
 
 from deploy.embedded.services import REFERENCE
 from ppo.tracking.v1 import tracking_pb2 as tracking
-from ppo.tracking.v1.tracking_pb2_grpc import TrackingServiceStub
 from services.console import output, returns, session
 from services.console.bench import started, years
 from services.console.bench.measures import Measure, Runs, tell
+from services.console.stop import Stop
 
 PEOPLE = [10_000]
 # One area, a region, and the nation as it was: 376 partnerships.
 AREAS = [1, 10, 376]
 # An area has as many OCUs as Birmingham, unless there are more areas than that.
 FEWEST_OCUS = 9
-# On two processors more at once are not sooner through.
-AT_ONCE = 4
 MONTH, NEXT = Date(year=2009, month=12), datetime(2010, 1, 2, 9, tzinfo=UTC)
 OFFICER = "returns_officer"
 
@@ -71,17 +69,13 @@ async def _measured(reference: Path, size: int, many: int, runs: int) -> Measure
 
 async def _closed(data: Path, areas: Sequence[str]) -> float:
     """In how many seconds the month of all of them is a checked draft."""
-    turn = asyncio.Semaphore(AT_ONCE)
+    request = tracking.CloseMonthsRequest(request_id=session.request_id(), month=MONTH, areas=areas)
     async with session.Session(data, OFFICER, "bench").tracking() as service:
         began = time.perf_counter()
-        await asyncio.gather(*(_close(service, turn, area) for area in areas))
+        async for one in service.CloseMonths(request, timeout=returns.CLOSE_SECONDS):
+            if one.reason:
+                raise Stop(f"{one.area}: {one.detail}")
         return time.perf_counter() - began
-
-
-async def _close(service: TrackingServiceStub, turn: asyncio.Semaphore, area: str) -> None:
-    request = tracking.CloseMonthRequest(request_id=session.request_id(), area=area, month=MONTH)
-    async with turn:
-        await service.CloseMonth(request, timeout=returns.CLOSE_SECONDS)
 
 
 def _ocus(areas: int) -> list[str]:

@@ -39,6 +39,7 @@ class NoticeRow:
     nominal_id: str
     type: int
     cause: str
+    prison: str = ""
     told: str = ""
     revision: int = 0
     state: int = 0
@@ -273,11 +274,11 @@ async def change_notices(session: AsyncSession, rows: Sequence[NoticeRow]) -> No
     """What a notice tells, its revision and its state."""
     if rows:
         statement = text(
-            f"UPDATE {SCHEMA}.notice SET told = :told, revision = :revision, state = :state,"
-            " recorded_time = :recorded_time, hold_time = :hold_time, goes_on_as = :goes_on_as"
-            " WHERE notice_id = :notice_id"
+            f"UPDATE {SCHEMA}.notice SET prison = :prison, told = :told, revision = :revision,"
+            " state = :state, recorded_time = :recorded_time, hold_time = :hold_time,"
+            " goes_on_as = :goes_on_as WHERE notice_id = :notice_id"
         )
-        changing = ("told", "revision", "state", "recorded_time", "hold_time", "goes_on_as")
+        changing = ("prison", "told", "revision", "state", "recorded_time", "hold_time", "goes_on_as")
         names = ("notice_id", *changing)
         await session.execute(statement, [{name: getattr(row, name) for name in names} for row in rows])
 

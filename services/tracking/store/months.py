@@ -1,25 +1,37 @@
 """A month's counts, and the months that were closed."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date
 from typing import Any
 
-from sqlalchemy import select, text, update
+from sqlalchemy import select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ppo.tracking.v1 import tracking_pb2 as pb
 from services.tracking.counting import Row
-from services.tracking.models import Closing, Progress
+from services.tracking.models import SCHEMA, Closing, Progress
 from services.tracking.store import listed
 
 _CELLS, _MOVEMENTS = text(listed.CELLS), text(listed.MOVEMENTS)
+_CLOSE = text(
+    f"UPDATE {SCHEMA}.closing SET return_id = one.return_id, revision = one.revision"
+    " FROM unnest(CAST(:ids AS text[]), CAST(:returns AS text[]), CAST(:revisions AS int[]))"
+    " AS one (id, return_id, revision) WHERE closing_id = one.id"
+)
+OPENED = (
+    *("closing_id", "caller", "request_id", "area", "month", "cut_off_time", "counts", "reason"),
+    *("explanation", "tool_version", "members"),
+)
 
 
 async def cells(session: AsyncSession, asked: Mapping[str, Any]) -> list[Row]:
     await _settle_on_plan(session)
     rows = await session.execute(_CELLS, asked)
-    return [Row(measure, breakdown, category, int(value)) for measure, breakdown, category, value in rows]
+    return [
+        Row(area, measure, breakdown, category, int(value))
+        for area, measure, breakdown, category, value in rows
+    ]
 
 
 async def movements(
@@ -48,35 +60,23 @@ async def record_progress(session: AsyncSession, row: Progress) -> None:
     await session.flush()
 
 
-async def open_closing(session: AsyncSession, row: Closing) -> Closing:
-    """The row, or the one that the same request made before."""
-    values = {
-        "closing_id": row.closing_id,
-        "caller": row.caller,
-        "request_id": row.request_id,
-        "area": row.area,
-        "month": row.month,
-        "cut_off_time": row.cut_off_time,
-        "counts": row.counts,
-        "reason": row.reason,
-        "explanation": row.explanation,
-        "tool_version": row.tool_version,
-        "members": row.members,
-    }
-    await session.execute(insert(Closing).values(values).on_conflict_do_nothing())
-    held = await closing(session, row.caller, row.request_id)
-    assert held is not None, "it has just been written"
-    return held
+async def open_closings(session: AsyncSession, rows: Sequence[Closing]) -> list[Closing]:
+    """The rows, or those that the same request made before."""
+    values = [{name: getattr(row, name) for name in OPENED} for row in rows]
+    await session.execute(insert(Closing).on_conflict_do_nothing(), values)
+    return await closings(session, rows[0].caller, [row.request_id for row in rows])
 
 
-async def closing(session: AsyncSession, caller: str, request_id: str) -> Closing | None:
-    rows = select(Closing).where(Closing.caller == caller, Closing.request_id == request_id)
-    return await session.scalar(rows)
+async def closings(session: AsyncSession, caller: str, request_ids: Collection[str]) -> list[Closing]:
+    rows = select(Closing).where(Closing.caller == caller, Closing.request_id.in_(request_ids))
+    return list(await session.scalars(rows))
 
 
-async def close(session: AsyncSession, closing_id: str, return_id: str, revision: int) -> None:
-    done = update(Closing).where(Closing.closing_id == closing_id)
-    await session.execute(done.values(return_id=return_id, revision=revision))
+async def close(session: AsyncSession, done: Sequence[tuple[str, str, int]]) -> None:
+    """Each with the id of its return and the revision there."""
+    ids, returns, revisions = zip(*done, strict=True)
+    values = {"ids": list(ids), "returns": list(returns), "revisions": list(revisions)}
+    await session.execute(_CLOSE, values)
 
 
 async def sent(session: AsyncSession, area: str, month: date) -> Closing | None:

@@ -1,6 +1,6 @@
 """The returns service as a test drives it: in this process, through its gate, on its own database."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -94,6 +94,14 @@ class Service:
         tracking = await self.stub("service_tracking")
         return (await tracking.RecordReturn(iter(sent), timeout=SECONDS)).monthly_return
 
+    async def record_all(
+        self, given: Mapping[str, dict[Cell, int]], request_id: str = "", sent: int | None = None
+    ) -> list[pb.RecordedReturn]:
+        """By area."""
+        tracking, request_id = await self.stub("service_tracking"), request_id or str(uuid4())
+        messages = several(given, request_id, len(given) if sent is None else sent)
+        return list((await tracking.RecordReturns(iter(messages), timeout=SECONDS)).returns)
+
     async def submit(self, one: pb.Return, **changes: Any) -> pb.Return:
         named: dict[str, Any] = {"return_id": one.return_id, "revision": one.revision}
         request = pb.SubmitReturnRequest(**({"request_id": str(uuid4())} | named | changes))
@@ -164,6 +172,19 @@ def stream(counts: dict[Cell, int], **changes: Any) -> list[pb.RecordReturnReque
         *(pb.RecordReturnRequest(request_id=request_id, count=count) for count in messages(counts)),
         pb.RecordReturnRequest(request_id=request_id, counts_sent=len(counts)),
     ]
+
+
+def several(
+    given: Mapping[str, dict[Cell, int]], request_id: str, sent: int
+) -> list[pb.RecordReturnsRequest]:
+    """Each heading with half of its counts, and then the others."""
+    found = []
+    for area, counts in given.items():
+        cells, half = messages(counts), len(counts) // 2
+        heading = stream({}, area=area)[0].heading
+        found.append(pb.RecordReturnsRequest(request_id=request_id, heading=heading, counts=cells[:half]))
+        found.append(pb.RecordReturnsRequest(request_id=request_id, counts=cells[half:]))
+    return [*found, pb.RecordReturnsRequest(request_id=request_id, returns_sent=sent)]
 
 
 async def refusal(call: Any) -> grpc.aio.AioRpcError:

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 
+import grpc
 import pytest
 import pytest_asyncio
 from google.type.date_pb2 import Date
@@ -13,7 +14,7 @@ from ppo.returns.v1 import returns_pb2 as pb
 from services.returns.definitions import Cell
 from services.returns.models import SCHEMA
 from tests import servers
-from tests.integration.returns.service import DECEMBER, SECONDS, Service
+from tests.integration.returns.service import DECEMBER, SECONDS, Service, refusal
 from tests.integration.returns.test_record import LATER
 from tests.unit.returns.builders import december
 
@@ -102,6 +103,29 @@ async def test_the_nation_is_what_its_areas_submitted_and_those_missing_are_name
     assert list(north[0].coverage.missing) == ["area-10"]
     assert [one.value for one in north if one.measure == "M1"] == [5 * 321]
     assert not any(one.HasField("coverage") for one in nation[1:])
+
+
+async def test_many_returns_at_once_are_kept_or_refused_each_by_itself(service: Service) -> None:
+    given = {area: counts(area) for area in AREAS[:3]}
+    given[AREAS[1]] |= {Cell("M1", "sex", "male"): 0}
+
+    first = await service.record_all(given, "r-1")
+    again = await service.record_all(given, "r-1")
+    later = await service.record_all({AREAS[0]: counts(AREAS[0], women=8)})
+
+    assert [one.monthly_return.revision for one in first] == [1, 0, 1]
+    assert [one.reason for one in first] == ["", "DOES_NOT_BALANCE", ""]
+    assert "M1 by sex" in first[1].detail
+    assert again == first
+    assert (later[0].monthly_return.revision, later[0].monthly_return.cells_changed) == (2, 2)
+    assert [one.heading.area for one in await service.listed()] == [AREAS[0], AREAS[2]]
+
+
+async def test_a_stream_of_many_that_broke_off_leaves_nothing(service: Service) -> None:
+    refused = await refusal(service.record_all({area: counts(area) for area in AREAS}, sent=13))
+
+    assert refused.code() == grpc.StatusCode.INVALID_ARGUMENT
+    assert await service.listed() == []
 
 
 async def test_a_correction_counts_once_it_is_submitted(service: Service) -> None:

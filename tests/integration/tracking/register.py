@@ -122,19 +122,27 @@ class Register:
         )
 
     def notice(
-        self, nominal_id: str, kind: int, tellings: Sequence[tuple[str, datetime, datetime | None, int]]
+        self,
+        nominal_id: str,
+        kind: int,
+        tellings: Sequence[tuple[str, datetime, datetime | None, int]],
+        *,
+        cause: str = "",
+        prison: str = "",
+        told: Sequence[datetime] = (),
     ) -> None:
         """To each organisation: its limit, when it acknowledged, the state of the delivery."""
         notice = self.id("notice")
         self.connection.execute(
-            "INSERT INTO notice (notice_id, nominal_id, type, cause, told, revision, state, recorded_time)"
-            " VALUES (%s, %s, %s, %s, '', 1, 2, now())",
-            (notice, nominal_id, kind, notice),
+            "INSERT INTO notice (notice_id, nominal_id, type, cause, prison, told, revision, state,"
+            " recorded_time) VALUES (%s, %s, %s, %s, %s, '', 1, 2, now())",
+            (notice, nominal_id, kind, cause or notice, prison),
         )
         for revision, (organisation, due, acknowledged, state) in enumerate(tellings, start=1):
+            number, at = self.serial * 10 + revision, told[revision - 1] if told else due
             self.connection.execute(
                 "INSERT INTO delivery (notice_id, organisation, revision, number, role, topic, key,"
                 " message_type, message, record, state, recorded_time, due_time, acknowledged_time)"
-                " VALUES (%s, %s, %s, %s, '', '', '', '', '', '', %s, now(), %s, %s)",
-                (notice, organisation, revision, self.serial * 10 + revision, state, due, acknowledged),
+                " VALUES (%s, %s, %s, %s, '', '', '', '', '', '', %s, %s, %s, %s)",
+                (notice, organisation, revision, number, state, at, due, acknowledged),
             )

@@ -1,7 +1,7 @@
 """A month is counted in the database as it is by hand: each person once, as they were at its last instant."""
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 
@@ -31,6 +31,7 @@ OCTOBER, NOVEMBER, DECEMBER, JANUARY = (
 )
 OCUS = ("D3", "E3")
 AREA = Area(OCUS, ("birmingham-yot",), {"D3": "D3", "D3-2": "D3", "E3": "E3"})
+NEIGHBOUR = Area(("K1",), (), {"K1": "K1"})
 NOMINALS = ("a", "b", "c", "d")
 NEGATIVE, POSITIVE = custody_pb2.TEST_RESULT_NEGATIVE, custody_pb2.TEST_RESULT_POSITIVE
 TABLES = (
@@ -56,18 +57,26 @@ def empty(connection: Connection) -> Register:
 
 
 def count(own: Database, register: Register, month: Month, area: Area = AREA) -> dict[counting.Cell, int]:
+    return count_all(own, register, month, {"here": area})["here"]
+
+
+def count_all(
+    own: Database, register: Register, month: Month, areas: Mapping[str, Area]
+) -> dict[str, dict[counting.Cell, int]]:
     """By the service's own query, through its own connection."""
     register.connection.commit()
 
     async def ask() -> list[counting.Row]:
         database = runtime.Database(own.url(SCHEMA), SCHEMA)
         async with database.snapshot() as session:
-            rows = await store.cells(session, counting.parameters(month, area))
+            rows = await store.cells(session, counting.parameters(month, areas))
         await database.close()
         return rows
 
-    rows = asyncio.run(ask())
-    return counting.cells((row for row in rows if row.measure != counting.MEMBERS), area)
+    rows = [row for row in asyncio.run(ask()) if row.measure != counting.MEMBERS]
+    return {
+        name: counting.cells((row for row in rows if row.area == name), area) for name, area in areas.items()
+    }
 
 
 def part(cells: dict[counting.Cell, int], measure: str, breakdown: str) -> dict[str, int]:
@@ -150,7 +159,9 @@ def test_the_database_counts_what_is_counted_by_hand_and_months_follow(
     before = None
     for month in (OCTOBER, NOVEMBER, DECEMBER):
         cells = count(own, register, month)
+        both = count_all(own, register, month, {"here": AREA, "there": NEIGHBOUR})
 
+        assert both == {"here": cells, "there": count(own, register, month, NEIGHBOUR)}
         expected = by_hand.counted(stretches, merges, owner, AREA.owners, month.start, month.end)
         totals = {cell: value for cell, value in expected.items() if cell[1] == "total"}
         assert {cell: cells[counting.Cell(*cell)] for cell in totals} == totals
@@ -314,6 +325,12 @@ def test_sentences_count_by_the_days_from_the_offence(own: Database, register: R
     assert part(found, "M16", "days") == {"10": 2, "64": 1}
     assert part(found, "M16", "court") == {"birmingham-magistrates": 1, "birmingham-crown": 2}
     assert part(found, "M16", "ocu") == {"D3": 3}
+    assert part(found, "M16", "ocu_days") == {"D3: 10": 2, "D3: 64": 1}
+    assert part(found, "M16", "court_days") == {
+        "birmingham-magistrates: 10": 1,
+        "birmingham-crown: 10": 1,
+        "birmingham-crown: 64": 1,
+    }
     assert failed(found, 1) == []
 
 
@@ -330,6 +347,7 @@ def test_a_drug_need_counts_as_it_was_known_last_and_with_it_who_is_treated(
     found = count(own, register, DECEMBER)
 
     assert part(found, "M17", "treatment") == {"in treatment": 1, "not in treatment": 1}
+    assert part(found, "M17", "ocu_treatment") == {"D3: in treatment": 1, "D3: not in treatment": 1}
     assert part(count(own, register, OCTOBER), "M17", "total") == {}
 
 
@@ -348,6 +366,12 @@ def test_appointments_count_by_what_became_of_them(own: Database, register: Regi
 
     assert part(found, "M18", "attendance") == {"attended": 1, "unacceptable absence": 1}
     assert part(found, "M18", "agency") == {"probation-4": 2}
+    assert part(found, "M18", "ocu_attendance") == {"D3: attended": 1, "D3: unacceptable absence": 1}
+    assert part(found, "M18", "agency_attendance") == {
+        "probation-4: attended": 1,
+        "probation-4: unacceptable absence": 1,
+    }
+    assert part(found, "FOLLOW_UPS", "agency") == part(found, "RE_ENGAGED", "agency") == {"probation-4": 1}
     assert [found[counting.Cell(one)] for one in ("M18", "FOLLOW_UPS", "RE_ENGAGED")] == [2, 1, 1]
 
 
@@ -359,7 +383,9 @@ def test_a_notice_counts_once_for_an_organisation_by_its_first_limit(
     in_time, late = due - timedelta(hours=1), due + timedelta(hours=1)
     reception, housing = pb.NOTICE_TYPE_PRISON_RECEPTION, pb.NOTICE_TYPE_HOUSING_FAST_TRACK
     register.notice("a", reception, [("E3", due, in_time, confirmed), ("E3", late, late, confirmed)])
-    register.notice("a", reception, [("BMI", due, late, confirmed), ("dsb", due, None, confirmed)])
+    register.notice(
+        "a", reception, [("BMI", due, late, confirmed), ("dsb", due, None, confirmed)], prison="BMI"
+    )
     register.notice("a", housing, [("housing", due, None, confirmed), ("housing", due, None, retracted)])
 
     found = count(own, register, DECEMBER)
@@ -368,6 +394,59 @@ def test_a_notice_counts_once_for_an_organisation_by_its_first_limit(
         "reception within 1 working day, in time": 1,
         "reception within 1 working day, late": 2,
     }
+    assert part(found, "M19", "ocu_limit") == {
+        "D3: reception within 1 working day, in time": 1,
+        "D3: reception within 1 working day, late": 2,
+    }
+    assert part(found, "M19", "prison_limit") == {
+        "other or not known: reception within 1 working day, in time": 1,
+        "BMI: reception within 1 working day, late": 2,
+    }
+    assert failed(found, 1) == []
+
+
+@pytest.mark.parametrize(
+    ("told", "outcome"),
+    [
+        ([day(-13)], "in time"),
+        # The day on which it is 3 months.
+        ([datetime(2004, 9, 18, 22, 30, tzinfo=UTC)], "in time"),
+        ([datetime(2004, 9, 18, 23, 30, tzinfo=UTC)], "late"),
+        # At 28 days again: the first one counts.
+        ([day(-13), day(51)], "in time"),
+        ([day(30), day(51)], "late"),
+    ],
+)
+def test_a_release_counts_by_whether_it_was_told_three_months_before(
+    own: Database, register: Register, told: list[datetime], outcome: str
+) -> None:
+    register.episode(register.person("a"), day(-100))
+    release, kind = datetime(2004, 12, 18, tzinfo=UTC), pb.NOTICE_TYPE_PRE_RELEASE_DUE
+    for ahead, at in zip(("3 months", "28 days"), told, strict=False):
+        sent = [("D3", release, None, pb.NOTICE_STATE_CONFIRMED)]
+        register.notice("a", kind, sent, cause=f"stay since 2004/{ahead}", prison="BMI", told=[at])
+
+    found = count(own, register, DECEMBER)
+
+    assert part(found, "M19", "limit") == {f"release told 3 months before, {outcome}": 1}
+    assert part(found, "M19", "prison_limit") == {f"BMI: release told 3 months before, {outcome}": 1}
+
+
+def test_a_release_counts_in_the_month_of_its_last_date_and_not_once_it_is_cancelled(
+    own: Database, register: Register
+) -> None:
+    kind, confirmed = pb.NOTICE_TYPE_PRE_RELEASE_DUE, pb.NOTICE_STATE_CONFIRMED
+    first, last = datetime(2004, 12, 18, tzinfo=UTC), datetime(2005, 1, 20, tzinfo=UTC)
+    for nominal, state in (("a", confirmed), ("b", pb.NOTICE_STATE_RETRACTED)):
+        register.episode(register.person(nominal), day(-100))
+        sent = [("D3", first, None, confirmed), ("D3", last, None, state)]
+        cause = f"stay of {nominal}/3 months"
+        register.notice(nominal, kind, sent, cause=cause, told=[day(-13), day(40)])
+
+    december, january = (part(count(own, register, one), "M19", "limit") for one in (DECEMBER, JANUARY))
+
+    assert december == {}
+    assert january == {"release told 3 months before, in time": 1}
 
 
 def test_who_came_seventeen_months_ago_is_followed_up_once(own: Database, register: Register) -> None:

@@ -120,6 +120,47 @@ async def test_a_month_that_does_not_balance_is_refused(world: World) -> None:
     assert channel.reason(refused.value) == "DOES_NOT_BALANCE"
 
 
+async def close_all(world: World, month: Date, request_id: str = "") -> list[pb.CloseMonthsResponse]:
+    officer = await world.tracking("returns_officer", "birmingham")
+    request = pb.CloseMonthsRequest(request_id=request_id or str(uuid4()), month=month)
+    return [one async for one in officer.CloseMonths(request, timeout=SECONDS)]
+
+
+async def test_all_areas_are_closed_at_once_and_a_repeat_is_the_first_answer(world: World) -> None:
+    await world.known(Ppo(ocu="E1"))
+    alone, request_id = await close(world, NOVEMBER), str(uuid4())
+    before = await counts(world, NOVEMBER)
+
+    [first] = await close_all(world, NOVEMBER, request_id)
+    await world.known(Ppo(ocu="E1"))
+    [again] = await close_all(world, NOVEMBER, request_id)
+
+    assert (first.area, first.reason) == ("birmingham", "")
+    assert (first.closed.revision, first.closed.cells_changed) == (alone.revision + 1, 0)
+    assert first.closed.counts_sent == alone.counts_sent == len(before)
+    assert again == first
+
+
+async def test_of_all_areas_those_that_do_not_balance_are_refused_by_themselves(world: World) -> None:
+    await close(world, NOVEMBER)
+    await world.known(Ppo(ocu="E1"))
+
+    [refused] = await close_all(world, DECEMBER)
+
+    assert (refused.reason, refused.HasField("closed")) == ("DOES_NOT_BALANCE", False)
+    assert "of M0 do not follow" in refused.detail
+
+
+async def test_a_request_id_is_of_one_month(world: World) -> None:
+    request_id = str(uuid4())
+    await close_all(world, NOVEMBER, request_id)
+
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await close_all(world, DECEMBER, request_id)
+
+    assert refused.value.code() == grpc.StatusCode.ALREADY_EXISTS
+
+
 async def test_a_month_that_is_not_over_is_not_closed(world: World) -> None:
     with pytest.raises(grpc.aio.AioRpcError) as refused:
         await close(world, Date(year=2005, month=1))

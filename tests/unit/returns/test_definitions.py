@@ -50,6 +50,9 @@ def test_every_measure_of_the_return_has_a_definition() -> None:
         (("M1", "sex", ""), "count.category"),
         (("M1", "sex", "Male"), "count.category"),
         (("M1", "ethnicity", "W3"), "count.category"),
+        (("M16", "ocu_days", "D3"), "count.category"),
+        (("M16", "ocu_days", "D3: soon"), "count.category"),
+        (("M18", "agency_attendance", "probation: missed"), "count.category"),
     ],
 )
 def test_what_no_return_holds_is_refused(given: tuple[str, str, str], field: str) -> None:
@@ -57,6 +60,10 @@ def test_what_no_return_holds_is_refused(given: tuple[str, str, str], field: str
         cell(*given)
 
     assert refusal.value.field == field
+
+
+def test_a_part_of_two_things_may_have_any_place() -> None:
+    assert cell("M16", "court_days", "St: Albans: 12").category == "St: Albans: 12"
 
 
 def test_parts_stand_in_the_order_of_the_definition_with_the_unknown_last() -> None:

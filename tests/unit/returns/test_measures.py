@@ -93,3 +93,36 @@ def test_days_have_a_median_and_a_mean() -> None:
         ("median days", 10),
         ("mean days", 23),
     ]
+
+
+def test_days_of_each_ocu_and_court_have_a_median_and_a_mean() -> None:
+    days = {("ocu_days", "D3: 10"): 2, ("ocu_days", "E1: 64"): 1, ("court_days", "birmingham-crown: 64"): 1}
+    counts = december() | totals(M16=3) | {Cell("M16", *part): times for part, times in days.items()}
+
+    assert [(one[0], one[1]) for one in shown("M16", counts)] == [
+        ("", 3),
+        ("D3, median days", 10),
+        ("D3, mean days", 10),
+        ("E1, median days", 64),
+        ("E1, mean days", 64),
+        ("birmingham-crown, median days", 64),
+        ("birmingham-crown, mean days", 64),
+    ]
+
+
+def test_each_ocu_agency_and_prison_has_its_share_of_what_was_due() -> None:
+    crossed = {
+        ("M17", "ocu_treatment", "D3: in treatment"): 1,
+        ("M17", "ocu_treatment", "D3: not in treatment"): 2,
+        ("M18", "ocu_attendance", "D3: attended"): 3,
+        ("M18", "agency_attendance", "probation: attended"): 3,
+        ("M18", "agency_attendance", "probation: unacceptable absence"): 1,
+        ("M19", "prison_limit", "BMI: release told 3 months before, in time"): 1,
+        ("M19", "prison_limit", "BMI: release told 3 months before, late"): 3,
+    }
+    counts = december() | {Cell(*cell): value for cell, value in crossed.items()}
+
+    assert ("D3, in treatment", 1, 3, 33) in shown("M17", counts)
+    assert ("D3, attended", 3, 3, 100) in shown("M18", counts)
+    assert ("probation, attended", 3, 4, 75) in shown("M18", counts)
+    assert ("BMI, release told 3 months before, in time", 1, 4, 25) in shown("M19", counts)
