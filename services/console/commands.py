@@ -153,6 +153,7 @@ _letters.command()(letters.retry)
 _letters.command()(letters.discard)
 
 _return.command()(returns.close)
+_return.command("close-all")(returns.close_all)
 _return.command()(returns.show)
 _return.command()(returns.submit)
 _return.command()(returns.export)

@@ -71,6 +71,44 @@ def close(
     return 0
 
 
+def close_all(
+    month: Month,
+    areas: Annotated[
+        list[str] | None, typer.Option("--area", help="Several times; all when not given.")
+    ] = None,
+    reason: Annotated[
+        str, typer.Option(help="What has become known since; needed where the month was submitted.")
+    ] = "",
+    request_id: session.RequestId = "",
+    json: output.AsJson = False,
+    data: session.Data = session.DATA,
+) -> int:
+    """Counts a month of all areas at one instant; what does not balance is refused area by area.
+
+    ```
+    ppo return close-all 2004-12
+    ppo return close-all 2004-12 --area birmingham --area gloucestershire
+    ```
+    """
+    request = tracking.CloseMonthsRequest(
+        request_id=session.request_id(request_id), month=details.month(month), areas=areas, reason=reason
+    )
+    return asyncio.run(_close_all(session.Session(data, ROLE, "all"), request, as_json=json))
+
+
+async def _close_all(officer: session.Session, request: tracking.CloseMonthsRequest, *, as_json: bool) -> int:
+    closed = refused = 0
+    async with officer.tracking() as service:
+        async for one in service.CloseMonths(request, timeout=CLOSE_SECONDS):
+            closed, refused = closed + (not one.reason), refused + bool(one.reason)
+            if as_json:
+                output.emit(one)
+            elif one.reason:
+                output.show(f"{one.area}: {one.detail}")
+    output.say(f"{words(request.month)}: {closed:,} areas closed, {refused:,} refused")
+    return 1 if refused else 0
+
+
 def _corrects(response: tracking.CloseMonthResponse) -> str:
     cells = "1 cell is" if response.cells_changed == 1 else f"{response.cells_changed:,} cells are"
     told = f"{cells} other than in revision {response.revision - 1}"

@@ -99,17 +99,23 @@ def _missing(values: Counts) -> Iterator[Check]:
 
 def _breakdowns(values: Counts) -> Iterator[Check]:
     required = {(measure, breakdown) for measure, needed in REQUIRED.items() for breakdown in needed}
-    given = {(cell.measure, cell.breakdown) for cell in values if cell.breakdown != TOTAL}
-    for measure, breakdown in sorted(required | given):
-        parts = sum(value for cell, value in values.items() if cell[:2] == (measure, breakdown))
+    parts = Counter(dict.fromkeys(required, 0))
+    for cell, value in values.items():
+        if cell.breakdown != TOTAL:
+            parts[cell.measure, cell.breakdown] += value
+    for measure, breakdown in sorted(parts):
         rule = f"the parts sum to the total of {measure}"
-        yield Check(f"{measure} by {breakdown}", rule, _total(values, measure), parts)
+        found = parts[measure, breakdown]
+        yield Check(f"{measure} by {breakdown}", rule, _total(values, measure), found)
 
 
 def _ocus(values: Counts, ocus: Collection[str]) -> Iterator[Check]:
-    measures = {cell.measure for cell in values if cell.breakdown == "ocu"}
-    for measure in sorted(measures | {one for one, needed in REQUIRED.items() if "ocu" in needed}):
-        given = {cell.category for cell in values if cell[:2] == (measure, "ocu")} - set(ANYWHERE)
+    by_measure = {measure: set[str]() for measure, needed in REQUIRED.items() if "ocu" in needed}
+    for cell in values:
+        if cell.breakdown == "ocu":
+            by_measure.setdefault(cell.measure, set()).add(cell.category)
+    for measure, categories in sorted(by_measure.items()):
+        given = categories - set(ANYWHERE)
         if given == set(ocus):
             yield Check(f"{measure} by ocu", "every OCU of the area and no other", len(ocus), len(given))
         for ocu in sorted(set(ocus) - given):

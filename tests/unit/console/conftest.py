@@ -469,6 +469,17 @@ class Tracking(tracking_pb2_grpc.TrackingServiceServicer):
             return_id="return-1", revision=2, counts_sent=88, corrects_revision=1, cells_changed=3
         )
 
+    async def CloseMonths(
+        self, request: tracking.CloseMonthsRequest, context: object
+    ) -> AsyncIterator[tracking.CloseMonthsResponse]:
+        self._ask(request)
+        yield tracking.CloseMonthsResponse(
+            area="birmingham", closed=tracking.CloseMonthResponse(return_id="return-1", revision=1)
+        )
+        yield tracking.CloseMonthsResponse(
+            area="walsall", reason="DOES_NOT_BALANCE", detail="M1 by sex: expected 3, found 2"
+        )
+
     def _ask(self, request: Message) -> None:
         self.asked.append(request)
         self.callers.append(identity.current())

@@ -42,7 +42,10 @@ COMMANDS = [
     "register reconcile",
     *("prison roll", "prison matches", "prison resolve", "prison withdraw"),
     *(f"notices {name}" for name in ("watch", "list", "overdue", "replay", "ack", "trace")),
-    *(f"return {name}" for name in ("close", "show", "submit", "export", "list", "series", "movements")),
+    *(
+        f"return {name}"
+        for name in ("close", "close-all", "show", "submit", "export", "list", "series", "movements")
+    ),
     *(f"return {name}" for name in ("add", "check", "query", "answer", "accept")),
     "journey record",
     *(f"letters {name}" for name in ("list", "show", "retry", "discard")),

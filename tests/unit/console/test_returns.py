@@ -25,6 +25,16 @@ def test_a_close_asks_for_the_month_and_says_the_revision(ppo: Run, served: Serv
     )
 
 
+def test_all_areas_are_closed_and_each_that_is_refused_is_one_line(ppo: Run, served: Served) -> None:
+    ran = ppo("return", "close-all", "2004-12", "--area", "birmingham", "--area", "walsall")
+
+    [asked] = served.tracking.asked
+    assert (list(asked.areas), asked.month) == (["birmingham", "walsall"], DECEMBER)
+    assert ran.code == 1
+    assert ran.out == "walsall: M1 by sex: expected 3, found 2\n"
+    assert ran.err == "December 2004: 1 areas closed, 1 refused\n"
+
+
 def test_a_month_that_does_not_balance_is_one_line(ppo: Run, served: Served) -> None:
     served.tracking.refusal = Illegal("DOES_NOT_BALANCE", "M1 by ocu: 321 expected, 320 found")
 
