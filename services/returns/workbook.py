@@ -8,7 +8,8 @@ from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 from google.protobuf.timestamp_pb2 import Timestamp
 from openpyxl import Workbook
-from openpyxl.styles import Alignment, Font
+from openpyxl.styles import Alignment, Border, Font, Side
+from openpyxl.worksheet.properties import PageSetupProperties
 from openpyxl.worksheet.worksheet import Worksheet
 from openpyxl.writer.excel import ExcelWriter
 
@@ -21,6 +22,12 @@ from services.runtime.reference import LONDON
 Value = str | int | None
 # Columns are as wide as their longest text, up to this; longer ones wrap.
 WIDEST = 80
+LINE_POINTS = 15
+HEAD = Font(name="Calibri", size=11, bold=True)
+LEFT = Alignment(horizontal="left", indent=1, vertical="top", wrap_text=True)
+RIGHT = Alignment(horizontal="right", vertical="top", wrap_text=True)
+NUMBER = "#,##0"
+NOT_SHOWN = f"{HIDDEN}: counts of 1 to 4, and what would give them away, are not shown"
 # A zip file knows no earlier one.
 PACKED = (1980, 1, 1, 0, 0, 0)
 FIRST_RETURN = (
@@ -35,7 +42,10 @@ def build(document: Document) -> bytes:
     workbook = Workbook()
     workbook.remove(workbook.worksheets[0])
     for name, head, rows in _sheets(document):
-        _fill(workbook.create_sheet(name), head, rows)
+        sheet = workbook.create_sheet(name)
+        _fill(sheet, head, rows)
+        _fit(sheet)
+        _print(sheet, document)
     workbook.properties.creator = "ppo"
     recorded = _of(document).recorded_time.ToDatetime()
     workbook.properties.created = workbook.properties.modified = recorded
@@ -45,7 +55,8 @@ def build(document: Document) -> bytes:
 def _sheets(document: Document) -> Iterator[tuple[str, Sequence[str], Rows]]:
     title = "Monthly return of PPOs" + (", as published" if document.published else "")
     yield "form", [title, ""], _form(document)
-    columns = ["measure", "title", "category", "count", "of", "per cent", "month before", "published"]
+    columns = ["measure", "title", "category", "count", "of", "per cent", "month before"]
+    columns += ["published"] if document.figures else []
     yield "measures", columns, _measures(document)
     if not document.published:
         counted = ["measure", "title", "breakdown", "category", "count", "source"]
@@ -66,7 +77,7 @@ def _form(document: Document) -> Rows:
     yield "Due", str(months.to_day(told.due_date))
     yield "Tool version", heading.tool_version
     if document.published:
-        yield "Not shown", f"{HIDDEN}: counts of 1 to 4, and what would give them away"
+        yield "Note", NOT_SHOWN
     else:
         yield from _life(told)
     yield None, None
@@ -113,7 +124,7 @@ def _measures(document: Document) -> Rows:
             line.base,
             line.per_cent,
             line.before,
-            line.figure or None,
+            *([line.figure or None] if document.figures else []),
         )
 
 
@@ -175,15 +186,45 @@ def _fill(sheet: Worksheet, head: Sequence[str], rows: Iterable[Sequence[Value]]
     for place, row in enumerate([head, *rows], start=1):
         for column, value in enumerate(row, start=1):
             cell = sheet.cell(place, column, value)
-            cell.alignment = Alignment(vertical="top", wrap_text=True)
+            cell.alignment = LEFT
+            cell.number_format = NUMBER
             if isinstance(value, str):
                 # What somebody typed is never a formula.
                 cell.data_type = "s"
+
+
+def _fit(sheet: Worksheet) -> None:
+    """Columns as wide and rows as high as what stands in them: not every program does that by itself."""
     for letter, cells in zip(ascii_uppercase, sheet.iter_cols(), strict=False):
-        cells[0].font = Font(bold=True)
+        cells[0].font, cells[0].border = HEAD, Border(bottom=Side("thin"))
+        # The form has numbers and words below each other.
+        if cells[0].value and any(isinstance(cell.value, int) for cell in cells):
+            for cell in cells:
+                cell.alignment = RIGHT
         longest = max(len(str(cell.value or "")) for cell in cells)
-        sheet.column_dimensions[letter].width = min(longest + 2, WIDEST)
+        sheet.column_dimensions[letter].width = min(longest + 4, WIDEST)
+    for place, row in enumerate(sheet.iter_rows(), start=1):
+        lines = max(-(-len(str(cell.value or "")) // (WIDEST - 4)) for cell in row)
+        if lines > 1:
+            sheet.row_dimensions[place].height = lines * LINE_POINTS
+
+
+def _print(sheet: Worksheet, document: Document) -> None:
+    """On A4, as wide as the page, its head again on each."""
     sheet.freeze_panes = "A2"
+    sheet.print_title_rows = "1:1"
+    sheet.sheet_properties.pageSetUpPr = PageSetupProperties(fitToPage=True)
+    sheet.page_setup.paperSize = sheet.PAPERSIZE_A4
+    sheet.page_setup.orientation = "landscape"
+    sheet.page_setup.fitToWidth, sheet.page_setup.fitToHeight = 1, 0
+    whose = f"{document.name}, {document.month:%B %Y}, revision {_of(document).revision}"
+    # An ampersand begins a code there.
+    header, footer = sheet.oddHeader, sheet.oddFooter
+    assert header is not None, "every worksheet is made with one"
+    assert footer is not None, "every worksheet is made with one"
+    header.left.text = f"{whose}: {sheet.title}".replace("&", "&&")
+    footer.left.text = NOT_SHOWN if document.published else None
+    footer.right.text = "Page &P of &N"
 
 
 def _london(time: Timestamp) -> str:
