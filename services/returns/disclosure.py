@@ -44,6 +44,16 @@ class Table(NamedTuple):
     parts: Values
 
 
+class Shown(NamedTuple):
+    """An earlier publication of the same month: what it was made of, and what of that it did not show."""
+
+    headlines: Sequence[Headline] = ()
+    hidden: Collection[Key] = NO_KEYS
+
+
+NOT_SHOWN = Shown()
+
+
 def tables(headlines: Iterable[Headline]) -> list[Table]:
     """Every sum among what is published; a table whose total is a part of another stands after that one."""
     values = _values(headlines)
@@ -68,24 +78,21 @@ def tables(headlines: Iterable[Headline]) -> list[Table]:
 
 
 def hidden(
-    headlines: Sequence[Headline],
-    *,
-    before: Collection[Key] = NO_KEYS,
-    told: Collection[Key] = NO_KEYS,
-    small: Collection[Key] = NO_KEYS,
+    headlines: Sequence[Headline], *, before: Shown = NOT_SHOWN, small: Collection[Key] = NO_KEYS
 ) -> set[Key]:
-    """What must not be shown of a month.
+    """What must not be shown of a month; `small`: what is to be hidden besides.
 
-    `before`: what an earlier publication of it did not show; `told`: what one showed as it still is, which
-    hides nothing else; `small`: what is to be hidden besides.
+    What an earlier publication did not show is not shown now either. Whoever has both may take it that what
+    is as it was has not changed.
     """
-    values = _values(headlines)
-    found = {key for key in TOTALS if values.get(key, 0) in SMALL} | set(before) | set(small)
-    for table in tables(headlines):
-        if table.total in found:
-            found |= table.parts.keys()
-        else:
-            found |= _hidden(table.parts, found, told)
+    values, was = _values(headlines), _values(before.headlines)
+    same = {key for key, value in values.items() if was.get(key) == value}
+    found = {key for key in TOTALS if values.get(key, 0) in SMALL} | {*before.hidden, *small}
+    known = -1
+    while len(found) > known:
+        known = len(found)
+        for table in tables(headlines):
+            found |= _hidden(table, found, same, same - set(before.hidden))
     return (
         found
         | {key for key, others in SHOWN_WITH.items() if any(other in found for other in others)}
@@ -103,18 +110,23 @@ def published(headlines: Sequence[Headline], kept_back: Collection[Key]) -> list
     ]
 
 
-def _hidden(parts: Values, already: Collection[Key], told: Collection[Key]) -> set[Key]:
-    """The small ones, and as many others that nobody can say which of them is how many."""
+def _hidden(table: Table, already: Collection[Key], same: Collection[Key], told: Collection[Key]) -> set[Key]:
+    """The small ones, and as many others that nobody can say which of them is how many; else all of it."""
+    parts = table.parts
+    if table.total in already:
+        return set(parts)
     found = {key for key, value in parts.items() if value in SMALL or key in already}
-    if not found:
-        return found
-    others = sorted(parts.keys() - found, key=lambda key: (key in told, parts[key] == 0, parts[key], key))
-    for key in others:
-        kept = [part for part in found if part not in told]
-        if len(kept) > 1 and sum(parts[part] for part in kept) >= ENOUGH:
-            break
-        found.add(key)
+    others = sorted(parts.keys() - found, key=lambda key: (key in same, parts[key] == 0, parts[key], key))
+    while not (_open(parts, found - set(told)) and _open(parts, found - set(same))):
+        if not others:
+            return {*found, table.total}
+        found.add(others.pop(0))
     return found
+
+
+def _open(parts: Values, found: Collection[Key]) -> bool:
+    """Whether of these, whose sum is known, each may be none, small, or more."""
+    return not found or (len(found) > 1 and sum(parts[part] for part in found) >= ENOUGH)
 
 
 def _bases(headlines: Iterable[Headline], found: Collection[Key]) -> set[Key]:

@@ -12,7 +12,7 @@ from services.returns import balance, closing, disclosure, measures, months, pic
 from services.returns.areas import Area, Areas
 from services.returns.balance import Check
 from services.returns.definitions import Cell, Counts
-from services.returns.disclosure import Key
+from services.returns.disclosure import Key, Shown
 from services.returns.measures import Headline
 from services.returns.models import Revision
 from services.returns.picture import Picture
@@ -188,16 +188,12 @@ async def _hidden(session: AsyncSession, areas: Areas, name: str, of: Picture) -
 
 async def _hidden_of_area(session: AsyncSession, row: Revision, planned: int) -> frozenset[Key]:
     """After every submitted revision before it, each of which may have been published."""
-    hidden, shown = set[Key](), dict[Key, int]()
+    shown = disclosure.NOT_SHOWN
     for one in await store.earlier(session, row):
-        if one.submitted_time is None and one.revision != row.revision:
-            continue
-        found = measures.headlines(await store.whole(session, one), planned)
-        values = {(each.measure, each.category): each.value for each in found}
-        told = {key for key, value in shown.items() if values.get(key) == value}
-        hidden = disclosure.hidden(found, before=hidden, told=told)
-        shown = {key: value for key, value in values.items() if key not in hidden}
-    return frozenset(hidden)
+        if one.submitted_time is not None or one.revision == row.revision:
+            found = measures.headlines(await store.whole(session, one), planned)
+            shown = Shown(found, disclosure.hidden(found, before=shown))
+    return frozenset(shown.hidden)
 
 
 async def _hidden_of_many(session: AsyncSession, areas: Areas, of: Picture) -> frozenset[Key]:
