@@ -86,7 +86,7 @@ class Attack:
             if key == ("M17", "need identified"):
                 treated = [("M17", "in treatment"), ("M17", "not in treatment")]
                 self._equal(name, treated, one.value, given)
-            if key[0] == "M17" and key[1] != "need identified":
+            if one.base and key[0] == "M17" and key[1] != "need identified":
                 self._equal(name, [("M17", "in treatment"), ("M17", "not in treatment")], one.base, given)
             if key[0] == "M4" and key[1].endswith("recorded") and key[1] != "not recorded":
                 self._equal(name, [(key[0], key[1].removesuffix(" of those recorded"))], one.value, given)
