@@ -197,16 +197,14 @@ async def _hidden_of_area(session: AsyncSession, row: Revision, planned: int) ->
 
 
 async def _hidden_of_many(session: AsyncSession, areas: Areas, of: Picture) -> frozenset[Key]:
-    """What fewer than two areas hide, or too few people, would come out as the rest of the sum."""
-    hiding: dict[Key, list[int]] = {}
+    """Whatever any of the areas hides.
+
+    So all that a region or the nation shows is a sum of what its areas show, and says nothing besides: not in
+    the rest of a sum, nor as other areas come in and correct theirs. The exact picture has everything.
+    """
+    found = set[Key]()
     for area in of.scope.areas:
         row = None if area.id in of.missing else await store.sent_of(session, area.id, of.month)
-        if row is None:
-            continue
-        kept_back = await _hidden_of_area(session, row, area.size)
-        counts = await store.whole(session, row)
-        values = {(one.measure, one.category): one.value for one in measures.headlines(counts, area.size)}
-        for key in kept_back:
-            hiding.setdefault(key, []).append(values.get(key, 0))
-    alone = {key for key, values in hiding.items() if len(values) < 2 or sum(values) < disclosure.ENOUGH}
-    return frozenset(disclosure.hidden(of.headlines, small=alone))
+        if row is not None:
+            found |= await _hidden_of_area(session, row, area.size)
+    return frozenset(disclosure.hidden(of.headlines, small=found))

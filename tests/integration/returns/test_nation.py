@@ -1,5 +1,6 @@
 """The picture of a region and of the nation: what the areas have submitted, those missing named."""
 
+import csv
 import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
@@ -160,3 +161,23 @@ async def test_what_one_area_hides_is_not_the_rest_of_the_nation(service: Servic
 
     [women] = [line for line in told.splitlines() if ",female," in line]
     assert women.split(",")[8] == "~"
+
+
+async def published(service: Service, name: str) -> dict[tuple[str, str], str]:
+    parts = await service.parts(area=name, format=pb.EXPORT_FORMAT_CSV, published=True)
+    rows = csv.DictReader(b"".join(parts).decode().splitlines())
+    return {(row["measure"], row["category"]): row["count"] for row in rows}
+
+
+async def test_a_region_and_the_nation_show_only_sums_of_what_their_areas_show(service: Service) -> None:
+    """Several hide their women: the sum of those would still bound each."""
+    for area, women in zip(AREAS[:5], (3, 4, 4, 20, 9), strict=True):
+        await submitted(service, area, women=women)
+    by_area = {area: await published(service, area) for area in AREAS[:5]}
+
+    for name, theirs in ((REGIONS[0], AREAS[0:5:2]), (REGIONS[1], AREAS[1:5:2]), (NATION, AREAS[:5])):
+        shown = {key: value for key, value in (await published(service, name)).items() if value != "~"}
+        assert ("M2", "female") not in shown
+        assert shown["M1", ""] == str(321 * len(theirs))
+        for key, value in shown.items():
+            assert int(value) == sum(int(by_area[area][key]) for area in theirs)
