@@ -464,10 +464,10 @@ class Index:
     @property
     def names(self) -> float:
         """How many names a stranger may meet by chance; an alias is as much of one as its price leaves it."""
-        worth = (
-            number * 0.5 ** float(self._weights.alias_prices[of]) for of, number in self._aliases.items()
-        )
-        return len(self) + float(sum(worth))
+        prices = self._weights.alias_prices.tolist()
+        # Sorted, for a replica is to have the register's number to the last digit.
+        worth: list[float] = [count * 0.5 ** prices[of] for of, count in sorted(self._aliases.items())]
+        return len(self) + sum(worth)
 
     def threshold(self, false_alarms: float = 0.01) -> float:
         return self._weights.threshold(self.names, false_alarms)

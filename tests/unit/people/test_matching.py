@@ -413,6 +413,7 @@ def test_after_any_changes_an_index_is_as_one_made_anew(
 
     assert changed.matches(asked, limit=5, at_least=-50) == anew.matches(asked, limit=5, at_least=-50)
     assert (len(changed), changed.best_possible(asked)) == (len(anew), anew.best_possible(asked))
+    assert changed.names == anew.names
     assert [changed.holders(each) for each in asked.identifiers] == [
         anew.holders(each) for each in asked.identifiers
     ]
