@@ -39,7 +39,9 @@ def _told(known: At, index: Index, setting: Setting) -> Iterator[Measure]:
 
 
 def _under_aliases(setting: Setting, records: Sequence[Record]) -> Setting:
-    chance, originals = Random(fit.SEED), [each for each in records if each.original]
+    # As distractors, never of strangers: an index would hold the names of just those who are not in it.
+    *others, _ = febrl.parts(records, 3, fit.SEED)
+    chance, originals = Random(fit.SEED), [each for part in others for each in part if each.original]
     alias = {nominal_id: febrl.distractor(originals, chance).name for nominal_id, _ in setting.held}
     held = [(nominal_id, _aliased(person, alias[nominal_id])) for nominal_id, person in setting.held]
     members = [
