@@ -30,13 +30,12 @@ def listing(
     if json:
         output.emit(response)
         return 0
-    made = output.table("Letter", "From", "Type", "Why", "State")
+    # Lines and no table: a name that goes over two lines cannot be copied.
     for one in response.letters:
-        state = output.word(pb.DeadLetterFate, one.fate)
-        made.add_row(
-            one.letter_id, f"{one.topic}/{one.partition}/{one.offset}", one.event_type, one.reason, state
-        )
-    output.show(made)
+        output.line(f"{one.letter_id}  {output.word(pb.DeadLetterFate, one.fate)}")
+        output.line(f"  {one.event_type or 'a record of no type'}: {one.reason}")
+    if not response.letters:
+        output.say("nothing waits")
     return 0
 
 
@@ -97,16 +96,12 @@ def _tell(letter: pb.DeadLetter, *, as_json: bool) -> None:
         output.emit(letter)
         return
     output.show(f"{letter.letter_id}: {output.word(pb.DeadLetterFate, letter.fate)}", style="bold")
-    output.show(f"refused because it {letter.reason}" if letter.reason else "refused")
+    output.show(f"refused: {letter.reason}")
     output.show(
         f"from {letter.topic}/{letter.partition}/{letter.offset}, {letter.event_type} {letter.event_id}"
     )
     if letter.discard_reason:
         output.show(f"discarded: {letter.discard_reason}")
-
-
-def _place(letter: pb.DeadLetter) -> str:
-    return f"{letter.topic}/{letter.partition}/{letter.offset}"
 
 
 async def _listed(data: session.Data, *, everything: bool) -> pb.ListDeadLettersResponse:

@@ -250,12 +250,13 @@ def overdue(
     if json:
         output.emit(response)
         return 0
-    made = output.table("Notice", "Type", "Of", "Due", "Escalated to", "Since")
+    # Lines and no table: an id that goes over two lines cannot be copied.
     for one in response.notices:
-        kind, moments = output.word(tracking.NoticeType, one.type), (one.due_time, one.escalated_time)
-        due, since = (output.moment(at) for at in moments)
-        made.add_row(one.notice_id, kind, one.organisation, due, _level(one.escalation), since)
-    output.show(made)
+        kind, due = output.word(tracking.NoticeType, one.type), output.moment(one.due_time)
+        up = f"with the {_level(one.escalation)} since {output.moment(one.escalated_time)}"
+        output.line(f"{one.notice_id}  {one.organisation}: {kind}, due {due}, {up}")
+    if not response.notices:
+        output.say("nothing is overdue")
     return 0
 
 
