@@ -20,8 +20,9 @@ h1 { font-size: 1.6em; margin-bottom: 0 } h2 { font-size: 1.15em; margin: 2em 0 
 .figure b { font-size: 1.7em; display: block }
 table { border-collapse: collapse; width: 100%; font-size: .92em }
 th, td { text-align: left; padding: .3em .6em; border-bottom: 1px solid #e3e3e3; vertical-align: top }
+.measures td:nth-child(2) { width: 26% } .measures td:nth-child(3) { width: 28% }
 td.n, th.n { text-align: right } td.n { white-space: nowrap } svg { max-width: 100%; height: auto }
-@media print { body { max-width: none } h2 { break-after: avoid } svg, tr { break-inside: avoid } }
+@media print { body { max-width: none } table { font-size: .75em } h2 { break-after: avoid } svg, tr { break-inside: avoid } }
 """
 STAGES = (
     ("M10", "In custody"),
@@ -172,7 +173,7 @@ def _sentences(document: Document) -> Iterable[str]:
 def _measures(document: Document) -> str:
     names = ["Count", "of", "%", "Month before", *(["Published"] if document.figures else [])]
     head = "<tr><th>Measure</th><th></th><th></th>" + "".join(f"<th class=n>{name}</th>" for name in names)
-    return f"<table>{head}</tr>{''.join(_rows(document))}</table>"
+    return f"<table class=measures>{head}</tr>{''.join(_rows(document))}</table>"
 
 
 def _rows(document: Document) -> Iterable[str]:
