@@ -22,7 +22,8 @@ table { border-collapse: collapse; width: 100%; font-size: .92em }
 th, td { text-align: left; padding: .3em .6em; border-bottom: 1px solid #e3e3e3; vertical-align: top }
 .measures td:nth-child(2) { width: 26% } .measures td:nth-child(3) { width: 28% }
 td.n, th.n { text-align: right } td.n { white-space: nowrap } svg { max-width: 100%; height: auto }
-@media print { body { max-width: none } table { font-size: .75em } h2 { break-after: avoid } svg, tr { break-inside: avoid } }
+@media print { body { max-width: none } table { font-size: .75em }
+  h2 { break-after: avoid } svg, tr { break-inside: avoid } }
 """
 STAGES = (
     ("M10", "In custody"),
