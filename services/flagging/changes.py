@@ -16,7 +16,7 @@ from services.flagging.register import Standing
 from services.flagging.store import flags as flag_store
 from services.flagging.store import merges, nominals, registrations
 from services.people.flags import next_turn
-from services.runtime.database import lock
+from services.runtime.database import lock_all
 
 FLAG_ENDS = "flag_ends"
 
@@ -98,8 +98,7 @@ async def claim(session: AsyncSession, nominal_ids: Collection[str], now: dateti
     # What falls due for a person is done under the same lock, and taken before anything else of theirs.
     held: set[str] = set()
     while wanted := set((await merges.living(session, nominal_ids)).values()) - held:
-        for nominal_id in sorted(wanted):
-            await lock(session, nominal_id)
+        await lock_all(session, wanted)
         held |= wanted
     return await _histories(session, nominal_ids, now)
 
@@ -154,12 +153,10 @@ async def _histories(
 async def conclude(session: AsyncSession, concluded: Sequence[History]) -> None:
     """Raises the register's version, publishes each flag that says something new, and notes when it ends."""
     people = list({history.nominal_id: history for history in concluded}.values())
-    for flag in await _publish(session, people):
-        turn = next_turn(people[0].now, flags.spans(flag))
-        if turn is None:
-            await due.drop(session, FLAG_ENDS, flag.nominal_id)
-        else:
-            await due.put(session, FLAG_ENDS, flag.nominal_id, turn)
+    published = await _publish(session, people)
+    turns = {flag.nominal_id: next_turn(people[0].now, flags.spans(flag)) for flag in published}
+    await due.put_all(session, FLAG_ENDS, {one: turn for one, turn in turns.items() if turn is not None})
+    await due.drop_all(session, FLAG_ENDS, [one for one, turn in turns.items() if turn is None])
 
 
 async def republish(session: AsyncSession, nominal_ids: Collection[str], now: datetime) -> None:

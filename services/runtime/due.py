@@ -1,14 +1,14 @@
 """What time alone changes, kept as rows: each is done once its time has come, whoever restarts."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
 from prometheus_client import Counter, Gauge
-from sqlalchemy import Column, DateTime, Integer, MetaData, Table, Text, select
+from sqlalchemy import Column, DateTime, Integer, MetaData, Table, Text, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -45,6 +45,13 @@ class Due:
             Column("due_time", DateTime(timezone=True), nullable=False, index=True),
             Column("attempts", Integer, nullable=False, server_default="0"),
         )
+        rows = f"{metadata.schema}.{self.table.name}"
+        self._put_all = text(
+            f"INSERT INTO {rows} (kind, key, due_time) SELECT :kind, * FROM"
+            " unnest(CAST(:keys AS text[]), CAST(:times AS timestamptz[]))"
+            " ON CONFLICT (kind, key) DO UPDATE SET due_time = excluded.due_time, attempts = 0"
+        )
+        self._drop_all = text(f"DELETE FROM {rows} WHERE kind = :kind AND key = ANY (CAST(:keys AS text[]))")
 
     async def put(self, session: AsyncSession, kind: str, key: str, at: datetime) -> None:
         """Sets the instant, or moves it."""
@@ -58,8 +65,17 @@ class Due:
         row = insert(self.table).values(kind=kind, key=key, due_time=at)
         await session.execute(row.on_conflict_do_nothing())
 
+    async def put_all(self, session: AsyncSession, kind: str, times: Mapping[str, datetime]) -> None:
+        """As `put`, by key."""
+        if times:
+            await session.execute(self._put_all, {"kind": kind, "keys": [*times], "times": [*times.values()]})
+
     async def drop(self, session: AsyncSession, kind: str, key: str) -> None:
-        await session.execute(self.table.delete().filter_by(kind=kind, key=key))
+        await self.drop_all(session, kind, [key])
+
+    async def drop_all(self, session: AsyncSession, kind: str, keys: Collection[str]) -> None:
+        if keys:
+            await session.execute(self._drop_all, {"kind": kind, "keys": [*keys]})
 
     async def claim(self, session: AsyncSession, now: datetime) -> Any:
         """The row that has been due longest and whose key nobody else holds, or None.

@@ -19,7 +19,7 @@ from services.tracking import corrections
 from services.tracking.casefile import CaseFile, Entry, Tenure
 from services.tracking.evidence import Limits
 from services.tracking.lateness import begins
-from services.tracking.models import Delivery, Person, outbox
+from services.tracking.models import Delivery, Person, due, outbox
 from services.tracking.store import casebook as store
 from services.tracking.store import notices, numbering, reviews
 from services.tracking.store.casebook import FactRow, NoticeRow, OwnershipRow
@@ -285,8 +285,8 @@ class Casebook:
         cases = [held.person for held in all_held if held.person.case_version != held.version_before]
         await store.set_cases(session, cases)
         moved = {held.nominal_id: held.due for held in all_held if held.due != held.due_before}
-        await store.set_due(session, SETTLE, {one: at for one, at in moved.items() if at is not None})
-        await store.drop_due(session, SETTLE, [one for one, at in moved.items() if at is None])
+        await due.put_all(session, SETTLE, {one: at for one, at in moved.items() if at is not None})
+        await due.drop_all(session, SETTLE, [one for one, at in moved.items() if at is None])
 
 
 async def _families(session: AsyncSession, found: Sequence[Person]) -> dict[str, list[Person]]:

@@ -10,6 +10,7 @@ from services.runtime.clock import Clock
 from services.runtime.errors import Refusal
 from services.tracking.casebook import DUE_TOGETHER, OVERDUE, Casebook
 from services.tracking.lateness import following, level
+from services.tracking.models import due
 from services.tracking.settle import Settler
 from services.tracking.store import casebook, persons
 from services.tracking.store import lateness as store
@@ -47,9 +48,9 @@ class Escalation:
         if risen:
             await self._tell(session, risen, now)
         upcoming = {nominal_id: self._following(of_one, now) for nominal_id, of_one in late.items()}
-        await casebook.drop_due(session, OVERDUE, nominal_ids)
+        await due.drop_all(session, OVERDUE, nominal_ids)
         again = {nominal_id: at for nominal_id, at in upcoming.items() if at is not None}
-        await casebook.set_due(session, OVERDUE, again)
+        await due.put_all(session, OVERDUE, again)
 
     async def _late(self, session: AsyncSession, nominal_ids: set[str]) -> dict[str, list[Late]]:
         """Of each person, with what was told of those who live on in them."""

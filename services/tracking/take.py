@@ -64,7 +64,7 @@ class Taking:
         try:
             async with session.begin_nested():
                 others = await casebook.claim_due(session, kind, now, DUE_TOGETHER)
-                await casebook.drop_due(session, kind, others)
+                await due.drop_all(session, kind, others)
                 await self._settler.settle_all(session, {nominal_id, *others}, now)
         except Refusal:
             await self.settle(session, nominal_id)

@@ -15,6 +15,7 @@ from services.flagging.flags import FLAGGED
 from services.flagging.models import Flag, Register, outbox
 from services.flagging.nominals import NOMINAL_ID, Key, united
 from services.runtime.line import Line
+from services.runtime.outbox import Event
 
 TOPIC = "ppo.flagging.flags.v1"
 
@@ -119,9 +120,10 @@ async def put(session: AsyncSession, flags: Sequence[events_pb2.Flag]) -> None:
     states = insert(Flag).values(rows)
     changed = {name: states.excluded[name] for name in ("version", "state", "flag")}
     await session.execute(states.on_conflict_do_update(index_elements=["nominal_id"], set_=changed))
-    for one in flags:
-        time = one.recorded_time.ToDatetime(tzinfo=UTC)
-        await outbox.append(session, TOPIC, one.nominal_id, one, time=time)
+    events = [
+        Event.of(TOPIC, one.nominal_id, one, time=one.recorded_time.ToDatetime(tzinfo=UTC)) for one in flags
+    ]
+    await outbox.append_all(session, events)
 
 
 async def register(session: AsyncSession) -> tuple[str, int]:

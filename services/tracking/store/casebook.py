@@ -283,16 +283,6 @@ async def change_notices(session: AsyncSession, rows: Sequence[NoticeRow]) -> No
         await session.execute(statement, [{name: getattr(row, name) for name in names} for row in rows])
 
 
-async def set_due(session: AsyncSession, kind: str, times: Mapping[str, datetime]) -> None:
-    if times:
-        statement = text(
-            f"INSERT INTO {SCHEMA}.due (kind, key, due_time) SELECT :kind, * FROM"
-            " unnest(CAST(:keys AS text[]), CAST(:times AS timestamptz[]))"
-            " ON CONFLICT (kind, key) DO UPDATE SET due_time = excluded.due_time, attempts = 0"
-        )
-        await session.execute(statement, {"kind": kind, "keys": list(times), "times": list(times.values())})
-
-
 async def set_due_first(session: AsyncSession, kind: str, times: Mapping[str, datetime]) -> None:
     """Sets the instants, or brings them forward."""
     if times:
@@ -305,12 +295,6 @@ async def set_due_first(session: AsyncSession, kind: str, times: Mapping[str, da
         in_order = sorted(times)
         at = [times[key] for key in in_order]
         await session.execute(statement, {"kind": kind, "keys": in_order, "times": at})
-
-
-async def drop_due(session: AsyncSession, kind: str, keys: Collection[str]) -> None:
-    if keys:
-        statement = f"DELETE FROM {SCHEMA}.due WHERE kind = :kind AND key = ANY (CAST(:keys AS text[]))"
-        await session.execute(text(statement), {"kind": kind, "keys": list(keys)})
 
 
 async def _copy(
