@@ -97,8 +97,10 @@ def _after(before: Standing, step: Step) -> Standing:
     if step.state == MERGED:
         return before._replace(state=MERGED, merged=step.effective, merged_state=before.state)
     if step.state == ACTIVE:
-        # After a planned exit, or a death that was taken back, the registration goes on; otherwise it begins.
-        return Standing(ACTIVE, before.start or step.effective)
+        # After a planned exit, or a death that was taken back, the registration goes on; an import says anew
+        # when it began.
+        goes_on = before.start is not None and step.particulars is None
+        return Standing(ACTIVE, before.start if goes_on else step.effective)
     if step.state == REMOVED:
         return before._replace(end=step.effective, removal_reason=step.removal_reason)
     return before._replace(state=step.state)
