@@ -12,9 +12,8 @@ from functools import cache
 from typing import Any, NamedTuple, TypeAlias
 
 import psycopg
-from psycopg import pq
+from psycopg import errors, pq
 from psycopg.adapt import Transformer
-from psycopg.errors import error_from_result
 from psycopg.pq.abc import PGresult
 
 from services.runtime.failures import PASSING, answered
@@ -28,6 +27,7 @@ Answer: TypeAlias = "asyncio.Future[list[PGresult]]"
 
 _NAMED = re.compile(r"%\((\w+)\)s")
 _DONE = (pq.ExecStatus.COMMAND_OK, pq.ExecStatus.TUPLES_OK)
+_UNPREPARED = (errors.FeatureNotSupported, errors.InvalidSqlStatementName)
 
 
 class Line:
@@ -79,6 +79,7 @@ class _Asked(NamedTuple):
     results: list[PGresult]
     answer: Answer
     overdue: asyncio.TimerHandle
+    prepares: bool
 
     def end(self, error: BaseException | None = None) -> None:
         self.overdue.cancel()
@@ -111,7 +112,7 @@ class _Wire:
         for statement, _ in batches:
             if statement not in self._prepared:
                 self._prepare(statement)
-        results = await self._sent(lambda: self._execute(batches))
+        results = await self._sent(lambda: self._execute(batches), prepares=False)
         return self._rows(results[-1])
 
     def lose(self, error: BaseException) -> None:
@@ -126,13 +127,9 @@ class _Wire:
 
     def _prepare(self, statement: str) -> None:
         name = self._prepared[statement] = f"hot{len(self._prepared)}".encode()
-        prepared = self._sent(lambda: self._libpq.send_prepare(name, _numbered(statement)))
-        prepared.add_done_callback(self._check)
-
-    def _check(self, prepared: Answer) -> None:
-        """Without what it was to prepare, whatever comes behind is wrong too."""
-        if error := prepared.exception():
-            self.lose(error)
+        prepared = self._sent(lambda: self._libpq.send_prepare(name, _numbered(statement)), prepares=True)
+        # Who asked hears of it by what comes behind.
+        prepared.add_done_callback(lambda answer: answer.cancelled() or answer.exception())
 
     def _execute(self, batches: Sequence[_Worded]) -> None:
         for statement, rows in batches:
@@ -140,9 +137,9 @@ class _Wire:
                 name = self._prepared[statement]
                 self._libpq.send_query_prepared(name, row, result_format=pq.Format.BINARY)
 
-    def _sent(self, send: Callable[[], None]) -> Answer:
+    def _sent(self, send: Callable[[], None], *, prepares: bool) -> Answer:
         overdue = self._loop.call_later(self._longest, self.lose, psycopg.OperationalError("takes too long"))
-        asked = _Asked([], self._loop.create_future(), overdue)
+        asked = _Asked([], self._loop.create_future(), overdue, prepares)
         self._waiting.append(asked)
         try:
             send()
@@ -181,7 +178,14 @@ class _Wire:
             return
         asked = self._waiting.popleft()
         wrong = next((one for one in asked.results if one.status not in _DONE), None)
-        asked.end(error_from_result(wrong) if wrong else None)
+        error = errors.error_from_result(wrong) if wrong else None
+        unprepared = isinstance(error, _UNPREPARED)
+        if unprepared:
+            error = psycopg.OperationalError("must be prepared anew")
+        asked.end(error)
+        # What comes behind would be carried out unprepared, or as prepared for tables of another form.
+        if error is not None and (asked.prepares or unprepared):
+            self.lose(error)
 
     def _rows(self, result: PGresult) -> list[Row]:
         self._transformer.set_pgresult(result)

@@ -77,6 +77,12 @@ class Held:
             sorted(one.merged_time.ToDatetime(UTC) for one in told if not one.HasField("unmerged_time"))
         )
 
+    @property
+    def united(self) -> bool:
+        """Whether the flag is of the last merge or later: each nominal's comes by itself, in any order."""
+        recorded = self.flag.recorded_time.ToDatetime(UTC)
+        return all(merge <= recorded for merge in self.merges)
+
     def file(self, reference: Reference, limits: Limits) -> CaseFile:
         return CaseFile(
             self.flag, tuple(self.entries), reference, limits, self.merges, self.person.known_time

@@ -244,9 +244,16 @@ def _receivers(
         for organisation in _organisations(role, change, subject, parties):
             found.setdefault(organisation, _as(role, organisation, parties))
     for organisation, role in before.items():
-        if role not in PROVIDERS or kind.to_providers:
+        if _concerns(kind, role):
             found.setdefault(organisation, role)
     return found
+
+
+def _concerns(kind: Kind, role: Role) -> bool:
+    """A forum knows nobody by name: what is of no plan it could not tell from another's."""
+    if role == FORUM:
+        return FORUM in kind.receivers
+    return role not in PROVIDERS or bool(kind.to_providers)
 
 
 def _as(role: Role, organisation: str, parties: Parties) -> Role:
@@ -366,6 +373,10 @@ def not_acknowledged(overdue: pb.OverdueNotice, subject: Subject, parties: Parti
         if organisation:
             message = _addressed(pb.NOTICE_TYPE_NOT_ACKNOWLEDGED, role, subject)
             message.overdue.CopyFrom(overdue)
+            if role == FORUM:
+                # That a drug team is late would tell whoever knows the plan of a drug test.
+                message.overdue.ClearField("type")
+                message.overdue.ClearField("organisation")
             message.care_plan_reference = subject.plan
             copies.append(Copy(organisation, role, message))
     cause = f"{overdue.notice_id}/{overdue.organisation}"

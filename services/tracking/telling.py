@@ -236,8 +236,12 @@ def _moved(held: Held, row: NoticeRow) -> bool:
 
 
 def _may_be_unsaid(held: Held, row: NoticeRow) -> bool:
-    """A day on which another's plan was to be looked at was so, whatever days the two have together."""
-    return row.type not in news.LASTING and (_own(held, row) or row.type != news.REVIEW)
+    """A day on which another's plan was to be looked at was so, whatever days the two have together.
+
+    Until the flag of who lives on tells of both, nothing of the other is found to be wrong.
+    """
+    others = row.type != news.REVIEW and held.united
+    return row.type not in news.LASTING and (_own(held, row) or others)
 
 
 def _known_as(held: Held, nominal_id: str) -> Person:

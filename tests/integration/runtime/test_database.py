@@ -105,6 +105,30 @@ async def test_a_line_to_nowhere_is_an_outage() -> None:
         await nowhere.line().read("SELECT 1", {})
 
 
+async def test_a_table_that_was_given_another_form_is_read_in_that(
+    line: Line, database: servers.Database
+) -> None:
+    await line.write((ADD, [{"number": 1}]))
+    assert await line.read("SELECT * FROM flagging.kept", {}) == [(1,)]
+
+    with psycopg.connect(database.superuser, autocommit=True) as connection:
+        connection.execute("ALTER TABLE flagging.kept ADD COLUMN word text DEFAULT 'one'")
+
+    assert await line.read("SELECT * FROM flagging.kept", {}) == [(1, "one")]
+
+
+async def test_what_cannot_be_prepared_for_others_is_an_outage(
+    opened: Database, database: servers.Database
+) -> None:
+    line = opened.line()
+    with psycopg.connect(database.superuser) as other:
+        other.execute("LOCK TABLE flagging.kept")
+        with pytest.raises(Unavailable):
+            await line.read(COUNT, {})
+
+    assert await count(line) == 0
+
+
 async def test_each_gets_their_own_answer_though_another_is_refused(line: Line) -> None:
     async def refused() -> None:
         with pytest.raises(Conflict):

@@ -55,13 +55,20 @@ def merged(one: Ppo, into: Ppo, at: datetime = MERGED) -> list[flagging.Flag]:
     del away.episodes[:]
     away.state, away.merged_into = screening_pb2.FLAG_STATE_MERGED_INTO, into.nominal_id
     away.merges.add(into_nominal_id=into.nominal_id, merged_time=stamp(at))
-    return [living, away]
+    return recorded([living, away], at)
 
 
 def unmerged(one: Ppo, into: Ppo, at: datetime = MERGED, until: datetime = UNMERGED) -> list[flagging.Flag]:
     away, living = one.flag(), into.flag()
     away.merges.add(into_nominal_id=into.nominal_id, merged_time=stamp(at), unmerged_time=stamp(until))
-    return [living, away]
+    return recorded([living, away], until)
+
+
+def recorded(flags: list[flagging.Flag], at: datetime) -> list[flagging.Flag]:
+    """Of one change of the register."""
+    for flag in flags:
+        flag.recorded_time.CopyFrom(stamp(at))
+    return flags
 
 
 async def taken(world: World, flag: flagging.Flag) -> None:
@@ -198,6 +205,23 @@ async def test_a_provider_learns_under_which_reference_a_case_goes_on(
     assert [casework_notice(record).goes_on_as for record in following] == ["", other]
     assert casework_notice(records[-1]).goes_on_as == ""
     assert casework_notice(records[-1]).state != casework.CASE_NOTICE_STATE_RETRACTED
+
+
+async def test_until_the_flag_of_both_has_come_what_was_told_of_the_one_stands(world: World) -> None:
+    away = await world.known(Ppo(ocu="D3"))
+    living = await world.known(Ppo(ocu="E3", start=december(15).replace(month=10)))
+    received = december(10).replace(month=10)
+    await world.publish(hmpps("received", away.number, received, "ADMISSION", "BMI", "I"))
+    await world.moved(away, 1)
+    await world.notices("D3", away, 1, RECEPTION)
+
+    of_both, gone = merged(away, living)
+    await send(world, [gone, of_both])
+    await world.case(living, lambda case: case.position == pb.POSITION_CUSTODY_SENTENCED)
+    told = await world.notices("D3", away, 2, RECEPTION)
+
+    assert [one.goes_on_as_nominal_id for one in told] == ["", living.nominal_id]
+    assert RETRACTED not in {one.state for one in told}
 
 
 async def test_what_was_told_of_the_one_in_error_is_retracted_though_they_live_on_in_another(

@@ -513,7 +513,8 @@ def test_of_two_forums_of_an_ocu_the_one_that_meets_next_is_told() -> None:
 
 def test_lateness_comes_to_a_forum_last_and_by_the_plan_alone() -> None:
     def late(level: pb.EscalationLevel.ValueType) -> dict[str, Copy]:
-        overdue = pb.OverdueNotice(notice_id="n", organisation="BMI", escalation=level)
+        tested = pb.NOTICE_TYPE_DRUG_TEST_ROUTED
+        overdue = pb.OverdueNotice(notice_id="n", type=tested, organisation="DSB", escalation=level)
         return copies(not_acknowledged(overdue, subject(), concerned()))
 
     lead, forum = late(pb.ESCALATION_LEVEL_OCU_LEAD), late(pb.ESCALATION_LEVEL_FORUM)
@@ -525,3 +526,13 @@ def test_lateness_comes_to_a_forum_last_and_by_the_plan_alone() -> None:
     assert isinstance(seen_there, notice_pb2.Notice)
     assert (seen_there.overdue.notice_id, seen_there.care_plan_reference) == ("n", "plan-1")
     assert (seen_there.nominal_id, seen_there.flag_state, seen_there.ownership.owner) == ("", 0, "")
+    assert (seen_there.overdue.organisation, seen_there.overdue.type) == ("", 0)
+
+
+def test_a_forum_that_was_told_of_a_review_is_not_told_of_a_flag_without_a_plan() -> None:
+    before = {"forum-e3-west": "forum", "BMP": "prison_offender_management_unit"}
+
+    told = copies(*notices(change("PPO_FLAG_CLEARED"), subject(), concerned(), before))
+
+    assert "BMP" in told
+    assert "forum-e3-west" not in told
