@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple, TypeAlias
 
-from services.returns.definitions import NOT_RECORDED
+from services.returns.definitions import ANYWHERE, BREAKDOWNS, LIMITS, NOT_RECORDED
 from services.returns.measures import NON_WHITE, RECORDED, WHITE, Headline
 
 # Measure and category, as in the headlines; `REST` is what is left of a total besides its parts.
@@ -24,6 +24,9 @@ TOTALS: Sequence[Key] = (
 )
 STAGES = tuple((f"M{number}", "") for number in range(10, 15))
 TREATED = (("M17", "in treatment"), ("M17", "not in treatment"))
+# Neither by OCU, agency nor prison: such breakdowns overlap, and what one hides another would give away.
+ATTENDANCE = tuple(("M18", outcome) for outcome in (*(BREAKDOWNS["attendance"] or ()), *ANYWHERE))
+DELIVERY = tuple(("M19", f"{limit}, {outcome}") for limit in LIMITS for outcome in ("in time", "late"))
 # Shown only where all of these are, as they could be worked out of it or of what it is a share of.
 SHOWN_WITH: Mapping[Key, tuple[Key, ...]] = {
     **dict.fromkeys((("M8", ""), ("M9", "")), (("M9", ""), ("M8", REST))),
@@ -70,8 +73,8 @@ def tables(headlines: Iterable[Headline]) -> list[Table]:
         _with_rest(values, PEOPLE, *TREATED),
         _with_rest(values, TESTED, ("M9", ""), ("M8", REST)),
         Table(("M9", ""), _of(values, "M9")),
-        Table(DUE, {key: value for key, value in _of(values, "M18").items() if key != DUE}),
-        Table(NOTICES, _of(values, "M19")),
+        Table(DUE, {key: values[key] for key in ATTENDANCE if key in values}),
+        Table(NOTICES, {key: values[key] for key in DELIVERY if key in values}),
         Table(("M24", ""), _of(values, "M24")),
     ]
     return [table for table in found if table.parts]

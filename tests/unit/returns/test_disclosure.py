@@ -16,6 +16,7 @@ from services.returns.measures import Headline, headlines
 from tests.unit.returns.builders import december, parts, totals
 
 PLANNED = 270
+ATTENDANCE = ("attended", "acceptable absence", "unacceptable absence")
 # Making a failing month smaller takes minutes of linear programmes.
 PHASES = (Phase.explicit, Phase.reuse, Phase.generate)
 
@@ -172,6 +173,8 @@ def months(draw: st.DrawFn) -> dict[Cell, int]:
     cells |= _split(draw, "M9", "drug_class", positive, ("heroin", "cocaine"))
     need = draw(st.integers(0, people))
     cells |= totals(M17=need) | _split(draw, "M17", "treatment", need, ("in treatment", "not in treatment"))
+    due = draw(st.integers(0, 30))
+    cells |= totals(M18=due) | _split(draw, "M18", "attendance", due, ATTENDANCE)
     told = draw(st.integers(0, 30))
     limits = [f"{limit}, {outcome}" for limit in definitions.LIMITS[:2] for outcome in ("in time", "late")]
     return cells | totals(M19=told) | _split(draw, "M19", "limit", told, limits)
@@ -290,6 +293,73 @@ def test_nothing_is_hidden_where_nothing_is_small() -> None:
     counts = {cell: value * 10 for cell, value in december().items()}
 
     assert not disclosure.hidden(headlines(counts, PLANNED))
+
+
+def appointments(
+    kept: int, acceptable: int, unacceptable: int, **crossed: tuple[int, int]
+) -> dict[Cell, int]:
+    """`crossed`: of an OCU or agency how many were kept and how many not."""
+    values = (kept, acceptable, unacceptable)
+    cells = totals(M18=sum(values)) | {
+        Cell("M18", "attendance", outcome): value for outcome, value in zip(ATTENDANCE, values, strict=True)
+    }
+    for place, (there, away) in crossed.items():
+        breakdown = "ocu_attendance" if place.startswith("D") else "agency_attendance"
+        cells[Cell("M18", breakdown, f"{place}: attended")] = there
+        cells[Cell("M18", breakdown, f"{place}: unacceptable absence")] = away
+    return december() | cells
+
+
+@pytest.mark.parametrize(
+    ("counts", "small"),
+    [
+        (appointments(30, 3, 10, D1=(6, 4), D2=(24, 6)), "acceptable absence"),
+        (appointments(30, 0, 12, D1=(2, 6), D2=(28, 6)), "D1, attended"),
+        (appointments(30, 6, 7, probation=(30, 2)), "probation, away"),
+    ],
+)
+def test_a_part_of_one_breakdown_does_not_hide_a_part_of_another(counts: dict[Cell, int], small: str) -> None:
+    found = headlines(counts, PLANNED)
+    shown = disclosure.published(found, disclosure.hidden(found))
+    given = {(one.measure, one.category): one for one, seen in shown if seen}
+    given |= {
+        ("M18", category.removesuffix(", attended")): Headline("M18", category, one.base)
+        for (_, category), one in given.items()
+        if category.endswith(", attended")
+    }
+    attack = Attack()
+    for total, among in (
+        ("due", ATTENDANCE),
+        ("attended", ("D1, attended", "D2, attended")),
+        ("probation", ("probation, attended", "probation, away")),
+    ):
+        parts_of = {("M18", one): 0 for one in among}
+        attack._sum("december", Table(("M18", total), parts_of), given)
+
+    low, high = attack.bounds("december", ("M18", small))
+
+    assert low < min(SMALL)
+    assert high > max(SMALL)
+
+
+def test_what_is_counted_by_two_things_is_not_published() -> None:
+    counts = appointments(50, 20, 30, D1=(40, 10), D2=(10, 40), probation=(50, 50)) | totals(M19=50)
+    for breakdown, place in (("limit", ""), ("prison_limit", "BMI: "), ("ocu_limit", "D1: ")):
+        for outcome, value in (("in time", 30), ("late", 20)):
+            counts[Cell("M19", breakdown, f"{place}housing within 48 hours, {outcome}")] = value
+    found = headlines(counts, PLANNED)
+
+    listed = {
+        (one.measure, one.category): seen
+        for one, seen in disclosure.published(found, disclosure.hidden(found))
+        if one.measure in ("M18", "M19")
+    }
+
+    assert listed == {
+        **{("M18", category): True for category in ("due", *ATTENDANCE)},
+        ("M19", ""): True,
+        ("M19", "housing within 48 hours, in time"): True,
+    }
 
 
 @pytest.mark.parametrize("secondary", [False, True])
