@@ -321,7 +321,8 @@ due_now AS MATERIALIZED (
 """
 
 # Each notice once for each organisation it was told to, by its first time limit; a retraction ends it. What
-# is to be told months before a release counts once a stay, by its latest date.
+# is to be told months before a release counts once a stay, by its latest date, under whichever of a person's
+# nominals it was told.
 _DELIVERY = """
 SELECT area, 'M19', breakdown, category, count(*) FROM (
     SELECT area, ocu, prison, type, coalesce(acknowledged <= due, false) AS in_time
@@ -340,8 +341,11 @@ SELECT area, 'M19', breakdown, category, count(*) FROM (
     UNION ALL
     SELECT area, ocu, prison, CAST(:ahead AS int), told_on <= due_on - interval '3 months'
     FROM (
-        SELECT DISTINCT area, ocu, nominal_id, split_part(cause, '/', 1) AS stay, organisation
-        FROM due_now JOIN notice USING (notice_id) JOIN theirs USING (nominal_id) WHERE type = :ahead
+        SELECT area, ocu, split_part(cause, '/', 1) AS stay, organisation,
+            array_agg(DISTINCT theirs.nominal_id) AS nominals
+        FROM due_now JOIN notice USING (notice_id) JOIN theirs AS told USING (nominal_id)
+        JOIN theirs USING (area, ocu, head)
+        WHERE type = :ahead GROUP BY area, ocu, head, stay, organisation
     ) AS stays
     CROSS JOIN LATERAL (
         SELECT (array_agg(prison ORDER BY delivery.recorded_time DESC, delivery.revision DESC))[1] AS prison,
@@ -350,7 +354,7 @@ SELECT area, 'M19', breakdown, category, count(*) FROM (
                 AS state,
             CAST(min(delivery.recorded_time) AT TIME ZONE 'Europe/London' AS date) AS told_on
         FROM notice JOIN delivery USING (notice_id)
-        WHERE notice.nominal_id = stays.nominal_id AND type = :ahead
+        WHERE notice.nominal_id = ANY (nominals) AND type = :ahead
             AND split_part(cause, '/', 1) = stay AND delivery.organisation = stays.organisation
     ) AS course
     CROSS JOIN LATERAL (SELECT CAST(due AT TIME ZONE 'Europe/London' AS date)) AS release (due_on)

@@ -432,6 +432,27 @@ def test_a_release_counts_by_whether_it_was_told_three_months_before(
     assert part(found, "M19", "prison_limit") == {f"BMI: release told 3 months before, {outcome}": 1}
 
 
+@pytest.mark.parametrize("moved", [False, True])
+def test_a_release_told_before_a_merge_and_after_it_counts_once(
+    own: Database, register: Register, moved: bool
+) -> None:
+    """`moved`: the date that was told first is not in the month."""
+    kind, release = pb.NOTICE_TYPE_PRE_RELEASE_DUE, datetime(2004, 12, 18, tzinfo=UTC)
+    for nominal, ahead, due, at in (
+        ("a", "3 months", release + timedelta(days=30 if moved else 0), day(-13)),
+        ("b", "28 days", release, day(51)),
+    ):
+        register.episode(register.person(nominal), day(-100))
+        sent = [(one, due, None, pb.NOTICE_STATE_CONFIRMED) for one in ("D3", "dsb")]
+        register.notice(nominal, kind, sent, cause=f"stay since 2004/{ahead}", prison="BMI", told=[at, at])
+    register.merge("a", "b", day(20))
+
+    found = count(own, register, DECEMBER)
+
+    assert part(found, "M19", "limit") == {"release told 3 months before, in time": 2}
+    assert failed(found, 1) == []
+
+
 def test_a_release_counts_in_the_month_of_its_last_date_and_not_once_it_is_cancelled(
     own: Database, register: Register
 ) -> None:
