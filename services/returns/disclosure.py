@@ -88,6 +88,10 @@ def hidden(
     What an earlier publication did not show is not shown now either. Whoever has both may take it that what
     is as it was has not changed.
     """
+    listed = {(one.measure, one.category) for one in headlines}
+    # A line that is left out says that there are none of it any more.
+    gone = [one for one in before.headlines if (one.measure, one.category) not in listed]
+    headlines = [*headlines, *(one._replace(value=0, base=0) for one in gone)]
     values, was = _values(headlines), _values(before.headlines)
     same = {key for key, value in values.items() if was.get(key) == value}
     found = {key for key in TOTALS if values.get(key, 0) in SMALL} | {*before.hidden, *small}

@@ -19,6 +19,7 @@ from tests.integration.tracking import running
 from tests.integration.tracking.running import (
     MOVEMENTS,
     NOW,
+    SECONDS,
     Ppo,
     World,
     december,
@@ -92,7 +93,17 @@ async def _buried(world: World) -> tuple[Ppo, str]:
     )
     await world.send(MOVEMENTS, person.number, early)
     dead = await world.dead(MOVEMENTS, person.number)
-    return person, f"{dead.topic}/{dead.partition}/{dead.offset}"
+    letter = f"{dead.topic}/{dead.partition}/{dead.offset}"
+    async with asyncio.timeout(SECONDS):
+        while letter not in await _listed(world):
+            await asyncio.sleep(0.05)
+    return person, letter
+
+
+async def _listed(world: World) -> set[str]:
+    ops = await world.tracking("ops", "ppo")
+    response = await ops.ListDeadLetters(pb.ListDeadLettersRequest(), timeout=SECONDS)
+    return {one.letter_id for one in response.letters}
 
 
 async def _received(world: World) -> notice_pb2.Notice:

@@ -372,3 +372,18 @@ def test_the_attack_finds_what_is_hidden_alone(secondary: bool) -> None:
     low, high = attack.bounds("december", ("M2", "female"))
 
     assert (low, high) == ((0, 321) if secondary else (3, 3))
+
+
+def test_a_line_that_a_revision_leaves_out_gives_no_other_away() -> None:
+    late = {f"{definitions.LIMITS[1]}, late": 2, f"{definitions.LIMITS[1]}, in time": 8}
+    first = totals(M1=40, M19=11) | _told(late | {f"{definitions.LIMITS[0]}, in time": 1})
+    revised = totals(M1=40, M19=10) | _told(late)
+    was, now = (headlines(counts, PLANNED) for counts in (first, revised))
+
+    kept_back = disclosure.hidden(now, before=Shown(was, disclosure.hidden(was)))
+
+    assert ("M19", "") in kept_back
+
+
+def _told(limits: Mapping[str, int]) -> dict[Cell, int]:
+    return {Cell("M19", "limit", limit): many for limit, many in limits.items()}
