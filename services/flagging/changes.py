@@ -95,12 +95,17 @@ class History:
 
 async def claim(session: AsyncSession, nominal_ids: Collection[str], now: datetime) -> dict[str, History]:
     """The histories of those who are in the index, by the nominal asked for; one history for one person."""
+    await hold(session, nominal_ids)
+    return await _histories(session, nominal_ids, now)
+
+
+async def hold(session: AsyncSession, nominal_ids: Collection[str]) -> None:
+    """Nobody else changes these persons' histories in this transaction."""
     # What falls due for a person is done under the same lock, and taken before anything else of theirs.
     held: set[str] = set()
     while wanted := set((await merges.living(session, nominal_ids)).values()) - held:
         await lock_all(session, wanted)
         held |= wanted
-    return await _histories(session, nominal_ids, now)
 
 
 def unite(living: History, other: History, merge: NominalMerge) -> History:

@@ -2,6 +2,17 @@
 
 from enum import StrEnum
 
+import structlog
+from prometheus_client import Counter
+
+REVIEW = Counter(
+    "ppo_flagging_movements_review",
+    "Deaths, taken back or not, and merges that contradict the register: somebody has to look at them.",
+    ["reason"],
+)
+
+log = structlog.get_logger()
+
 
 class Fate(StrEnum):
     ENDED = "ended"
@@ -20,6 +31,8 @@ class Fate(StrEnum):
     TOLD_BY_ANOTHER = "told_by_another"
     # A death was taken back, and the registration was ended by somebody's own decision.
     DECIDED_BY_SOMEBODY = "decided_by_somebody"
+    # The death itself taught the number: whether it was taken back before, nobody knows.
+    NUMBER_JUST_LEARNT = "number_just_learnt"
 
 
 DOUBTFUL = frozenset(
@@ -29,5 +42,13 @@ DOUBTFUL = frozenset(
         Fate.DOES_NOT_FIT,
         Fate.TOLD_BY_ANOTHER,
         Fate.DECIDED_BY_SOMEBODY,
+        Fate.NUMBER_JUST_LEARNT,
     }
 )
+
+
+def review(fate: Fate, **place: object) -> None:
+    """Says that somebody has to look at it, if so."""
+    if fate in DOUBTFUL:
+        REVIEW.labels(fate).inc()
+        log.warning("a prisoner's movement contradicts the register", reason=fate, **place)

@@ -1,8 +1,8 @@
 """What flagging hears of prisons: deaths, merges, and prisoners whom a movement names."""
 
 from collections.abc import Mapping
+from datetime import datetime
 
-import structlog
 from prometheus_client import Counter
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -10,7 +10,7 @@ from ppo.flagging.v1 import roll_pb2
 from ppo.policy.v1 import policy_pb2
 from ppo.tracking.v1 import movement_pb2
 from services.flagging import movements, rolls
-from services.flagging.fates import DOUBTFUL, Fate
+from services.flagging.fates import Fate, review
 from services.flagging.screening import Screening
 from services.prisons import hmpps
 from services.runtime import validation
@@ -27,13 +27,6 @@ TOLD = Counter(
     "Movements of prisoners, by what became of them: deaths and merges alone are used.",
     ["fate"],
 )
-REVIEW = Counter(
-    "ppo_flagging_movements_review",
-    "Deaths, taken back or not, and merges that contradict the register: somebody has to look at them.",
-    ["reason"],
-)
-
-log = structlog.get_logger()
 
 
 class Inbox:
@@ -68,14 +61,17 @@ class Inbox:
     async def _take(self, session: AsyncSession, record: Record, movement: movement_pb2.Movement) -> None:
         validation.check(movement)
         now = self._clock.now()
-        if movement.name.family_name:
-            await rolls.named(session, self._screening, rolls.read_line(_line(movement), now), now)
-        fate = await movements.take(session, movement, now)
+        just_learnt = await self._named(session, movement, now)
+        fate = await movements.take(session, movement, now, just_learnt=just_learnt)
         TOLD.labels(fate).inc()
-        if fate in DOUBTFUL:
-            REVIEW.labels(fate).inc()
-            place = {"topic": record.topic, "partition": record.partition, "offset": record.offset}
-            log.warning("a prisoner's movement contradicts the register", reason=fate, **place)
+        review(fate, topic=record.topic, partition=record.partition, offset=record.offset)
+
+    async def _named(self, session: AsyncSession, movement: movement_pb2.Movement, now: datetime) -> bool:
+        """Whether the number is somebody's whose it was not before."""
+        if not movement.name.family_name:
+            return False
+        found = await rolls.named(session, self._screening, rolls.read_line(_line(movement), now), now)
+        return found is not None and found.new
 
 
 def _line(movement: movement_pb2.Movement) -> roll_pb2.ScreenRollRequest:

@@ -9,7 +9,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from ppo.flagging.v1 import roll_pb2 as pb
 from ppo.person.v1 import person_pb2
-from services.flagging import changes, nominals
+from services.flagging import changes, deaths, nominals
+from services.flagging.fates import review
 from services.flagging.models import PrisonRuling
 from services.flagging.screening import Screening
 from services.flagging.store import merges
@@ -104,11 +105,14 @@ async def withdraw(
     people = await merges.living(session, {nominal_id, holder or nominal_id})
     if holder is None or people[holder] != people[nominal_id]:
         raise NotFound("this nominal has no such prison number")
+    # As a death does: the history first, the person's row after it.
+    await changes.hold(session, [holder])
     if not await nominal_store.unlearn(session, number, now):
         raise Illegal("NUMBER_OF_RECORD", "the police's own record has this number: put it right there")
     theirs = sorted({holder, *people, *people.values()})
     session.add(_ruling(request, number[1], "", theirs, now))
-    await changes.republish(session, [holder], now)
+    for fate in await deaths.disowned(session, number, holder, now):
+        review(fate, nominal_id=holder)
     return pb.WithdrawPrisonNumberResponse(link=pb.NUMBER_LINK_RULED_OUT)
 
 

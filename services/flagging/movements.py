@@ -17,13 +17,13 @@ from services.runtime.database import lock
 NUMBER = person_pb2.IDENTIFIER_KIND_PRISON_NUMBER
 
 
-async def take(session: AsyncSession, movement: pb.Movement, now: datetime) -> Fate:
+async def take(session: AsyncSession, movement: pb.Movement, now: datetime, *, just_learnt: bool) -> Fate:
     """Raises Invalid for what can be no death and no merge."""
     fate = Fate.NOT_USED
     if movement.corrects_movement_id:
         fate = await deaths.taken_back(session, movement, now)
     if movement.kind == pb.MOVEMENT_KIND_RELEASE and movement.reason_code == DIED:
-        return await deaths.died(session, movement, now)
+        return await deaths.died(session, movement, now, just_learnt=just_learnt)
     if movement.kind == pb.MOVEMENT_KIND_MERGE:
         removed = nominals.number(NUMBER, movement.removed_prison_number, "removed_prison_number")
         return await _merged(

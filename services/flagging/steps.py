@@ -19,7 +19,6 @@ DECISIONS = {
     pb.NOMINATION_DECISION_ACTIVATE: register.ACTIVE,
     pb.NOMINATION_DECISION_DECLINE: register.DECLINED,
 }
-TAKEN_BACK = "the prison has taken the death back"
 _DECEASED = pb.RemovalReason.Name(register.DECEASED)
 
 
@@ -93,16 +92,16 @@ def end_by_death(history: History, row: Registration, death: datetime, by: str) 
     _remove(history, row, request, _step(register.REMOVED, death), by)
 
 
-def return_from_death(history: History, row: Registration, by: str) -> None:
+def return_from_death(history: History, row: Registration, by: str, reason: str) -> None:
     """As it was before the death was told: active, with the exit and the end that were planned, if any.
 
-    Nobody decides it: `by` says who has taken the death back.
+    Nobody decides it: `by` says who has taken the death back, or the number under which it was told.
     """
     before = [step for step in row.steps if step.reason != _DECEASED]
     began = max(place for place, step in enumerate(before) if step.state == register.ACTIVE)
     standing = Timeline(tuple(step.told for step in before)).standing.at(history.now)
     register.place(standing, history.others(row))
-    again = _step(register.ACTIVE, history.now, reason=TAKEN_BACK)
+    again = _step(register.ACTIVE, history.now, reason=reason)
     for step in (again, *map(_repeated, before[began + 1 :])):
         history.take(row, standing, step, by)
 

@@ -1,18 +1,40 @@
 """Queries on the deaths that prisons have told."""
 
-from sqlalchemy import func, select
+from collections.abc import Collection, Sequence
+
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.flagging.models import PrisonDeath
+from services.flagging.models import PrisonDeath, Registration
 
 
 async def told(session: AsyncSession, movement_id: str) -> PrisonDeath | None:
     return await session.get(PrisonDeath, movement_id)
 
 
-async def standing(session: AsyncSession, registration_id: str) -> int:
-    """How many tell of the death that ended the registration, and were not taken back."""
-    rows = select(func.count()).where(
-        PrisonDeath.registration_id == registration_id, PrisonDeath.undone_time.is_(None)
+async def nominal_of(session: AsyncSession, movement_id: str) -> str | None:
+    """Whose registration the movement told of."""
+    found = select(Registration.nominal_id).join(
+        PrisonDeath, PrisonDeath.registration_id == Registration.registration_id
     )
-    return await session.scalar(rows) or 0
+    return await session.scalar(found.where(PrisonDeath.movement_id == movement_id))
+
+
+async def under(
+    session: AsyncSession, prison_number: str, registration_ids: Collection[str]
+) -> Sequence[PrisonDeath]:
+    """What was told of the registrations under the number, and not taken back."""
+    rows = select(PrisonDeath).where(
+        PrisonDeath.prison_number == prison_number,
+        PrisonDeath.registration_id.in_(registration_ids),
+        PrisonDeath.undone_time.is_(None),
+    )
+    return (await session.scalars(rows)).all()
+
+
+async def standing(session: AsyncSession, registration_ids: Collection[str]) -> set[str]:
+    """Those of the registrations of which a death was told that was not taken back."""
+    rows = select(PrisonDeath.registration_id).where(
+        PrisonDeath.registration_id.in_(registration_ids), PrisonDeath.undone_time.is_(None)
+    )
+    return {one for one in await session.scalars(rows) if one is not None}

@@ -396,6 +396,60 @@ async def test_another_numbers_reversal_takes_no_death_back(service: Service) ->
     assert (await service.latest(registration.nominal_id)).state == pb.REGISTRATION_STATE_REMOVED
 
 
+async def test_a_death_is_taken_back_of_whom_it_was_told_whoever_has_the_number_since(
+    service: Service,
+) -> None:
+    # A mistaken merge: the number is the other's.
+    registration = await ppo(service, numbered(serial=1))
+    other = await service.nominal(person("Joan", "Marsh", identifiers=[pnc_id(2), prison_number(NUMBER)]))
+    await service.merge(other, registration.nominal_id)
+    await hear(service, death())
+    await service.unmerge(other)
+
+    async with counted("returned"):
+        await hear(service, reversal(death()))
+
+    assert (await service.latest(registration.nominal_id)).state == pb.REGISTRATION_STATE_ACTIVE
+    assert await service.outcome(numbered(serial=1)) == "FLAGGED"
+
+
+async def test_of_two_nominals_merged_dead_one_comes_back_and_the_other_is_to_be_looked_at(
+    service: Service,
+) -> None:
+    first = await ppo(service, numbered(NUMBER))
+    second = await ppo(service, numbered(OTHER, serial=2))
+    await hear(service, death(), death(OTHER))
+    await service.merge(second.nominal_id, first.nominal_id)
+
+    async with counted("told_by_another"):
+        await hear(service, reversal(death(OTHER), OTHER))
+    async with counted("does_not_fit"):
+        await hear(service, reversal(death()))
+
+    async with service.database.transaction() as session:
+        rows = await session.execute(text("SELECT registration_id, state FROM registration"))
+        assert {str(row.registration_id): row.state for row in rows} == {
+            first.registration_id: pb.REGISTRATION_STATE_REMOVED,
+            second.registration_id: pb.REGISTRATION_STATE_ACTIVE,
+        }
+
+
+async def test_a_death_that_itself_teaches_the_number_is_to_be_looked_at(service: Service) -> None:
+    registration = await ppo(service, numbered())
+    told = death()
+    told.name.CopyFrom(name("James", "Carter"))
+    told.birth_date.CopyFrom(Date(year=1980, month=3, day=12))
+    told.pnc_id = pnc_id(1).value
+
+    # The reversal comes first, and finds nobody.
+    async with counted("number_just_learnt", "movements_review_total", "reason"):
+        await hear(service, reversal(told), told)
+    await hear(service, told)
+
+    assert await numbers(service, registration.nominal_id) == [NUMBER]
+    assert (await service.latest(registration.nominal_id)).state == pb.REGISTRATION_STATE_ACTIVE
+
+
 # ---- merges
 
 

@@ -24,8 +24,19 @@ from services.flagging.store.rolls import MATCH_LAPSES
 from services.runtime import channel
 from services.runtime.due import Runner
 from tests.builders import name, person, pnc_id
-from tests.integration.flagging.service import Service, refusal
-from tests.integration.flagging.test_movements import OTHER, THIRD, flag, numbered, numbers, ppo
+from tests.integration.flagging.service import NOON, Service, refusal
+from tests.integration.flagging.test_movements import (
+    OTHER,
+    THIRD,
+    counted,
+    death,
+    flag,
+    hear,
+    numbered,
+    numbers,
+    ppo,
+    reversal,
+)
 
 NUMBER = "A1111AA"
 PRISON, KEEPER = "prison_offender_management_unit", "register_keeper"
@@ -381,6 +392,53 @@ async def test_a_number_is_taken_back_and_no_roll_gives_it_to_the_person_again(s
     assert await rows(service, "SELECT nominal_id, ruled_out, reason FROM prison_ruling") == [
         (None, [UUID(registration.nominal_id)], "another man's cell")
     ]
+
+
+async def test_a_death_under_a_number_that_is_taken_back_is_no_death_of_the_persons(service: Service) -> None:
+    registration = await ppo(service, numbered())
+    await answer(service, line())
+    await hear(service, death(NUMBER), death(NUMBER, NOON - timedelta(hours=1)))
+
+    await withdraw(service, registration.nominal_id)
+    # It was another's, and the prison takes that back too.
+    await hear(service, reversal(death(NUMBER), NUMBER))
+
+    again = await service.latest(registration.nominal_id)
+    assert (again.state, again.removal_reason) == (flagging_pb2.REGISTRATION_STATE_ACTIVE, 0)
+    told = await flag(service, registration.nominal_id)
+    assert [one.HasField("effective_end_time") for one in told.episodes] == [False]
+    assert [one.value for one in told.person.identifiers] == [pnc_id(1).value]
+    assert await service.outcome(numbered()) == "FLAGGED"
+
+
+async def test_a_reversal_brings_back_who_was_dead_under_a_number_that_the_police_took_away(
+    service: Service,
+) -> None:
+    registration = await ppo(service, numbered(NUMBER))
+    await hear(service, death(NUMBER))
+    await service.load(person("James", "Carter", identifiers=[pnc_id(1)]), source=await source_of(service))
+
+    await hear(service, reversal(death(NUMBER), NUMBER))
+
+    again = await service.latest(registration.nominal_id)
+    assert again.state == flagging_pb2.REGISTRATION_STATE_ACTIVE
+
+
+async def source_of(service: Service) -> str:
+    [(source,)] = await rows(service, "SELECT source FROM nominal")
+    return str(source)
+
+
+async def test_of_a_death_under_another_number_as_well_the_keeper_is_told(service: Service) -> None:
+    registration = await ppo(service, numbered(OTHER))
+    await answer(service, line())
+    await hear(service, death(NUMBER), death(OTHER))
+
+    async with counted("told_by_another", "movements_review_total", "reason"):
+        await withdraw(service, registration.nominal_id)
+
+    again = await service.latest(registration.nominal_id)
+    assert again.state == flagging_pb2.REGISTRATION_STATE_ACTIVE
 
 
 async def test_who_held_a_number_that_was_taken_back_is_known_of_the_time_before(service: Service) -> None:
