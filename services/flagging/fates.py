@@ -2,17 +2,6 @@
 
 from enum import StrEnum
 
-import structlog
-from prometheus_client import Counter
-
-REVIEW = Counter(
-    "ppo_flagging_movements_review",
-    "Deaths, taken back or not, and merges that contradict the register: somebody has to look at them.",
-    ["reason"],
-)
-
-log = structlog.get_logger()
-
 
 class Fate(StrEnum):
     ENDED = "ended"
@@ -45,10 +34,3 @@ DOUBTFUL = frozenset(
         Fate.NUMBER_JUST_LEARNT,
     }
 )
-
-
-def review(fate: Fate, **place: object) -> None:
-    """Says that somebody has to look at it, if so."""
-    if fate in DOUBTFUL:
-        REVIEW.labels(fate).inc()
-        log.warning("a prisoner's movement contradicts the register", reason=fate, **place)

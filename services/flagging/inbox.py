@@ -10,7 +10,7 @@ from ppo.flagging.v1 import roll_pb2
 from ppo.policy.v1 import policy_pb2
 from ppo.tracking.v1 import movement_pb2
 from services.flagging import movements, rolls
-from services.flagging.fates import Fate, review
+from services.flagging.fates import Fate
 from services.flagging.screening import Screening
 from services.prisons import hmpps
 from services.runtime import validation
@@ -64,7 +64,7 @@ class Inbox:
         just_learnt = await self._named(session, movement, now)
         fate = await movements.take(session, movement, now, just_learnt=just_learnt)
         TOLD.labels(fate).inc()
-        review(fate, topic=record.topic, partition=record.partition, offset=record.offset)
+        movements.review(fate, topic=record.topic, partition=record.partition, offset=record.offset)
 
     async def _named(self, session: AsyncSession, movement: movement_pb2.Movement, now: datetime) -> bool:
         """Whether the number is somebody's whose it was not before."""

@@ -9,8 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from ppo.flagging.v1 import roll_pb2 as pb
 from ppo.person.v1 import person_pb2
-from services.flagging import changes, deaths, nominals
-from services.flagging.fates import review
+from services.flagging import changes, deaths, movements, nominals
 from services.flagging.models import PrisonRuling
 from services.flagging.screening import Screening
 from services.flagging.store import merges
@@ -112,7 +111,7 @@ async def withdraw(
     theirs = sorted({holder, *people, *people.values()})
     session.add(_ruling(request, number[1], "", theirs, now))
     for fate in await deaths.disowned(session, number, holder, now):
-        review(fate, nominal_id=holder)
+        movements.review(fate, nominal_id=holder)
     return pb.WithdrawPrisonNumberResponse(link=pb.NUMBER_LINK_RULED_OUT)
 
 

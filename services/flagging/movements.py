@@ -2,19 +2,29 @@
 
 from datetime import datetime
 
+import structlog
+from prometheus_client import Counter
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ppo.person.v1 import person_pb2
 from ppo.tracking.v1 import movement_pb2 as pb
 from services.flagging import changes, deaths, nominals
-from services.flagging.fates import Fate
+from services.flagging.fates import DOUBTFUL, Fate
 from services.flagging.nominals import Key
 from services.flagging.store import merges
 from services.flagging.store import nominals as store
 from services.prisons.reasons import DIED
 from services.runtime.database import lock
 
+REVIEW = Counter(
+    "ppo_flagging_movements_review",
+    "Deaths, taken back or not, and merges that contradict the register: somebody has to look at them.",
+    ["reason"],
+)
+
 NUMBER = person_pb2.IDENTIFIER_KIND_PRISON_NUMBER
+
+log = structlog.get_logger()
 
 
 async def take(session: AsyncSession, movement: pb.Movement, now: datetime, *, just_learnt: bool) -> Fate:
@@ -30,6 +40,13 @@ async def take(session: AsyncSession, movement: pb.Movement, now: datetime, *, j
             session, nominals.number(NUMBER, movement.prison_number, "prison_number"), removed, now
         )
     return fate
+
+
+def review(fate: Fate, **place: object) -> None:
+    """Says that somebody has to look at it, if so."""
+    if fate in DOUBTFUL:
+        REVIEW.labels(fate).inc()
+        log.warning("a prisoner's movement contradicts the register", reason=fate, **place)
 
 
 async def _merged(session: AsyncSession, kept: Key, removed: Key, now: datetime) -> Fate:

@@ -17,7 +17,7 @@ from ppo.flagging.v1 import flagging_pb2
 from ppo.flagging.v1 import roll_pb2 as pb
 from ppo.person.v1 import person_pb2, screening_pb2
 from ppo.policy.v1 import policy_pb2
-from services.flagging import gauges, matches
+from services.flagging import deaths, gauges, matches
 from services.flagging.fields import stamp
 from services.flagging.models import due
 from services.flagging.store.rolls import MATCH_LAPSES
@@ -405,6 +405,8 @@ async def test_a_death_under_a_number_that_is_taken_back_is_no_death_of_the_pers
 
     again = await service.latest(registration.nominal_id)
     assert (again.state, again.removal_reason) == (flagging_pb2.REGISTRATION_STATE_ACTIVE, 0)
+    last = "SELECT recorded_by, reason FROM registration_step ORDER BY number DESC LIMIT 1"
+    assert await rows(service, last) == [(f"{KEEPER}-1", deaths.NEVER_THEIRS)]
     told = await flag(service, registration.nominal_id)
     assert [one.HasField("effective_end_time") for one in told.episodes] == [False]
     assert [one.value for one in told.person.identifiers] == [pnc_id(1).value]
@@ -416,17 +418,13 @@ async def test_a_reversal_brings_back_who_was_dead_under_a_number_that_the_polic
 ) -> None:
     registration = await ppo(service, numbered(NUMBER))
     await hear(service, death(NUMBER))
-    await service.load(person("James", "Carter", identifiers=[pnc_id(1)]), source=await source_of(service))
+    [(source,)] = await rows(service, "SELECT source FROM nominal")
+    await service.load(person("James", "Carter", identifiers=[pnc_id(1)]), source=source)
 
     await hear(service, reversal(death(NUMBER), NUMBER))
 
     again = await service.latest(registration.nominal_id)
     assert again.state == flagging_pb2.REGISTRATION_STATE_ACTIVE
-
-
-async def source_of(service: Service) -> str:
-    [(source,)] = await rows(service, "SELECT source FROM nominal")
-    return str(source)
 
 
 async def test_of_a_death_under_another_number_as_well_the_keeper_is_told(service: Service) -> None:
