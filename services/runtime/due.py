@@ -55,10 +55,7 @@ class Due:
 
     async def put(self, session: AsyncSession, kind: str, key: str, at: datetime) -> None:
         """Sets the instant, or moves it."""
-        row = insert(self.table).values(kind=kind, key=key, due_time=at)
-        await session.execute(
-            row.on_conflict_do_update(index_elements=["kind", "key"], set_={"due_time": at, "attempts": 0})
-        )
+        await self.put_all(session, kind, {key: at})
 
     async def put_first(self, session: AsyncSession, kind: str, key: str, at: datetime) -> None:
         """Sets the instant, unless one is set."""
