@@ -118,8 +118,7 @@ class Model:
 
         `size`: how many names are held.
         """
-        doublings = [math.log2(each) for each in self.threshold_sizes]
-        halvings = [-math.log2(each) for each in self.threshold_shares]
+        doublings, halvings = self._threshold_places
         persons = max(math.log2(max(size, 1)), doublings[0])
         rarity = max(-math.log2(false_alarms), halvings[0])
         # Of twice as many, twice as many are like somebody by chance; an alarm half as likely is a bit surer.
@@ -128,6 +127,11 @@ class Model:
             _between(doublings, bits, persons - beyond[0]) for bits in zip(*self.threshold_bits, strict=True)
         ]
         return _between(halvings, of_size, rarity - beyond[1]) + sum(beyond)
+
+    @cached_property
+    def _threshold_places(self) -> tuple[list[float], list[float]]:
+        """The sizes and the shares that thresholds are known for, in doublings and halvings."""
+        return [*map(math.log2, self.threshold_sizes)], [-math.log2(each) for each in self.threshold_shares]
 
 
 def _between(known: Sequence[float], values: Sequence[float], wanted: float) -> float:
