@@ -147,8 +147,8 @@ class Life:
         if self._chance.random() > 0.4:
             return
         received = self._some_time()
-        # Long enough for the plan to be told, half a year late at most, before its day has come.
-        released = received + (210 + self._chance.randrange(200)) * DAY
+        # A plan comes after 20 days, is known after 60 more at most, and told at the half-year's end.
+        released = received + (270 + self._chance.randrange(200)) * DAY
         prison = self._chance.choice(PRISONS)
         yield self._moved(movement_pb2.MOVEMENT_KIND_RECEPTION, "I", prison, received)
         if self._chance.random() < 0.7:
