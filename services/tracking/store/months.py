@@ -11,9 +11,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from ppo.tracking.v1 import tracking_pb2 as pb
 from services.tracking.counting import Row
 from services.tracking.models import SCHEMA, Closing, Progress
-from services.tracking.store import listed
+from services.tracking.store import counts
+from services.tracking.store.counts.movements import MOVEMENTS
 
-_CELLS, _MOVEMENTS = text(listed.CELLS), text(listed.MOVEMENTS)
+_CELLS, _MOVEMENTS = text(counts.CELLS), text(MOVEMENTS)
 _CLOSE = text(
     f"UPDATE {SCHEMA}.closing SET return_id = one.return_id, revision = one.revision"
     " FROM unnest(CAST(:ids AS text[]), CAST(:returns AS text[]), CAST(:revisions AS int[]))"
