@@ -67,10 +67,17 @@ class Areas:
 
     def tool(self, month: date) -> str:
         """The version of the data collection tool that a month is returned by."""
+        return self._tool(month).id
+
+    def ethnicity_codes(self, month: date) -> str:
+        """The version of the code set that the tool holds ethnicity by."""
+        return self._tool(month).text("ethnicity_codes")
+
+    def _tool(self, month: date) -> Row:
         found = self._reference.rows("return_tools", at=last_instant(month))
         if not found:
             raise Invalid("heading.month", "is one for which the reference data have no return tool")
-        return found[-1].id
+        return found[-1]
 
     def ids(self, at: datetime) -> list[str]:
         return [row.id for row in self._reference.rows("areas", at=at)]

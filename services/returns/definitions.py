@@ -81,7 +81,7 @@ MEASURES: Mapping[str, Measure] = {
     "M3": Measure("Age", "Share of M1, by age as of M1."),
     "M4": Measure(
         "Ethnicity",
-        "Share of M1: the 16+1 codes as White and non-White. Not stated was asked and not answered; not "
+        "Share of M1: the codes of self-definition as White and non-White. Not stated was asked and not answered; not "
         "recorded was not asked. Shares of those recorded leave out the latter alone.",
     ),
     "M5": Measure("Removed in the month", "Registrations ended.", "registrations"),
@@ -115,7 +115,8 @@ MEASURES: Mapping[str, Measure] = {
     ),
     "M17": Measure(
         "Drug need and treatment",
-        "Persons of M1 with a drug need identified, and those of them who are in treatment.",
+        "Persons of M1 with a drug need identified, and those of them who are in treatment; of whom neither a "
+        "need nor that there is none was said, it is not recorded.",
         kind=Kind.STOCK,
     ),
     "M18": Measure(
@@ -126,8 +127,9 @@ MEASURES: Mapping[str, Measure] = {
     "M19": Measure(
         "Delivery in time",
         "Notices about persons of M1 that were to be acknowledged in the month, and those that were in "
-        "time: each once for each organisation, retracted ones not. Of a release in the month, by its last "
-        "date, whether it was told 3 months before, however late the date was known.",
+        "time: each once for each organisation, retracted ones not. Late are those acknowledged later; not "
+        "recorded those that nobody had acknowledged at the cut-off, whatever was done. Of a release in the "
+        "month, by its last date, whether it was told 3 months before, however late the date was known.",
         "notices",
     ),
     "M20": Measure("Ethnicity recorded", "Share of M1: all but those not recorded."),
@@ -164,6 +166,9 @@ LIMITS = (
     "housing within 48 hours",
     "release told 3 months before",
 )
+IN_TIME, LATE = "in time", "late"
+OUTCOMES = (IN_TIME, LATE, NOT_RECORDED)
+NEED = "need identified"
 
 # None: named by reference data, or as somebody wrote it.
 BREAKDOWNS: Mapping[str, tuple[str, ...] | None] = {
@@ -177,9 +182,10 @@ BREAKDOWNS: Mapping[str, tuple[str, ...] | None] = {
     "reason": ("no longer a threat", "moved away", "long custody", "deceased"),
     "position": ("custody remand", "custody sentenced", "in cjs", "supervised", "at liberty targeted"),
     "drug_class": ("heroin", "cocaine", "heroin and cocaine"),
+    "drug_need": (NEED, "no need"),
     "treatment": ("in treatment", "not in treatment"),
     "attendance": ("attended", "acceptable absence", "unacceptable absence"),
-    "limit": tuple(f"{limit}, {outcome}" for limit in LIMITS for outcome in ("in time", "late")),
+    "limit": tuple(f"{limit}, {outcome}" for limit in LIMITS for outcome in OUTCOMES),
     "follow_up": ("followed up", "followed up before", "not yet followed up"),
     "window": ("before", "after"),
     "team": None,
@@ -257,7 +263,7 @@ def _refuse_unknown(breakdown: str, category: str) -> None:
     if category and parts is not None and category not in parts + ANYWHERE:
         raise Invalid("count.category", f"{category!r} is no part of the breakdown by {breakdown}")
     pattern = DAYS.get(breakdown)
-    if pattern and not pattern.fullmatch(category):
+    if pattern and not pattern.fullmatch(category) and category not in ANYWHERE:
         raise Invalid("count.category", f"{category!r} is no number of days")
 
 

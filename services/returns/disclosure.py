@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple, TypeAlias
 
-from services.returns.definitions import ANYWHERE, BREAKDOWNS, LIMITS, NOT_RECORDED
+from services.returns.definitions import ANYWHERE, BREAKDOWNS, IN_TIME, LATE, LIMITS, NEED, NOT_RECORDED, OUTCOMES
 from services.returns.measures import NON_WHITE, RECORDED, WHITE, Headline
 
 # Measure and category, as in the headlines; `REST` is what is left of a total besides its parts.
@@ -23,14 +23,20 @@ TOTALS: Sequence[Key] = (
     *((measure, "") for measure in ("M16", "FOLLOW_UPS", "RE_ENGAGED", "M24")),
 )
 STAGES = tuple((f"M{number}", "") for number in range(10, 15))
-TREATED = (("M17", "in treatment"), ("M17", "not in treatment"))
+TREATED = tuple(("M17", part) for part in (*(BREAKDOWNS["treatment"] or ()), *ANYWHERE))
+NO_NEED = tuple(("M17", part) for part in ("no need", *(f"need {part}" for part in ANYWHERE)))
 # Neither by OCU, agency nor prison: such breakdowns overlap, and what one hides another would give away.
 ATTENDANCE = tuple(("M18", outcome) for outcome in (*(BREAKDOWNS["attendance"] or ()), *ANYWHERE))
-DELIVERY = tuple(("M19", f"{limit}, {outcome}") for limit in LIMITS for outcome in ("in time", "late"))
+DELIVERY = tuple(("M19", part) for part in BREAKDOWNS["limit"] or ())
 # Shown only where all of these are, as they could be worked out of it or of what it is a share of.
 SHOWN_WITH: Mapping[Key, tuple[Key, ...]] = {
     **dict.fromkeys((("M8", ""), ("M9", "")), (("M9", ""), ("M8", REST))),
-    **dict.fromkeys((("M17", "need identified"), *TREATED), TREATED),
+    **dict.fromkeys((("M17", NEED), *TREATED), TREATED),
+    **{
+        ("M19", f"{limit}, {outcome}"): tuple(("M19", f"{limit}, {one}") for one in OUTCOMES)
+        for limit in LIMITS
+        for outcome in OUTCOMES
+    },
     ("M20", ""): (PEOPLE, ("M4", NOT_RECORDED)),
     ("M4", WHITE + RECORDED): (("M4", WHITE), ("M4", NOT_RECORDED)),
     ("M4", NON_WHITE + RECORDED): (("M4", NON_WHITE), ("M4", NOT_RECORDED)),
@@ -70,7 +76,7 @@ def tables(headlines: Iterable[Headline]) -> list[Table]:
         _with_rest(values, PEOPLE, ("M5", "")),
         Table(("M5", ""), _of(values, "M5")),
         _with_rest(values, PEOPLE, ("M6", "")),
-        _with_rest(values, PEOPLE, *TREATED),
+        _needs(values),
         _with_rest(values, TESTED, ("M9", ""), ("M8", REST)),
         Table(("M9", ""), _of(values, "M9")),
         Table(DUE, {key: values[key] for key in ATTENDANCE if key in values}),
@@ -100,11 +106,7 @@ def hidden(
         known = len(found)
         for table in tables(headlines):
             found |= _hidden(table, found, same, same - set(before.hidden))
-    return (
-        found
-        | {key for key, others in SHOWN_WITH.items() if any(other in found for other in others)}
-        | _bases(headlines, found)
-    )
+    return found | {key for key, others in SHOWN_WITH.items() if any(other in found for other in others)}
 
 
 def published(headlines: Sequence[Headline], kept_back: Collection[Key]) -> list[tuple[Headline, bool]]:
@@ -136,26 +138,24 @@ def _open(parts: Values, found: Collection[Key]) -> bool:
     return not found or (len(found) > 1 and sum(parts[part] for part in found) >= ENOUGH)
 
 
-def _bases(headlines: Iterable[Headline], found: Collection[Key]) -> set[Key]:
-    """Shares of notices show how many there were, so late ones are hidden with those in time."""
-    return {
-        (one.measure, one.category)
-        for one in headlines
-        if one.measure == "M19" and one.category and ("M19", _late(one.category)) in found
-    }
-
-
 def _values(headlines: Iterable[Headline]) -> dict[Key, int]:
     values = {(one.measure, one.category): one.value for one in headlines}
     values["M8", REST] = values.get(("M8", ""), 0) - values.get(("M9", ""), 0)
     for one in headlines:
-        if one.measure == "M19" and one.category:
-            values["M19", _late(one.category)] = one.base - one.value
+        limit, _, outcome = one.category.rpartition(", ")
+        if one.measure == "M19" and outcome == IN_TIME:
+            other = values.get(("M19", f"{limit}, {NOT_RECORDED}"), 0)
+            values["M19", f"{limit}, {LATE}"] = one.base - one.value - other
     return values
 
 
-def _late(category: str) -> str:
-    return category.removesuffix("in time") + "late"
+def _needs(values: Values) -> Table:
+    """Of whom it is not said whether they have a need is the rest, where it is not listed."""
+    given = [key for key in TREATED if key in values] or [key for key in (("M17", NEED),) if key in values]
+    others = {key: values[key] for key in NO_NEED if key in values}
+    if others or not given:
+        return Table(PEOPLE, {key: values[key] for key in given} | others)
+    return _with_rest(values, PEOPLE, *given)
 
 
 def _of(values: Values, measure: str) -> dict[Key, int]:

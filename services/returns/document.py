@@ -47,6 +47,8 @@ class Version(NamedTuple):
 @dataclass(frozen=True)
 class Document:
     picture: Picture
+    # The version of the code set that ethnicity is counted by.
+    ethnicity_codes: str
     # Oldest first; none of a region or the nation.
     versions: Sequence[Version] = ()
     additions: Sequence[pb.Addition] = ()
@@ -127,7 +129,8 @@ async def of(
     hidden = await _hidden_of_many(session, areas, shown) if published else frozenset()
     series = await _series(session, areas, name, shown, hidden, published)
     figures = {} if published else areas.published(name, month)
-    return Document(shown, series=series, published=published, figures=figures, hidden=hidden)
+    codes = areas.ethnicity_codes(month)
+    return Document(shown, codes, series=series, published=published, figures=figures, hidden=hidden)
 
 
 async def _of_area(
@@ -140,6 +143,7 @@ async def _of_area(
     hidden = await _hidden_of_area(session, row, shown.planned) if published else frozenset()
     return Document(
         shown,
+        areas.ethnicity_codes(month),
         versions=await _versions(session, row),
         additions=[one.to_proto() for one in await store.additions(session, row)],
         series=await _series(session, areas, name, shown, hidden, published),

@@ -3,7 +3,19 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from services.returns.definitions import BETWEEN, LIMITS, MEASURES, NOT_RECORDED, Cell, Counts, parts
+from services.returns.definitions import (
+    ANYWHERE,
+    BETWEEN,
+    IN_TIME,
+    LIMITS,
+    MEASURES,
+    NEED,
+    NOT_RECORDED,
+    OUTCOMES,
+    Cell,
+    Counts,
+    parts,
+)
 
 WHITE = "White"
 NON_WHITE = "non-White"
@@ -130,9 +142,9 @@ def _spread(measure: str, which: str, sentences: int, days: Mapping[str, int]) -
 
 
 def _middle(measure: str, which: str, days: Mapping[str, int]) -> Iterator[Headline]:
-    """The median and mean of days, half up."""
+    """The median and mean of the days that are recorded, half up."""
     told = f"{which}, " if which else ""
-    ordered = sorted((int(day), times) for day, times in days.items() if times)
+    ordered = sorted((int(day), times) for day, times in days.items() if times and day not in ANYWHERE)
     if ordered:
         many, whole = sum(times for _, times in ordered), sum(day * times for day, times in ordered)
         yield Headline(measure, f"{told}median days", _median(ordered, many))
@@ -147,7 +159,8 @@ def _median(ordered: Sequence[tuple[int, int]], many: int) -> int:
 
 def _work(counts: Counts) -> Iterator[Headline]:
     need, due = _total(counts, "M17"), _total(counts, "M18")
-    yield Headline("M17", "need identified", need, _total(counts, "M1"))
+    yield Headline("M17", NEED, need, _total(counts, "M1"))
+    yield from _needs(parts(counts, "M1", "drug_need"), need, _total(counts, "M1"))
     yield from _shares(counts, "M17", Cell("M17", "treatment"), need)
     yield from _outcomes(counts, "M17", "ocu_treatment", "in treatment")
     yield Headline("M18", "due", due)
@@ -162,11 +175,20 @@ def _work(counts: Counts) -> Iterator[Headline]:
             yield from _limits(f"{place}, ", limits)
 
 
+def _needs(needs: Mapping[str, int], need: int, people: int) -> Iterator[Headline]:
+    """Of whom no need was identified; figures of the area's own say nothing of them."""
+    if needs.get(NEED, 0) == need:
+        for part, value in needs.items():
+            if part != NEED:
+                yield Headline("M17", f"need {part}" if part in ANYWHERE else part, value, people)
+
+
 def _limits(place: str, limits: Mapping[str, int]) -> Iterator[Headline]:
     for limit in LIMITS:
-        told = sum(limits.get(f"{limit}, {outcome}", 0) for outcome in ("in time", "late"))
-        if told:
-            yield Headline("M19", f"{place}{limit}, in time", limits.get(f"{limit}, in time", 0), told)
+        outcomes = {outcome: limits.get(f"{limit}, {outcome}", 0) for outcome in OUTCOMES}
+        if told := sum(outcomes.values()):
+            for outcome in (IN_TIME, NOT_RECORDED):
+                yield Headline("M19", f"{place}{limit}, {outcome}", outcomes[outcome], told)
 
 
 def _outcomes(counts: Counts, measure: str, breakdown: str, outcome: str) -> Iterator[Headline]:

@@ -25,6 +25,7 @@ COLUMNS = (
     "count",
     "of",
     "per_cent",
+    "ethnicity_codes",
 )
 
 
@@ -43,6 +44,7 @@ def as_json(document: Document) -> bytes:
         "area": document.name,
         "month": f"{document.month:%Y-%m}",
         "published": document.published,
+        "ethnicity_codes": document.ethnicity_codes,
         "measures": [_measure(line) for line in document.lines],
     }
     if coverage := document.picture.coverage:
@@ -105,11 +107,13 @@ def _measure(line: Line) -> dict[str, Any]:
 def _headline(document: Document, line: Line) -> list[object]:
     one = line.headline
     value = HIDDEN if line.value is None else line.value
-    return [*_place(document, one.measure), "headline", one.category, value, line.base, line.per_cent]
+    codes = document.ethnicity_codes if one.measure == "M4" else None
+    return [*_place(document, one.measure), "headline", one.category, value, line.base, line.per_cent, codes]
 
 
 def _cell(document: Document, cell: Cell, value: int) -> list[object]:
-    return [*_place(document, cell.measure), cell.breakdown, cell.category, value, None, None]
+    codes = document.ethnicity_codes if cell.breakdown == "ethnicity" else None
+    return [*_place(document, cell.measure), cell.breakdown, cell.category, value, None, None, codes]
 
 
 def _place(document: Document, measure: str) -> list[object]:

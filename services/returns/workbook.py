@@ -76,6 +76,7 @@ def _form(document: Document) -> Rows:
     yield "Revision", told.revision
     yield "Due", str(months.to_day(told.due_date))
     yield "Tool version", heading.tool_version
+    yield "Ethnicity codes", document.ethnicity_codes
     if document.published:
         yield "Note", NOT_SHOWN
     else:

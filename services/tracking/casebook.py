@@ -140,6 +140,7 @@ def _owned(nominal_id: str, start: datetime, ownership: pb.Ownership, recorded: 
         state=ownership.state,
         recorded_time=recorded,
         ownership=ownership.SerializeToString(),
+        home_ocu=ownership.home_ocu,
     )
 
 

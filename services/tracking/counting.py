@@ -1,7 +1,7 @@
 """What a month's return counts, as the database counted it, in the words of a return."""
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
@@ -70,7 +70,8 @@ class Row(NamedTuple):
 @dataclass(frozen=True)
 class Area:
     ocus: Sequence[str]
-    teams: Collection[str]
+    # Each with all OCUs that it serves, those of other areas too.
+    teams: Mapping[str, Sequence[str]]
     # The suites of its OCUs, each with its OCU.
     suites: Mapping[str, str]
 
@@ -98,12 +99,16 @@ class Month(NamedTuple):
 
 def parameters(month: Month, areas: Mapping[str, Area]) -> dict[str, Any]:
     """What the statements of the store are counted by."""
-    owners = [(name, owner, owner in area.ocus) for name, area in areas.items() for owner in area.owners]
+    places = [(name, ocu) for name, area in areas.items() for ocu in area.ocus]
+    teams = {team: ocus for area in areas.values() for team, ocus in area.teams.items()}
+    serving = [(team, ocu) for team, ocus in teams.items() for ocu in ocus]
     suites = [(suite, ocu, name) for name, area in areas.items() for suite, ocu in area.suites.items()]
     return (
-        _columns(owners, "areas", "owners", "are_ocus")
+        _columns(places, "areas", "ocus")
+        | _columns(serving, "teams", "team_ocus")
         | _columns(suites, *SUITES)
         | {
+            "owners": [owner for area in areas.values() for owner in area.owners],
             "start": month.start,
             "end": month.end,
             "first": month.first,
@@ -149,7 +154,7 @@ def cells(rows: Iterable[Row], area: Area) -> dict[Cell, int]:
 def _stage(found: Counter[Cell], row: Row) -> None:
     stage = STAGES.get(int(row.category), "M14")
     found[Cell(stage)] += row.value
-    found[Cell(stage, "position", _position(row.category))] += row.value
+    found[Cell(stage, "position", WORDS["position"](row.category))] += row.value
 
 
 def _category(row: Row, area: Area) -> str:
@@ -165,23 +170,16 @@ def _category(row: Row, area: Area) -> str:
 
 
 def _worded(enum: Any, prefix: str) -> Callable[[str], str]:
-    """What an enum's value is called in a return; unspecified, or of a later contract, it is not recorded."""
+    """What an enum's value is called in a return; of a later contract it is known to others alone."""
 
     def word(number: str) -> str:
-        if number == "0" or int(number) not in enum.values():
+        if number == "0":
             return NOT_RECORDED
+        if int(number) not in enum.values():
+            return OTHER
         return str(enum.Name(int(number))).removeprefix(prefix).lower().replace("_", " ")
 
     return word
-
-
-def _position(number: str) -> str:
-    position = int(number)
-    if position not in STAGES or position == pb.POSITION_OTHER_OR_NOT_KNOWN:
-        return OTHER
-    return (
-        pb.Position.Name(pb.Position.ValueType(position)).removeprefix("POSITION_").lower().replace("_", " ")
-    )
 
 
 def _ethnicity(code: str) -> str:
@@ -200,7 +198,8 @@ WORDS: Mapping[str, Callable[[str], str]] = {
     "ocu": lambda ocu: ocu or OTHER,
     "sex": _worded(person_pb2.Sex, "SEX_"),
     "ethnicity": _ethnicity,
-    "position": _position,
+    # What is other or not known is a value of its own.
+    "position": _worded(pb.Position, "POSITION_"),
     "reason": _worded(flagging_pb2.RemovalReason, "REMOVAL_REASON_"),
     "drug_class": _worded(custody_pb2.Drug, "DRUG_"),
     "attendance": _worded(pb.ProgressKind, "PROGRESS_KIND_"),

@@ -297,9 +297,13 @@ class Case:
     def youth_team(self) -> str:
         """The team of the residence, else of the OCU that nominated, else the first there is."""
         teams = self.evidence.areas.youth_teams
+        return teams[self.youth_ocu] if self.youth_ocu else min(teams.values(), default="")
+
+    @cached_property
+    def youth_ocu(self) -> str:
+        """By which the team is found; empty where none of them has one."""
         homes = (self.residence.area if self.residence else "", self.home, self.evidence.nominating_ocu)
-        found = [teams[area] for area in homes if area in teams] or sorted(teams.values())
-        return found[0] if found else ""
+        return next((ocu for ocu in homes if ocu in self.evidence.areas.youth_teams), "")
 
     def inside(self, area: str) -> bool:
         return area in self.evidence.areas.ocus

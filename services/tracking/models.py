@@ -242,6 +242,10 @@ class Ownership(Base):
     recorded_time: Mapped[instant]
     superseded_time: Mapped[maybe_instant]
     ownership: Mapped[content] = mapped_column(comment="ppo.tracking.v1.Ownership")
+    home_ocu: Mapped[words] = mapped_column(
+        server_default=text("''"),
+        comment="Of a youth offending team's case the OCU of the home; else, or not known, empty",
+    )
 
     def to_proto(self) -> tracking_pb2.Ownership:
         return tracking_pb2.Ownership.FromString(self.ownership)

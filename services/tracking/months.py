@@ -129,7 +129,7 @@ class Months:
         suites = {one.id: one.text("ocu") for one in self._reference.rows("suites", at=at)}
         return Area(
             ocus,
-            [team.id for team in teams if set(team.texts("ocus")) & set(ocus)],
+            {team.id: team.texts("ocus") for team in teams if set(team.texts("ocus")) & set(ocus)},
             {suite: ocu for suite, ocu in suites.items() if ocu in ocus},
         )
 

@@ -254,6 +254,7 @@ def _ownership(case: Case, rule: str, verdict: Verdict) -> pb.Ownership:
         state=verdict.state,
         rule=rule,
         facts=[*verdict.facts, *wording.lead(case)],
+        home_ocu=case.youth_ocu if rule == "O11" else "",
     )
     if rule == "O1":
         ownership.dispute.CopyFrom(_dispute(case, verdict.owner))

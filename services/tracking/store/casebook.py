@@ -59,6 +59,7 @@ class OwnershipRow:
     state: int
     recorded_time: datetime
     ownership: bytes
+    home_ocu: str
     ownership_id: int | None = None
 
     def to_proto(self) -> pb.Ownership:

@@ -69,11 +69,11 @@ class Register:
             row,
         )
 
-    def owned(self, nominal_id: str, owner: str, since: datetime) -> None:
+    def owned(self, nominal_id: str, owner: str, since: datetime, *, home: str = "") -> None:
         self.connection.execute(
-            "INSERT INTO ownership (nominal_id, effective_time, owner, rule, state, recorded_time, ownership)"
-            " VALUES (%s, %s, %s, 'O5', %s, %s, '')",
-            (nominal_id, since, owner, 1 if owner else OWNERSHIP_STATE_NONE, since),
+            "INSERT INTO ownership (nominal_id, effective_time, owner, rule, state, recorded_time, ownership,"
+            " home_ocu) VALUES (%s, %s, %s, 'O5', %s, %s, '', %s)",
+            (nominal_id, since, owner, 1 if owner else OWNERSHIP_STATE_NONE, since, home),
         )
 
     def stage(self, nominal_id: str, since: datetime, position: int) -> None:

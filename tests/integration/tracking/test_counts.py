@@ -30,8 +30,11 @@ OCTOBER, NOVEMBER, DECEMBER, JANUARY = (
     Month(date(2005, 1, 1)),
 )
 OCUS = ("D3", "E3")
-AREA = Area(OCUS, ("birmingham-yot",), {"D3": "D3", "D3-2": "D3", "E3": "E3"})
-NEIGHBOUR = Area(("K1",), (), {"K1": "K1"})
+AREA = Area(OCUS, {"birmingham-yot": OCUS}, {"D3": "D3", "D3-2": "D3", "E3": "E3"})
+NEIGHBOUR = Area(("K1",), {}, {"K1": "K1"})
+# One youth offending team for both.
+SHARED = {"two-area-yot": (*OCUS, "K1")}
+BOTH = {"here": Area(OCUS, SHARED, {}), "there": Area(("K1",), SHARED, {})}
 NOMINALS = ("a", "b", "c", "d")
 NEGATIVE, POSITIVE = custody_pb2.TEST_RESULT_NEGATIVE, custody_pb2.TEST_RESULT_POSITIVE
 TABLES = (
@@ -258,6 +261,40 @@ def test_who_grows_out_of_prevent_and_deter_is_added_and_counts_in_m24_that_mont
     assert failed(december, 0) == []
 
 
+def test_a_case_of_a_team_of_two_areas_is_counted_in_that_of_the_home(
+    own: Database, register: Register
+) -> None:
+    """Else in that of who nominated, where the team serves it; else in that of its first OCU."""
+    for nominal, nominated, home in (("a", "D3", "K1"), ("b", "K1", "D3"), ("c", "K1", ""), ("d", "Z9", "")):
+        register.person(nominal)
+        register.episode(nominal, day(2), strand=PREVENT, ocu=nominated)
+        register.owned(nominal, "two-area-yot", day(2), home=home)
+    register.episode(register.person("e"), day(2), ocu="D3")
+    register.owned("e", "two-area-yot", day(2), home="K1")
+
+    counted = count_all(own, register, NOVEMBER, BOTH)
+
+    assert [counted[area][counting.Cell("M24")] for area in ("here", "there")] == [2, 2]
+    assert part(counted["there"], "M24", "team") == {"two-area-yot": 2}
+    assert [counted[area][counting.Cell("M1")] for area in ("here", "there")] == [0, 1]
+    assert part(counted["there"], "M1", "ocu") == {"K1": 1}
+    assert counted == {name: count(own, register, NOVEMBER, area) for name, area in BOTH.items()}
+
+
+def test_a_child_who_moves_from_one_area_of_a_team_to_the_other_is_said_to_have_moved(
+    own: Database, register: Register
+) -> None:
+    register.episode(register.person("a"), day(2), ocu="D3")
+    for home, since in (("D3", day(2)), ("K1", day(70))):
+        register.owned("a", "two-area-yot", since, home=home)
+
+    november, december = (count_all(own, register, one, BOTH) for one in (NOVEMBER, DECEMBER))
+
+    assert [november[area][counting.Cell("M0")] for area in BOTH] == [1, 0]
+    assert [december[area][counting.Cell("M0")] for area in BOTH] == [0, 1]
+    assert [december[area][counting.Cell("MOVED")] for area in BOTH] == [-1, 1]
+
+
 def test_a_detention_that_was_counted_and_then_found_to_be_a_ppos_counts_once(
     own: Database, register: Register
 ) -> None:
@@ -294,7 +331,9 @@ def test_of_408_tests_13_were_of_ppos_and_9_positive(own: Database, register: Re
 def test_positions_are_those_of_the_last_instant_and_make_the_stages(
     own: Database, register: Register
 ) -> None:
-    for place, position in enumerate((pb.POSITION_CUSTODY_REMAND, pb.POSITION_SUPERVISED, 0)):
+    for place, position in enumerate(
+        (pb.POSITION_CUSTODY_REMAND, pb.POSITION_SUPERVISED, pb.POSITION_OTHER_OR_NOT_KNOWN, 0)
+    ):
         nominal = register.person(f"n{place}")
         register.episode(nominal, day(2))
         if position:
@@ -307,8 +346,9 @@ def test_positions_are_those_of_the_last_instant_and_make_the_stages(
         "custody remand": 1,
         "supervised": 1,
         "other or not known": 1,
+        "not recorded": 1,
     }
-    assert [found[counting.Cell(f"M{number}")] for number in range(10, 15)] == [1, 0, 1, 0, 1]
+    assert [found[counting.Cell(f"M{number}")] for number in range(10, 15)] == [1, 0, 1, 0, 2]
 
 
 def test_sentences_count_by_the_days_from_the_offence(own: Database, register: Register) -> None:
@@ -339,7 +379,8 @@ def test_a_drug_need_counts_as_it_was_known_last_and_with_it_who_is_treated(
 ) -> None:
     need, none = pb.PROGRESS_KIND_DRUG_NEED_IDENTIFIED, pb.PROGRESS_KIND_NO_DRUG_NEED
     started, ended = pb.PROGRESS_KIND_TREATMENT_STARTED, pb.PROGRESS_KIND_TREATMENT_ENDED
-    for nominal, kinds in {"a": (need, started), "b": (need, started, ended), "c": (need, none)}.items():
+    known = {"a": (need, started), "b": (need, started, ended), "c": (need, none), "d": (started,)}
+    for nominal, kinds in known.items():
         register.episode(register.person(nominal), day(2))
         for later, kind in enumerate(kinds):
             register.progress(nominal, kind, date(2004, 11, 10 + later))
@@ -348,7 +389,11 @@ def test_a_drug_need_counts_as_it_was_known_last_and_with_it_who_is_treated(
 
     assert part(found, "M17", "treatment") == {"in treatment": 1, "not in treatment": 1}
     assert part(found, "M17", "ocu_treatment") == {"D3: in treatment": 1, "D3: not in treatment": 1}
-    assert part(count(own, register, OCTOBER), "M17", "total") == {}
+    assert part(found, "M1", "drug_need") == {"need identified": 2, "no need": 1, "not recorded": 1}
+    october = count(own, register, OCTOBER)
+    assert part(october, "M17", "total") == {}
+    assert part(october, "M1", "drug_need") == {"not recorded": 4}
+    assert failed(found, 4) == failed(october, 0) == []
 
 
 def test_appointments_count_by_what_became_of_them(own: Database, register: Register) -> None:
@@ -392,15 +437,18 @@ def test_a_notice_counts_once_for_an_organisation_by_its_first_limit(
 
     assert part(found, "M19", "limit") == {
         "reception within 1 working day, in time": 1,
-        "reception within 1 working day, late": 2,
+        "reception within 1 working day, late": 1,
+        "reception within 1 working day, not recorded": 1,
     }
     assert part(found, "M19", "ocu_limit") == {
         "D3: reception within 1 working day, in time": 1,
-        "D3: reception within 1 working day, late": 2,
+        "D3: reception within 1 working day, late": 1,
+        "D3: reception within 1 working day, not recorded": 1,
     }
     assert part(found, "M19", "prison_limit") == {
         "other or not known: reception within 1 working day, in time": 1,
-        "BMI: reception within 1 working day, late": 2,
+        "BMI: reception within 1 working day, late": 1,
+        "BMI: reception within 1 working day, not recorded": 1,
     }
     assert failed(found, 1) == []
 

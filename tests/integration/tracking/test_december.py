@@ -23,7 +23,7 @@ from tests.servers import Database, Servers
 
 BIRMINGHAM = Path(__file__).parents[3] / "deploy" / "reference" / "birmingham"
 OCUS = ("D1", "D2", "D3", "E1", "E2", "E3", "F1", "F2", "F3")
-AREA = Area(OCUS, ("birmingham-yot",), {ocu: ocu for ocu in OCUS})
+AREA = Area(OCUS, {"birmingham-yot": OCUS}, {ocu: ocu for ocu in OCUS})
 DECEMBER = Month(date(2004, 12, 1))
 POSITIVE, NEGATIVE = custody_pb2.TEST_RESULT_POSITIVE, custody_pb2.TEST_RESULT_NEGATIVE
 

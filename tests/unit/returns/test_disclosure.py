@@ -80,14 +80,15 @@ class Attack:
             if one.base and key[0] in ("M5", "M9") and key[1]:
                 self._equal(name, [(key[0], "")], one.base, given)
             if one.base and key[0] == "M19" and key[1]:
-                late = key[1].removesuffix("in time") + "late"
-                self._equal(name, [key, ("M19", late)], one.base, given)
+                limit = key[1].rpartition(", ")[0]
+                outcomes = [("M19", f"{limit}, {outcome}") for outcome in definitions.OUTCOMES]
+                self._equal(name, outcomes, one.base, given)
             if one.base and key == ("M20", ""):
                 self._equal(name, [("M4", "not recorded")], one.base - one.value, given)
             if key == ("M17", "need identified"):
                 treated = [("M17", "in treatment"), ("M17", "not in treatment")]
                 self._equal(name, treated, one.value, given)
-            if one.base and key[0] == "M17" and key[1] != "need identified":
+            if one.base and key in disclosure.TREATED:
                 self._equal(name, [("M17", "in treatment"), ("M17", "not in treatment")], one.base, given)
             if key[0] == "M4" and key[1].endswith("recorded") and key[1] != "not recorded":
                 self._equal(name, [(key[0], key[1].removesuffix(" of those recorded"))], one.value, given)
@@ -173,10 +174,13 @@ def months(draw: st.DrawFn) -> dict[Cell, int]:
     cells |= _split(draw, "M9", "drug_class", positive, ("heroin", "cocaine"))
     need = draw(st.integers(0, people))
     cells |= totals(M17=need) | _split(draw, "M17", "treatment", need, ("in treatment", "not in treatment"))
+    if draw(st.booleans()):
+        cells[Cell("M1", "drug_need", "need identified")] = need
+        cells |= _split(draw, "M1", "drug_need", people - need, ("no need", "not recorded"))
     due = draw(st.integers(0, 30))
     cells |= totals(M18=due) | _split(draw, "M18", "attendance", due, ATTENDANCE)
     told = draw(st.integers(0, 30))
-    limits = [f"{limit}, {outcome}" for limit in definitions.LIMITS[:2] for outcome in ("in time", "late")]
+    limits = [f"{limit}, {outcome}" for limit in definitions.LIMITS[:2] for outcome in definitions.OUTCOMES]
     return cells | totals(M19=told) | _split(draw, "M19", "limit", told, limits)
 
 
@@ -246,8 +250,12 @@ def _moved(draw: st.DrawFn, counts: dict[Cell, int]) -> dict[Cell, int]:
     part = draw(st.sampled_from([cell for cell in counts if cell[:2] == (measure, breakdown)]))
     value = draw(st.integers(0, 9))
     total = counts[Cell(measure)] + value - counts[part]
-    most = counts[Cell("M1")] if measure != "M19" else total
-    return counts | {part: value, Cell(measure): total} if total <= most else counts
+    people = counts[Cell("M1")]
+    moved = counts | {part: value, Cell(measure): total}
+    if measure == "M17" and Cell("M1", "drug_need", "need identified") in counts:
+        none = counts[Cell("M1", "drug_need", "no need")]
+        moved |= parts("M1", "drug_need", need_identified=total, not_recorded=people - total - none)
+    return moved if min(moved.values()) >= 0 and (total <= people or measure == "M19") else counts
 
 
 def test_what_is_as_it_was_does_not_give_away_what_is_not() -> None:
@@ -359,7 +367,24 @@ def test_what_is_counted_by_two_things_is_not_published() -> None:
         **{("M18", category): True for category in ("due", *ATTENDANCE)},
         ("M19", ""): True,
         ("M19", "housing within 48 hours, in time"): True,
+        ("M19", "housing within 48 hours, not recorded"): True,
     }
+
+
+def test_a_need_is_hidden_where_it_is_small_and_its_treatment_is_not_told() -> None:
+    found = headlines(december() | totals(M17=3), PLANNED)
+
+    assert ("M17", "need identified") in disclosure.hidden(found)
+
+
+def test_the_rest_of_a_time_limit_does_not_give_late_ones_away() -> None:
+    limit = definitions.LIMITS[1]
+    outcomes = {f"{limit}, in time": 20, f"{limit}, late": 3, f"{limit}, not recorded": 10}
+    told = totals(M1=321, M19=40) | _told(outcomes | {f"{definitions.LIMITS[0]}, in time": 7})
+
+    found = headlines(told, PLANNED)
+
+    assert disclosure.hidden(found) >= {("M19", f"{limit}, in time"), ("M19", f"{limit}, not recorded")}
 
 
 @pytest.mark.parametrize("secondary", [False, True])

@@ -4,7 +4,7 @@ import pytest
 
 from services.returns.definitions import STAGES, Cell
 from services.returns.measures import Headline, headlines
-from tests.unit.returns.builders import december, totals
+from tests.unit.returns.builders import december, parts, totals
 
 
 def shown(measure: str, counts: dict[Cell, int] | None = None) -> list[tuple[str, int, int, int]]:
@@ -86,10 +86,11 @@ def test_measures_stand_in_their_order_and_what_is_not_counted_does_not_stand() 
 
 
 def test_days_have_a_median_and_a_mean() -> None:
-    days = {Cell("M16", "days", str(day)): times for day, times in ((10, 2), (64, 1), (9, 1))}
+    given = (("10", 2), ("64", 1), ("9", 1), ("not recorded", 3))
+    days = {Cell("M16", "days", day): times for day, times in given}
 
-    assert [(one[0], one[1]) for one in shown("M16", december() | totals(M16=4) | days)] == [
-        ("", 4),
+    assert [(one[0], one[1]) for one in shown("M16", december() | totals(M16=7) | days)] == [
+        ("", 7),
         ("median days", 10),
         ("mean days", 23),
     ]
@@ -118,11 +119,30 @@ def test_each_ocu_agency_and_prison_has_its_share_of_what_was_due() -> None:
         ("M18", "agency_attendance", "probation: attended"): 3,
         ("M18", "agency_attendance", "probation: unacceptable absence"): 1,
         ("M19", "prison_limit", "BMI: release told 3 months before, in time"): 1,
-        ("M19", "prison_limit", "BMI: release told 3 months before, late"): 3,
+        ("M19", "prison_limit", "BMI: release told 3 months before, late"): 2,
+        ("M19", "prison_limit", "BMI: release told 3 months before, not recorded"): 1,
     }
     counts = december() | {Cell(*cell): value for cell, value in crossed.items()}
 
     assert ("D3, in treatment", 1, 3, 33) in shown("M17", counts)
     assert ("D3, attended", 3, 3, 100) in shown("M18", counts)
     assert ("probation, attended", 3, 4, 75) in shown("M18", counts)
-    assert ("BMI, release told 3 months before, in time", 1, 4, 25) in shown("M19", counts)
+    assert shown("M19", counts | totals(M19=0))[1:] == [
+        ("BMI, release told 3 months before, in time", 1, 4, 25),
+        ("BMI, release told 3 months before, not recorded", 1, 4, 25),
+    ]
+
+
+NEEDS = parts("M1", "drug_need", need_identified=100, no_need=21, not_recorded=200)
+
+
+def test_whose_drug_need_is_not_recorded_is_a_share_of_all() -> None:
+    assert shown("M17", december() | totals(M17=100) | NEEDS) == [
+        ("need identified", 100, 321, 31),
+        ("no need", 21, 321, 7),
+        ("need not recorded", 200, 321, 62),
+    ]
+
+
+def test_needs_that_the_area_counted_itself_say_nothing_of_who_has_none() -> None:
+    assert shown("M17", december() | totals(M17=120) | NEEDS) == [("need identified", 120, 321, 37)]

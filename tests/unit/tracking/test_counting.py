@@ -1,12 +1,14 @@
 """What the database counted is told in the words of a return, and what was none is told too."""
 
+import pytest
+
 from ppo.custody.v1 import custody_pb2
 from ppo.flagging.v1 import flagging_pb2
 from ppo.tracking.v1 import tracking_pb2 as pb
 from services.returns import definitions
-from services.tracking.counting import BY_OCU, LIMITS, MEASURED, WORDS, Area, Cell, Row, cells
+from services.tracking.counting import BY_OCU, CROSSED, LIMITS, MEASURED, WORDS, Area, Cell, Row, cells
 
-AREA = Area(("D3", "E3"), ("birmingham-yot",), {})
+AREA = Area(("D3", "E3"), {"birmingham-yot": ("D3", "E3")}, {})
 
 
 def told(*rows: tuple[str, str, str, int]) -> dict[Cell, int]:
@@ -34,24 +36,28 @@ def test_the_limits_are_those_of_a_return() -> None:
 
 
 def test_a_position_is_told_with_its_stage() -> None:
-    remand, unspecified = str(pb.POSITION_CUSTODY_REMAND), "0"
+    remand, other, unspecified = str(pb.POSITION_CUSTODY_REMAND), str(pb.POSITION_OTHER_OR_NOT_KNOWN), "0"
+    positions = {remand: 3, other: 4, unspecified: 2}
 
-    assert told(("M1", "position", remand, 3), ("M1", "position", unspecified, 2)) == {
+    assert told(*(("M1", "position", one, value) for one, value in positions.items())) == {
         Cell("M1", "position", "custody remand"): 3,
         Cell("M10"): 3,
         Cell("M10", "position", "custody remand"): 3,
-        Cell("M1", "position", "other or not known"): 2,
-        Cell("M14"): 2,
-        Cell("M14", "position", "other or not known"): 2,
+        Cell("M1", "position", "other or not known"): 4,
+        Cell("M1", "position", "not recorded"): 2,
+        Cell("M14"): 6,
+        Cell("M14", "position", "other or not known"): 4,
+        Cell("M14", "position", "not recorded"): 2,
     }
 
 
-def test_a_reason_that_nobody_told_or_of_a_later_contract_is_not_recorded() -> None:
+def test_a_reason_that_nobody_told_is_not_recorded_and_one_of_a_later_contract_is_another() -> None:
     moved = str(flagging_pb2.REMOVAL_REASON_MOVED_AWAY)
 
     assert told(("M5", "reason", moved, 2), ("M5", "reason", "0", 1), ("M5", "reason", "99", 1)) == {
         Cell("M5", "reason", "moved away"): 2,
-        Cell("M5", "reason", "not recorded"): 2,
+        Cell("M5", "reason", "not recorded"): 1,
+        Cell("M5", "reason", "other or not known"): 1,
     }
 
 
@@ -69,6 +75,14 @@ def test_codes_of_eighteen_are_told_as_those_of_sixteen_and_what_is_no_code_as_o
 
 def test_whoever_is_in_no_ocu_of_the_area_is_told_as_other() -> None:
     assert told(("M1", "ocu", "", 2)) == {Cell("M1", "ocu", "other or not known"): 2}
+
+
+@pytest.mark.parametrize(
+    "breakdown", sorted(set(definitions.BREAKDOWNS) - {"ocu", "team", "agency", "court"} - set(CROSSED))
+)
+def test_not_recorded_and_other_are_parts_of_every_breakdown_of_a_return(breakdown: str) -> None:
+    for part in definitions.ANYWHERE:
+        assert definitions.cell("M1", breakdown, part).category == part
 
 
 def test_the_words_of_a_category_are_those_of_a_return() -> None:

@@ -192,8 +192,10 @@ def test_o11_goes_by_the_residence_then_by_who_nominated() -> None:
     areas = Areas(frozenset({"E3", "D2"}), {"E3": "yot-e", "D2": "yot-d"})
     child: dict[str, Any] = {"areas": areas, "birth_date": date(1988, 1, 1)}
 
-    assert ownership(**child, residences=(lives("E3"),)).owner == "yot-e"
-    assert ownership(**child, residences=(lives("K1"),)).owner == "yot-d"
+    at_home, elsewhere = (ownership(**child, residences=(lives(area),)) for area in ("E3", "K1"))
+
+    assert (at_home.owner, at_home.home_ocu) == ("yot-e", "E3")
+    assert (elsewhere.owner, elsewhere.home_ocu) == ("yot-d", "D2")
 
 
 def test_o11_an_area_without_a_team_leaves_the_child_with_who_nominated() -> None:

@@ -1,4 +1,4 @@
-"""What was to be acknowledged or told in the month about the people of the list, in time or late."""
+"""What was to be acknowledged or told in the month about the people of the list, and whether it was in time."""
 
 DUE = """
 due_now AS MATERIALIZED (
@@ -6,12 +6,13 @@ due_now AS MATERIALIZED (
 )
 """
 
-# Each notice once for each organisation it was told to, by its first time limit; a retraction ends it. What
-# is to be told months before a release counts once a stay, by its latest date, under whichever of a person's
-# nominals it was told.
+# Each notice once for each organisation it was told to, by its first time limit; a retraction ends it. Of one
+# that nobody has acknowledged it is not recorded whether what it asks for was done in time. What is to be told
+# months before a release counts once a stay, by its latest date, under whichever of a person's nominals it was
+# told.
 DELIVERY = """
 SELECT area, 'M19', breakdown, category, count(*) FROM (
-    SELECT area, ocu, prison, type, coalesce(acknowledged <= due, false) AS in_time
+    SELECT area, ocu, prison, type, acknowledged <= due AS in_time
     FROM (
         SELECT DISTINCT area, ocu, prison, type, notice_id, organisation
         FROM due_now JOIN notice USING (notice_id) JOIN theirs USING (nominal_id)
@@ -47,7 +48,8 @@ SELECT area, 'M19', breakdown, category, count(*) FROM (
     WHERE due >= :start AND due < :end AND state <> :retracted
 ) AS delivered
 CROSS JOIN LATERAL (
-    SELECT CAST(type AS text) || CASE WHEN in_time THEN ' in time' ELSE ' late' END
+    SELECT CAST(type AS text)
+        || CASE in_time WHEN true THEN ' in time' WHEN false THEN ' late' ELSE ' not recorded' END
 ) AS told (outcome)
 CROSS JOIN LATERAL (VALUES ('total', ''), ('limit', outcome), ('ocu_limit', ocu || ': ' || outcome),
     ('prison_limit', prison || ': ' || outcome)

@@ -1,16 +1,26 @@
 """Who was on the list in a month, whose case each was, and who had been on it before."""
 
+WHOSE = """CASE
+        WHEN serving.team IS NULL THEN coalesce(nullif(owned.owner, ''), nominating_ocu)
+        WHEN owned.home_ocu = ANY (serving.ocus) THEN owned.home_ocu
+        WHEN nominating_ocu = ANY (serving.ocus) THEN nominating_ocu
+        ELSE serving.ocus[1] END"""
+
 # `living`: into whom each nominal had been merged just before the month began and just before it ended.
 # `stretch`: each registration in force in the month, with who the person was known to be after and before it.
+# `whose`: the OCU whose area the case is counted in: its owner, or by which a youth offending team is.
 # `head`: a person on the list in the month. `earlier`: a person on it at the end of the month before.
-LISTED = """
+LISTED = f"""
 WITH RECURSIVE
 month AS (
     SELECT CAST(:start AS timestamptz) AS start_time, CAST(:end AS timestamptz) AS end_time
 ),
 place AS MATERIALIZED (
-    SELECT * FROM unnest(CAST(:areas AS text[]), CAST(:owners AS text[]), CAST(:are_ocus AS boolean[]))
-        AS place (area, owner, is_ocu)
+    SELECT * FROM unnest(CAST(:areas AS text[]), CAST(:ocus AS text[])) AS place (area, ocu)
+),
+serving AS MATERIALIZED (
+    SELECT team, array_agg(ocu ORDER BY ocu COLLATE "C") AS ocus
+    FROM unnest(CAST(:teams AS text[]), CAST(:team_ocus AS text[])) AS one (team, ocu) GROUP BY team
 ),
 link AS (
     SELECT nominal_id AS one, into_id AS other FROM nominal_merge
@@ -99,7 +109,7 @@ person_before AS (
 ),
 -- Of two who were one, the one that lived on was on the list, unless the registration is the other's.
 earlier AS MATERIALIZED (
-    SELECT person, coalesce(nullif(owned.owner, ''), nominating_ocu) AS whose,
+    SELECT person, {WHOSE} AS whose,
         CASE WHEN coalesce(living.root, person) = ANY (heads) THEN coalesce(living.root, person)
             ELSE (SELECT min(one COLLATE "C") FROM unnest(heads) AS one) END AS head
     FROM person_before CROSS JOIN month
@@ -107,7 +117,7 @@ earlier AS MATERIALIZED (
     LEFT JOIN living ON living.at = month.end_time AND living.nominal_id = person
     LEFT JOIN LATERAL (
         (
-            SELECT owner FROM ownership
+            SELECT owner, home_ocu FROM ownership
             WHERE change.changed IS NULL AND ownership.nominal_id = person AND superseded_time IS NULL
                 AND effective_time < month.start_time
             ORDER BY effective_time DESC LIMIT 1
@@ -115,13 +125,14 @@ earlier AS MATERIALIZED (
         UNION ALL
         -- Of somebody who was found to be another since, as was known until then.
         (
-            SELECT owner FROM ownership
+            SELECT owner, home_ocu FROM ownership
             WHERE change.changed IS NOT NULL AND ownership.nominal_id = person
                 AND (superseded_time IS NULL OR superseded_time >= change.changed)
                 AND effective_time < month.start_time
             ORDER BY recorded_time < change.changed DESC, effective_time DESC LIMIT 1
         )
     ) AS owned ON true
+    LEFT JOIN serving ON serving.team = owned.owner
 ),
 ranked AS (
     SELECT head, whose,
@@ -136,7 +147,7 @@ before AS (
 listed AS MATERIALIZED (
     SELECT head.*, before.head IS NOT NULL AS before, before.whose AS was_with, before.merged AS merged_with,
         head.was_on AND before.head IS NULL AS parted,
-        coalesce(nullif(owned.owner, ''), nominating_ocu) AS whose,
+        {WHOSE} AS whose,
         coalesce(person.sex, 0) AS sex, coalesce(person.ethnicity_code, '') AS ethnicity,
         coalesce(stage.position, 0) AS position,
         person.born_first, person.born_last,
@@ -145,10 +156,11 @@ listed AS MATERIALIZED (
     LEFT JOIN before USING (head)
     LEFT JOIN person ON person.nominal_id = head.head
     LEFT JOIN LATERAL (
-        SELECT owner FROM ownership
+        SELECT owner, home_ocu FROM ownership
         WHERE ownership.nominal_id = head.head AND superseded_time IS NULL AND effective_time <= head.snapshot
         ORDER BY effective_time DESC LIMIT 1
     ) AS owned ON true
+    LEFT JOIN serving ON serving.team = owned.owner
     LEFT JOIN LATERAL (
         SELECT position FROM stage
         WHERE stage.nominal_id = head.head AND effective_time <= head.snapshot

@@ -6,9 +6,9 @@ from services.tracking.store.counts.listed import LISTED
 MOVEMENTS = f"""
 {LISTED},
 told AS (
-    SELECT head, added, removed, parted, before, coalesce(whose IN (SELECT owner FROM place), false) AS here,
-        coalesce(was_with IN (SELECT owner FROM place), false) AS was_here,
-        (SELECT count(*) FROM unnest(merged_with) AS one JOIN place ON place.owner = one) AS merged_here
+    SELECT head, added, removed, parted, before, coalesce(whose IN (SELECT ocu FROM place), false) AS here,
+        coalesce(was_with IN (SELECT ocu FROM place), false) AS was_here,
+        (SELECT count(*) FROM unnest(merged_with) AS one JOIN place ON place.ocu = one) AS merged_here
     FROM listed
 )
 SELECT head, movement, times FROM told CROSS JOIN LATERAL (VALUES
@@ -18,7 +18,7 @@ SELECT head, movement, times FROM told CROSS JOIN LATERAL (VALUES
 ) AS given (movement, times, wanted) WHERE wanted AND times > 0
 UNION ALL
 SELECT coalesce(person, member), CASE WHEN member IS NULL THEN 'KNOWN_LATER' ELSE 'KNOWN_NOT_TO_BE' END, 1
-FROM (SELECT person FROM earlier WHERE whose IN (SELECT owner FROM place)) AS now_known
+FROM (SELECT person FROM earlier WHERE whose IN (SELECT ocu FROM place)) AS now_known
 FULL JOIN unnest(CAST(:members AS text[])) AS member ON member = person
 WHERE (member IS NULL OR person IS NULL) AND CAST(:members AS text[]) IS NOT NULL
 ORDER BY 2, 1

@@ -1,13 +1,11 @@
 """The people of the list in their breakdowns, who came and went, and the young of Prevent and Deter."""
 
+from services.tracking.store.counts.listed import WHOSE
+
 # A person's facts stand under every nominal that is them at the month's end.
 THEIRS = """
 counted AS MATERIALIZED (
-    SELECT listed.*, place.area,
-        CASE WHEN place.is_ocu THEN place.owner ELSE coalesce(nominating.owner, '') END AS ocu
-    FROM listed JOIN place ON place.owner = listed.whose
-    LEFT JOIN place AS nominating ON nominating.owner = listed.nominating_ocu
-        AND nominating.area = place.area AND nominating.is_ocu
+    SELECT listed.*, place.area, place.ocu FROM listed JOIN place ON place.ocu = listed.whose
 ),
 theirs AS MATERIALIZED (
     SELECT head AS nominal_id, head, area, ocu, on_day FROM counted
@@ -57,7 +55,7 @@ SELECT area, measure, 'total', '', sum(value) FROM (
     SELECT whose, 'MOVED' AS measure, 1 AS value FROM listed WHERE before
     UNION ALL SELECT was_with, 'MOVED', -1 FROM listed WHERE before
     UNION ALL SELECT one, 'MERGED', -1 FROM listed CROSS JOIN unnest(merged_with) AS one
-) AS course JOIN place ON place.owner = course.whose GROUP BY area, measure
+) AS course JOIN place ON place.ocu = course.whose GROUP BY area, measure
 """
 
 MEMBERS = """
@@ -66,12 +64,11 @@ FROM counted WHERE at_end GROUP BY area
 """
 
 # Young people of Prevent and Deter, by whose case it is.
-MINORS = """
+MINORS = f"""
 SELECT area, 'M24', CASE GROUPING(cases.owner) WHEN 1 THEN 'total' ELSE 'team' END, coalesce(cases.owner, ''),
     count(*)
 FROM (
-    SELECT head, coalesce(nullif(owned.owner, ''), nominating_ocu) AS whose,
-        coalesce(owned.owner, '') AS owner
+    SELECT head, {WHOSE} AS whose, coalesce(owned.owner, '') AS owner
     FROM (
         SELECT head, least(max(end_time), :end) - interval '1 microsecond' AS snapshot,
             (array_agg(nominating_ocu ORDER BY merged, start_time DESC, registration_id DESC))[1]
@@ -79,10 +76,11 @@ FROM (
         FROM stretch WHERE minor GROUP BY head
     ) AS minors
     LEFT JOIN LATERAL (
-        SELECT owner FROM ownership
+        SELECT owner, home_ocu FROM ownership
         WHERE ownership.nominal_id = minors.head AND superseded_time IS NULL AND effective_time <= snapshot
         ORDER BY effective_time DESC LIMIT 1
     ) AS owned ON true
-) AS cases JOIN place ON place.owner = cases.whose
+    LEFT JOIN serving ON serving.team = owned.owner
+) AS cases JOIN place ON place.ocu = cases.whose
 GROUP BY area, GROUPING SETS ((), (cases.owner))
 """

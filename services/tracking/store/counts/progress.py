@@ -23,21 +23,28 @@ CROSS JOIN LATERAL (VALUES
 ) AS given (measure, breakdown, category, wanted)
 WHERE wanted GROUP BY 1, 2, 3, 4
 UNION ALL
-SELECT area, 'M17', breakdown, category, count(*) FROM (
-    SELECT area, ocu,
-        max(done_date) FILTER (WHERE kind = :need_identified)
-            >= coalesce(max(done_date) FILTER (WHERE kind = :no_need), '-infinity') AS need,
-        max(done_date) FILTER (WHERE kind = :treated)
-            > coalesce(max(done_date) FILTER (WHERE kind = :treatment_ended), '-infinity') AS treated
-    FROM progress JOIN theirs USING (nominal_id)
-    WHERE done_date <= on_day AND kind IN (:need_identified, :no_need, :treated, :treatment_ended)
-    GROUP BY head, area, ocu
+SELECT area, measure, breakdown, category, count(*) FROM (
+    SELECT area, ocu, needed IS NOT NULL AND needed >= coalesce(none, '-infinity') AS need,
+        needed IS NULL AND none IS NULL AS untold,
+        treated > coalesce(ended, '-infinity') AS treated
+    FROM (
+        SELECT area, ocu,
+            max(done_date) FILTER (WHERE kind = :need_identified) AS needed,
+            max(done_date) FILTER (WHERE kind = :no_need) AS none,
+            max(done_date) FILTER (WHERE kind = :treated) AS treated,
+            max(done_date) FILTER (WHERE kind = :treatment_ended) AS ended
+        FROM theirs LEFT JOIN progress ON progress.nominal_id = theirs.nominal_id AND done_date <= on_day
+            AND kind IN (:need_identified, :no_need, :treated, :treatment_ended)
+        GROUP BY head, area, ocu
+    ) AS latest
 ) AS person
 CROSS JOIN LATERAL (
     SELECT CASE WHEN treated THEN 'in treatment' ELSE 'not in treatment' END
 ) AS told (treatment)
-CROSS JOIN LATERAL (VALUES ('total', ''), ('ocu', ocu), ('treatment', treatment),
-    ('ocu_treatment', ocu || ': ' || treatment)
-) AS given (breakdown, category)
-WHERE need GROUP BY 1, 3, 4
+CROSS JOIN LATERAL (VALUES ('M17', 'total', '', need), ('M17', 'ocu', ocu, need),
+    ('M17', 'treatment', treatment, need), ('M17', 'ocu_treatment', ocu || ': ' || treatment, need),
+    ('M1', 'drug_need', 'need identified', need), ('M1', 'drug_need', 'not recorded', untold),
+    ('M1', 'drug_need', 'no need', NOT need AND NOT untold)
+) AS given (measure, breakdown, category, wanted)
+WHERE wanted GROUP BY 1, 2, 3, 4
 """
