@@ -81,8 +81,8 @@ MEASURES: Mapping[str, Measure] = {
     "M3": Measure("Age", "Share of M1, by age as of M1."),
     "M4": Measure(
         "Ethnicity",
-        "Share of M1: the codes of self-definition as White and non-White. Not stated was asked and not answered; not "
-        "recorded was not asked. Shares of those recorded leave out the latter alone.",
+        "Share of M1: the codes of self-definition as White and non-White. Not stated was asked and not "
+        "answered; not recorded was not asked. Shares of those recorded leave out the latter alone.",
     ),
     "M5": Measure("Removed in the month", "Registrations ended.", "registrations"),
     "M6": Measure("Added in the month", "Registrations opened.", "registrations"),
@@ -115,8 +115,8 @@ MEASURES: Mapping[str, Measure] = {
     ),
     "M17": Measure(
         "Drug need and treatment",
-        "Persons of M1 with a drug need identified, and those of them who are in treatment; of whom neither a "
-        "need nor that there is none was said, it is not recorded.",
+        "Persons of M1 with a drug need identified, and those of them who are in treatment; of whom neither "
+        "a need nor that there is none was said, it is not recorded.",
         kind=Kind.STOCK,
     ),
     "M18": Measure(

@@ -3,7 +3,16 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple, TypeAlias
 
-from services.returns.definitions import ANYWHERE, BREAKDOWNS, IN_TIME, LATE, LIMITS, NEED, NOT_RECORDED, OUTCOMES
+from services.returns.definitions import (
+    ANYWHERE,
+    BREAKDOWNS,
+    IN_TIME,
+    LATE,
+    LIMITS,
+    NEED,
+    NOT_RECORDED,
+    OUTCOMES,
+)
 from services.returns.measures import NON_WHITE, RECORDED, WHITE, Headline
 
 # Measure and category, as in the headlines; `REST` is what is left of a total besides its parts.

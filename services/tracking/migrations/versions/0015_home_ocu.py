@@ -1,4 +1,4 @@
-"""The OCU by which a youth offending team has a case, so that a team of two areas is counted in one of them."""
+"""The OCU by which a youth offending team has a case: one of two areas is counted in that of the home."""
 
 import sqlalchemy as sa
 from alembic import op

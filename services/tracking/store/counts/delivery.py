@@ -1,4 +1,4 @@
-"""What was to be acknowledged or told in the month about the people of the list, and whether it was in time."""
+"""What was to be acknowledged or told in the month about the people of the list, and when it was."""
 
 DUE = """
 due_now AS MATERIALIZED (
@@ -6,10 +6,10 @@ due_now AS MATERIALIZED (
 )
 """
 
-# Each notice once for each organisation it was told to, by its first time limit; a retraction ends it. Of one
-# that nobody has acknowledged it is not recorded whether what it asks for was done in time. What is to be told
-# months before a release counts once a stay, by its latest date, under whichever of a person's nominals it was
-# told.
+# Each notice once for each organisation it was told to, by its first time limit; a retraction ends it. Of
+# one that nobody has acknowledged it is not recorded whether what it asks for was done in time. What is to be
+# told months before a release counts once a stay, by its latest date, under whichever of a person's nominals
+# it was told.
 DELIVERY = """
 SELECT area, 'M19', breakdown, category, count(*) FROM (
     SELECT area, ocu, prison, type, acknowledged <= due AS in_time
