@@ -8,8 +8,8 @@ from services.tracking.store.counts.people import BANDED, MEMBERS, MINORS, PEOPL
 from services.tracking.store.counts.progress import PROGRESS
 
 # Parameters (services/tracking/counting.py makes them): start and end of the month, its first and last day;
-# areas and beside each an OCU of it; youth offending teams and beside each an OCU that it serves; owners: OCUs
-# and teams whose cases may be an area's.
+# areas and beside each an OCU of it; youth offending teams and beside each an OCU that it serves; owners:
+# OCUs and teams whose cases may be an area's.
 CELLS = " UNION ALL ".join(
     (
         f"{LISTED}, {THEIRS}, {BANDED}, {SUITES}, {DUE}, {COHORT} {PEOPLE}",
