@@ -45,7 +45,7 @@ test: install ## Run all tests against real PostgreSQL, Redis and Kafka.
 
 .PHONY: torture
 torture: install ## Run the fault tests at length: hours of kills and cuts, by chance.
-	$(BIN)/pytest --torture --log-cli-level=INFO $(TORTURE)
+	$(BIN)/pytest --torture $(TORTURE)
 
 .PHONY: check
 check: install ## Check format, lint, types, contracts and who imports whom.

@@ -1,13 +1,17 @@
 """Fixtures of every test: the real servers, and on them what is one test's own."""
 
 import os
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TypeAlias
 
 import pytest
 
 from tests.servers import Database, Running, Servers, used
+
+Say: TypeAlias = Callable[[str], None]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -18,6 +22,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def torture(request: pytest.FixtureRequest) -> bool:
     """The long form of a fault test, with a seed of its own, was asked for."""
     return bool(request.config.getoption("--torture"))
+
+
+@pytest.fixture
+def say(capsys: pytest.CaptureFixture[str]) -> Say:
+    """A line of a long test, to be read while it runs."""
+
+    def say(line: str) -> None:
+        with capsys.disabled():
+            sys.stdout.write(f"\n{line}")
+            sys.stdout.flush()
+
+    return say
 
 
 def pytest_report_header() -> list[str]:

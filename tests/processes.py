@@ -1,9 +1,10 @@
 """The suite's services as processes of a test run, on one database and one Kafka."""
 
 import asyncio
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TypeVar
@@ -11,6 +12,7 @@ from urllib.request import urlopen
 
 from deploy.embedded.keys import Keys
 from deploy.embedded.ports import HOST, free
+from deploy.embedded.process import Command
 from deploy.embedded.services import ROOT, SERVICES, Service, ServiceProcess, Suite
 from services.runtime import migrations
 from services.runtime.identity import Caller
@@ -20,6 +22,19 @@ METRICS_SECONDS = 15
 AT: Mapping[str, Service] = {service.name: service for service in SERVICES}
 
 P = TypeVar("P", bound="Processes")
+
+
+@dataclass(frozen=True)
+class Mutant(ServiceProcess):
+    """Broken in one way of tests.mutations; in none where none is named."""
+
+    mutation: str
+
+    def command(self) -> Command:
+        command = super().command()
+        if not self.mutation:
+            return command
+        return replace(command, arguments=[sys.executable, "-m", "tests.mutations", self.mutation])
 
 
 class Processes:
@@ -74,27 +89,30 @@ class Processes:
     def process(self, name: str, **changes: str) -> Running:
         return self._made(self._suite, name, self.directory / name, changes)
 
-    def replica(self, name: str, number: int, **changes: str) -> Running:
+    def replica(self, name: str, number: int, mutation: str = "", **changes: str) -> Running:
         """Another process of a service, to be started and killed by whoever asks for it."""
         other = replace(self._service(name), port=free(), metrics=free())
         services = tuple(other if one.name == name else one for one in self._suite.services)
         told = changes | {f"PPO_{name.upper()}_INSTANCE": str(number)}
         suite = replace(self._suite, services=services)
-        return self._made(suite, name, self.directory / f"{name}-{number}", told)
+        return self._made(suite, name, self.directory / f"{name}-{number}", told, mutation)
 
-    def _made(self, suite: Suite, name: str, home: Path, changes: Mapping[str, str]) -> Running:
+    def _made(
+        self, suite: Suite, name: str, home: Path, changes: Mapping[str, str], mutation: str = ""
+    ) -> Running:
         [service] = [one for one in suite.services if one.name == name]
         settings = suite.settings(service)
         settings[f"PPO_{name.upper()}_POSTGRES"] = self.database.url(name)
         settings |= {key: value for key, value in changes.items() if key.startswith(f"PPO_{name.upper()}_")}
-        process = ServiceProcess(service, settings, self.directory / "logs", 0, home)
+        process = Mutant(service, settings, self.directory / "logs", 0, home, mutation)
         return Running(process, lambda: suite.address(name), self._loop)
 
     def _service(self, name: str) -> Service:
         return next(service for service in self._suite.services if service.name == name)
 
     def token(self, role: str, organisation: str) -> str:
-        expires = datetime.now(UTC) + timedelta(hours=1)
+        # Longer than the long form of any test.
+        expires = datetime.now(UTC) + timedelta(days=1)
         return self.keys.token(Caller(f"{role}-{organisation}", role, organisation, expires))
 
     async def metric(self, sample: str, of: str = "") -> float:
