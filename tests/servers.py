@@ -31,7 +31,7 @@ T = TypeVar("T")
 TOPICS = Path(__file__).parents[1] / "deploy" / "kafka" / "topics.toml"
 REFERENCE = Path(__file__).parents[1] / "deploy" / "reference" / "birmingham"
 ROLES = ("flagging", "custody", "tracking", "returns")
-READY_SECONDS = 60
+READY_SECONDS = 180
 NAMES = {"postgres": "PPO_POSTGRES", "redis": "PPO_REDIS", "kafka": "PPO_KAFKA"}
 
 

@@ -54,9 +54,9 @@ class Recipients:
                     heard[topic, record.key, record.headers["ce_id"], record.value or b""] += 1
                     self._note(record)
         self._look()
-        found = {"not heard": written - heard, "not in the ledger": heard - self._ledger, "gaps": gaps}
+        unknown = heard - self._ledger
         self._ledger -= heard
-        return found
+        return {"not heard": written - heard, "not in the ledger": unknown, "gaps": gaps}
 
     def _look(self) -> None:
         """At what is new in the ledger."""

@@ -26,7 +26,7 @@ REPEATS = 100
 # By which a broken inbox or outbox is found at the latest, and as what.
 BEFORE_COMMIT = [MOMENTS[0]] * 3
 FOUND = {
-    "skip_inbox": {"facts of movements", "told otherwise"},
+    "skip_inbox": {"facts of movements"},
     "commit_early": {"facts of movements", "told otherwise"},
     "publish_early": {"not heard", "not in the ledger"},
 }
