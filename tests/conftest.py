@@ -25,6 +25,12 @@ def torture(request: pytest.FixtureRequest) -> bool:
 
 
 @pytest.fixture
+def long_form(torture: bool) -> None:
+    if not torture:
+        pytest.skip("in the long form only: make torture")
+
+
+@pytest.fixture
 def say(capsys: pytest.CaptureFixture[str]) -> Say:
     """A line of a long test, to be read while it runs."""
 

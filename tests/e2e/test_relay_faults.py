@@ -117,6 +117,7 @@ async def test_whoever_is_killed_every_notice_is_there_once_and_in_order(play: P
 
 
 @pytest.mark.timeout(600)
+@pytest.mark.usefixtures("long_form")
 @pytest.mark.parametrize("mutation", FOUND)
 async def test_an_inbox_or_outbox_that_is_broken_is_found(play: Play, mutation: str) -> None:
     assert FOUND[mutation] <= {*await play.round(BEFORE_COMMIT)}
