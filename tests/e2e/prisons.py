@@ -1,12 +1,14 @@
 """Prisons that send movements, each until Kafka has it, some of them more than once; what each must cause."""
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from random import Random
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 from uuid import uuid4
+
+from casework.v1 import casework_pb2 as casework
 
 from ppo.tracking.v1 import movement_pb2
 from ppo.tracking.v1 import tracking_pb2 as pb
@@ -14,16 +16,42 @@ from services.runtime.broker import Producer, Record
 from tests.integration.tracking import running
 from tests.integration.tracking.running import FLAGS, MOVEMENTS, Ppo, december
 
-# A type of notice, and its state.
-Said: TypeAlias = tuple[int, int]
+# An organisation's topic, the type of notice there, and its state.
+Said: TypeAlias = tuple[str, int, int]
 
 FIRST = december(1)
-# The movement, its reason, and the notice that it causes once and in itself.
+OWNER, PROBATION = "ppo.notices.E3.v1", "ppo.notices.probation-5.v1"
+PRISON, CARAT = "ppo.notices.BMI.v1", "ppo.notices.carat-bmi.v1"
+HOUSING, TRAINING = "casework.birmingham-housing.v1", "casework.eespro.v1"
+FLAGGED = dict.fromkeys([OWNER, PROBATION], pb.NOTICE_TYPE_PPO_FLAG_SET)
+
+
+class Step(NamedTuple):
+    """A movement, its reason, and what each organisation is told of it, once and in itself."""
+
+    kind: movement_pb2.MovementKind.ValueType
+    code: str
+    told: Mapping[str, int]
+
+
 STEPS = (
-    (movement_pb2.MOVEMENT_KIND_RECEPTION, "N", pb.NOTICE_TYPE_PRISON_RECEPTION),
-    (movement_pb2.MOVEMENT_KIND_RELEASE, "CR", pb.NOTICE_TYPE_RELEASED),
+    Step(
+        movement_pb2.MOVEMENT_KIND_RECEPTION,
+        "N",
+        {
+            **dict.fromkeys([OWNER, PROBATION, PRISON, CARAT], pb.NOTICE_TYPE_PRISON_RECEPTION),
+            HOUSING: casework.CASE_NOTICE_KIND_HOUSING_NEEDED,
+        },
+    ),
+    Step(
+        movement_pb2.MOVEMENT_KIND_RELEASE,
+        "CR",
+        {
+            **dict.fromkeys([OWNER, PROBATION], pb.NOTICE_TYPE_RELEASED),
+            **dict.fromkeys([HOUSING, TRAINING], casework.CASE_NOTICE_KIND_AVAILABLE_FROM),
+        },
+    ),
 )
-TYPES = {pb.NOTICE_TYPE_PPO_FLAG_SET, *(notice for _, _, notice in STEPS)}
 
 
 @dataclass
@@ -32,7 +60,7 @@ class Prisons:
     chance: Random
     people: Sequence[Ppo] = ()
     sent: list[Record] = field(default_factory=list)
-    # What the owner of each must have been told.
+    # What must have been told of each.
     caused: dict[str, Counter[Said]] = field(default_factory=lambda: defaultdict(Counter))
     _before: int = 0
 
@@ -40,7 +68,7 @@ class Prisons:
         """From now on it is they who move."""
         self.people, self._before = people, len(self.sent)
         for ppo in people:
-            self.caused[ppo.nominal_id][pb.NOTICE_TYPE_PPO_FLAG_SET, pb.NOTICE_STATE_CONFIRMED] += 1
+            self._cause(ppo, FLAGGED, pb.NOTICE_STATE_CONFIRMED)
         await self._send([_record(FLAGS, ppo.nominal_id, ppo.flag()) for ppo in people])
 
     async def move(self, count: int) -> None:
@@ -52,12 +80,15 @@ class Prisons:
 
     def _movement(self, serial: int) -> Record:
         before, whose = divmod(serial, len(self.people))
-        ppo, (kind, code, notice) = self.people[whose], STEPS[before % 2]
-        for state in (pb.NOTICE_STATE_PROVISIONAL, pb.NOTICE_STATE_CONFIRMED):
-            self.caused[ppo.nominal_id][notice, state] += 1
+        ppo, step = self.people[whose], STEPS[before % 2]
+        self._cause(ppo, step.told, pb.NOTICE_STATE_PROVISIONAL, pb.NOTICE_STATE_CONFIRMED)
         at = FIRST + timedelta(hours=before, seconds=whose)
-        told = running.movement(ppo, kind, at, reason_code=code, prison_id="BMI")
-        return _record(MOVEMENTS, ppo.number, told)
+        movement = running.movement(ppo, step.kind, at, reason_code=step.code, prison_id="BMI")
+        return _record(MOVEMENTS, ppo.number, movement)
+
+    def _cause(self, ppo: Ppo, told: Mapping[str, int], *states: int) -> None:
+        said = [(topic, kind, state) for topic, kind in told.items() for state in states]
+        self.caused[ppo.nominal_id].update(said)
 
     async def repeat(self, count: int) -> None:
         """Of what was sent long ago."""

@@ -6,19 +6,22 @@ from collections.abc import Mapping, Sized
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from casework.v1 import casework_pb2 as casework
+
 from ppo.tracking.v1 import notice_pb2
+from ppo.tracking.v1 import tracking_pb2 as pb
 from services.runtime.broker import Record, Tail
-from tests.e2e.prisons import TYPES, Said
+from tests.e2e.prisons import Said
 from tests.e2e.stage import Stage, ends
 
 # Topic, key, id and content of a notice, as the ledger has it and as it was heard.
 Told: TypeAlias = tuple[str, str, str, bytes]
 
-OWNER = "ppo.notices.E3.v1"
 LEDGER = """
     SELECT organisation, number, topic, key, notice_id || '/' || revision, record
     FROM tracking.delivery WHERE number > coalesce((%s::jsonb ->> organisation)::bigint, 0)
 """
+REFERENCES = "SELECT nominal_id, case_reference FROM tracking.person"
 
 
 @dataclass
@@ -27,8 +30,8 @@ class Recipients:
 
     stage: Stage
     notices: int = 0
-    # What the owner has been told of each, by how often.
-    owner: dict[str, Counter[Said]] = field(default_factory=lambda: defaultdict(Counter))
+    # What was heard of each, under the nominal or the case.
+    _heard: dict[str, Counter[Said]] = field(default_factory=lambda: defaultdict(Counter))
     _ledger: Counter[Told] = field(default_factory=Counter)
     # The last number of each organisation, the last offset of each partition, the last sequence of each key.
     _numbers: Counter[str] = field(default_factory=Counter)
@@ -58,6 +61,10 @@ class Recipients:
         self._ledger -= heard
         return {"not heard": written - heard, "not in the ledger": unknown, "gaps": gaps}
 
+    def told(self) -> dict[str, Counter[Said]]:
+        """Of each nominal, by how often."""
+        return {one: self._heard[one] + self._heard[case] for one, case in self.stage.asked(REFERENCES)}
+
     def _look(self) -> None:
         """At what is new in the ledger."""
         for organisation, number, *told in self.stage.asked(LEDGER, json.dumps(self._numbers)):
@@ -81,10 +88,18 @@ class Recipients:
         return found
 
     def _note(self, record: Record) -> None:
-        if record.topic == OWNER:
-            notice = notice_pb2.Notice.FromString(record.value or b"")
-            if notice.type in TYPES:
-                self.owner[record.key][notice.type, notice.state] += 1
+        said = _said(record)
+        # That something was not acknowledged in time is told besides.
+        if said[1] != pb.NOTICE_TYPE_NOT_ACKNOWLEDGED:
+            self._heard[record.key][said] += 1
+
+
+def _said(record: Record) -> Said:
+    if record.topic.startswith("casework."):
+        case = casework.CaseNotice.FromString(record.value or b"")
+        return record.topic, case.kind, case.state
+    notice = notice_pb2.Notice.FromString(record.value or b"")
+    return record.topic, notice.type, notice.state
 
 
 def _short(at: Mapping[int, int], end: Mapping[int, int]) -> bool:

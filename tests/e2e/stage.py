@@ -25,6 +25,8 @@ from tests.servers import Loop, Running, Servers
 
 # So many movements come between two kills.
 CHUNK = 50
+# At each look whether the partitions are shared anew.
+FEW = 5
 # Of a hundred; the rest are kills of tracking, every other one of them at a moment of MOMENTS.
 CHANCES = {"kafka": 5, "postgres": 5, "kafka's wire": 5, "postgres's wire": 5, "away": 3}
 # The long form runs beside whatever else the machine does.
@@ -139,18 +141,18 @@ class Stage:
             replica.wires[server].mend()
 
     async def _send_away(self, victim: Replica, prisons: Prisons) -> None:
-        """The other takes all, and gives half back."""
+        """The other takes all, and gives half back, while movements come."""
         await self.whole()
         await victim.kill()
-        await self._shared_by(1)
-        await prisons.move(CHUNK)
-        await asyncio.to_thread(victim.process.start)
-        await self._shared_by(2)
+        await self._shared_by(1, prisons)
+        victim.start()
+        await self._shared_by(2, prisons)
 
-    async def _shared_by(self, count: int) -> None:
+    async def _shared_by(self, count: int, prisons: Prisons) -> None:
         with self.admin() as admin:
             async with asyncio.timeout(SETTLED_SECONDS):
                 while await asyncio.to_thread(_members, admin) != count:
+                    await prisons.move(FEW)
                     await asyncio.sleep(0.2)
 
     async def whole(self) -> None:

@@ -88,11 +88,11 @@ class Play:
         with self.stage.admin() as admin:
             dead = ends(admin, f"{MOVEMENTS}.dead")
         [(facts,)] = self.stage.asked("SELECT count(*) FROM tracking.fact")
-        sent, caused, owner = len(self.prisons.sent), self.prisons.caused, self.recipients.owner
+        sent, caused, told = len(self.prisons.sent), self.prisons.caused, self.recipients.told()
         return {
             "dead letters": dead,
             "facts of movements": {sent: facts} if sent != facts else {},
-            "told otherwise": {one: (caused[one], owner[one]) for one in caused if caused[one] != owner[one]},
+            "told otherwise": {one: (caused[one], told[one]) for one in caused if caused[one] != told[one]},
         }
 
 
