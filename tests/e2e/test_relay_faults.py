@@ -105,11 +105,6 @@ async def play(stage: Stage, torture: bool, say: Say) -> AsyncIterator[Play]:
     await producer.close()
 
 
-@pytest.mark.timeout(600)
-async def test_killed_at_any_step_of_the_way_every_notice_is_there_once_and_in_order(play: Play) -> None:
-    assert await play.round(MOMENTS * 2) == {}
-
-
 @pytest.mark.timeout(14_400)
 async def test_whoever_is_killed_every_notice_is_there_once_and_in_order(play: Play, torture: bool) -> None:
     for _ in range(LONG_ROUNDS if torture else ROUNDS):
