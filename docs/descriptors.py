@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from casework.v1 import casework_pb2
+from casework.v1 import casework_pb2, court_pb2
 from google.protobuf.descriptor import Descriptor, EnumDescriptor, FileDescriptor, ServiceDescriptor
 from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSet
 
@@ -17,11 +17,11 @@ SETS: Mapping[str, Descriptor] = {
     "notices": notice_pb2.Notice.DESCRIPTOR,
     "movements": movement_pb2.Movement.DESCRIPTOR,
     "casework": casework_pb2.CaseNotice.DESCRIPTOR,
+    "court": court_pb2.CourtNotice.DESCRIPTOR,
 }
 # What the recipients of a set call, where they call anything.
-CALLED: Mapping[str, ServiceDescriptor] = {
-    "casework": casework_pb2.DESCRIPTOR.services_by_name["CaseworkService"],
-}
+CASEWORK = casework_pb2.DESCRIPTOR.services_by_name["CaseworkService"]
+CALLED: Mapping[str, ServiceDescriptor] = {"casework": CASEWORK, "court": CASEWORK}
 
 
 def types(*roots: Kind) -> dict[str, Kind]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from textwrap import fill
 from typing import Any
 
-from casework.v1 import casework_pb2
+from casework.v1 import casework_pb2, court_pb2
 from google.api import field_behavior_pb2
 from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor, ServiceDescriptor
 from google.protobuf.json_format import MessageToDict
@@ -30,6 +30,7 @@ TOPICS = Topics.load(HERE.parent / "deploy" / "kafka" / "topics.toml")
 DAY = 86_400
 
 NOTICE, CASE_NOTICE = notice_pb2.Notice.DESCRIPTOR, casework_pb2.CaseNotice.DESCRIPTOR
+COURT_NOTICE = court_pb2.CourtNotice.DESCRIPTOR
 MOVEMENT = movement_pb2.Movement.DESCRIPTOR
 NOTICES_TOPIC, CASEWORK_TOPIC = "ppo.notices.*.v1", "casework.*.v1"
 MOVEMENTS_TOPIC, HMPPS_TOPIC = "ppo.tracking.movements.v1", "hmpps.domain-events"
@@ -42,7 +43,7 @@ FLOWS: Mapping[str, tuple[str, str, str]] = {
     MOVEMENTS_TOPIC: ("prison number", "prisons", "tracking, flagging"),
     HMPPS_TOPIC: ("prison number", "prisons", "tracking, flagging"),
     NOTICES_TOPIC: ("nominal id", "tracking", "the organisation"),
-    CASEWORK_TOPIC: ("case reference", "tracking", "the organisation"),
+    CASEWORK_TOPIC: ("case reference, the court's own to a court", "tracking", "the organisation"),
 }
 MESSAGES: Mapping[str, Sequence[str]] = {
     "ppo.flagging.flags.v1": ["ppo.flagging.v1.Flag", "ppo.flagging.v1.Watermark"],
@@ -51,7 +52,7 @@ MESSAGES: Mapping[str, Sequence[str]] = {
     MOVEMENTS_TOPIC: [MOVEMENT.full_name],
     HMPPS_TOPIC: [],
     NOTICES_TOPIC: [NOTICE.full_name],
-    CASEWORK_TOPIC: [CASE_NOTICE.full_name],
+    CASEWORK_TOPIC: [CASE_NOTICE.full_name, COURT_NOTICE.full_name],
 }
 
 
@@ -204,9 +205,17 @@ def _described(kind: Kind) -> str:
 # ---- samples
 
 
-def sample(topic_name: str, key: str, message: Message, role: str = "suite", source: str = "") -> str:
+def sample(
+    topic_name: str,
+    key: str,
+    message: Message,
+    role: str = "suite",
+    source: str = "",
+    *,
+    organisation: str = "",
+) -> str:
     """The record as the audience reads it: what it may not see is not there."""
-    projected = policy.project(message, policy.Viewer(role))
+    projected = policy.project(message, policy.Viewer(role, organisation))
     value = MessageToDict(projected, preserving_proto_field_name=True)
     told = headers(event_id(value), message.DESCRIPTOR.full_name, source)
     return fenced({"topic": topic_name, "key": key, "headers": told, "value": value})
@@ -258,6 +267,12 @@ def case_notice_samples() -> str:
             f"### A {said(role)}\n\n{sample(name, notice.case_reference, notice, role, '/casework')}"
         )
     return "\n\n".join(parts)
+
+
+def court_sample() -> str:
+    court, notice = samples.COURT_NOTICE
+    name, key = CASEWORK_TOPIC.replace("*", court), notice.court_reference
+    return sample(name, key, notice, "court", "/casework", organisation=court)
 
 
 def movement_sample() -> str:
@@ -359,6 +374,10 @@ PARTS: Mapping[str, Callable[[], str]] = {
     "instructions": instructions_table,
     "compiling notices": lambda: compiling("notices"),
     "compiling casework": lambda: compiling("casework"),
+    "compiling court": lambda: compiling("court"),
+    "court audiences": lambda: audience_table(COURT_NOTICE),
+    "court sample": court_sample,
+    "court reference": lambda: reference([COURT_NOTICE, CALLED["court"]]),
     "casework partitions": lambda: str(topic(CASEWORK_TOPIC).partitions),
     "casework kept": lambda: kept(topic(CASEWORK_TOPIC)),
     "casework audiences": lambda: audience_table(CASE_NOTICE),

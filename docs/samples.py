@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from casework.v1 import casework_pb2
+from casework.v1 import casework_pb2, court_pb2
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 from google.type.date_pb2 import Date
@@ -162,6 +162,23 @@ CASE_NOTICES: Mapping[str, tuple[str, casework_pb2.CaseNotice]] = {
     ),
     "training_provider": ("eespro", case_notice(casework_pb2.CASE_NOTICE_KIND_AVAILABLE_FROM)),
 }
+
+COURT_NOTICE = (
+    "birmingham-magistrates",
+    court_pb2.CourtNotice(
+        notice_id="c81f4a70-25d6-5b93-8e0f-9a61d7c3b254",
+        revision=1,
+        state=casework_pb2.CASE_NOTICE_STATE_CONFIRMED,
+        kind=court_pb2.COURT_NOTICE_KIND_BREACH_STARTED,
+        court_reference="BM 04/2217",
+        order_kind="COMMUNITY_ORDER",
+        occurred_time=at("2004-12-07T09:00:00"),
+        reason_code="NON_COMPLIANCE",
+        due_time=at("2004-12-09T00:00:00"),
+        recorded_time=at("2004-12-07T10:15:04"),
+        court_id="birmingham-magistrates",
+    ),
+)
 
 # What goes between the suite's own services, by the message's name.
 BETWEEN: Mapping[str, Message] = {

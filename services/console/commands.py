@@ -27,6 +27,7 @@ from services.console import (
     returns,
     reviews,
     stack,
+    stages,
     status,
     suite,
 )
@@ -123,6 +124,7 @@ _prison.command("matches")(prison.show_matches)
 _prison.command()(prison.resolve)
 _prison.command()(prison.withdraw)
 _journey.command()(cases.show)
+_journey.command()(stages.stage)
 _journey.command()(progress.record)
 _journey.command()(reviews.withdraw)
 _review.command("list")(reviews.waiting)

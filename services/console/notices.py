@@ -33,12 +33,13 @@ ROLES = {
     "forums": "forum",
     "housing_providers": "housing_provider",
     "training_providers": "training_provider",
+    "courts": "court",
 }
 Acknowledged: TypeAlias = tracking.AcknowledgeNoticeResponse | casework.AcknowledgeNoticeResponse
 PROVIDERS = ("housing_provider", "training_provider")
-FORUM = "forum"
+COURT = "court"
 # They read their topics alone.
-READERS = (*PROVIDERS, FORUM)
+READERS = dict.fromkeys((*PROVIDERS, COURT), "casework") | {"forum": "ppo.notices"}
 HELD = "HOLD and ask: its state is not known here"
 _STATES = {
     tracking.NOTICE_STATE_PROVISIONAL: "provisional: ",
@@ -120,7 +121,7 @@ def ack(
     ```
     """
     whose, named = place(organisation, data), session.request_id(request_id)
-    if whose.role in PROVIDERS:
+    if whose.role in (*PROVIDERS, COURT):
         case = casework.AcknowledgeNoticeRequest(
             request_id=named, notice_id=notice.strip(), register_date=_date(registered)
         )
@@ -333,8 +334,8 @@ def roles() -> Mapping[str, str]:
 
 def _refuse_reader(whose: session.Session) -> None:
     if whose.role in READERS:
-        what, prefix = ("forum", "ppo.notices") if whose.role == FORUM else ("provider", "casework")
-        topic = f"{prefix}.{whose.organisation}.v1"
+        what = "provider" if whose.role in PROVIDERS else whose.role
+        topic = f"{READERS[whose.role]}.{whose.organisation}.v1"
         raise Stop(f"{whose.organisation} is a {what}, which reads its topic alone: {topic}", 2)
 
 

@@ -60,6 +60,7 @@ POLICE = ("areas", "ocus", "suites", "youth_offending_teams", "probation_offices
 CONTACTS = ("duty_contacts", "control_rooms", "police_leads", "probation_leads")
 WORKERS = ("arrest_referral_teams", "carat_teams", "trigger_offences")
 PROVIDERS = ("housing_providers", "training_providers", "referral_desks")
+COURTS = ("courts",)
 RETURNS = ("return_tools",)
 
 
@@ -174,7 +175,8 @@ async def serve(config: Settings) -> None:
     telemetry.start_logs("tracking")
     clock = Clock(config.clock)
     reference = Reference.load(
-        config.reference, (*PRISONS, *POLICE, *PLACES, *FORUMS, *CONTACTS, *WORKERS, *PROVIDERS, *RETURNS)
+        config.reference,
+        (*PRISONS, *POLICE, *PLACES, *FORUMS, *CONTACTS, *WORKERS, *PROVIDERS, *COURTS, *RETURNS),
     )
     reasons.check(reference, clock.now())
     forums.check(reference)

@@ -1,6 +1,7 @@
-"""What housing and training providers call, under names that tell them nothing of the scheme."""
+"""What providers and courts call, under names that tell them nothing of the scheme."""
 
 from casework.v1 import casework_pb2 as pb
+from casework.v1 import court_pb2 as court
 from casework.v1.casework_pb2_grpc import CaseworkServiceServicer
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -10,8 +11,10 @@ from services.runtime.database import Database
 from services.runtime.errors import Conflict, Invalid, NotFound
 from services.runtime.rpc import Context
 from services.tracking import days, housing
-from services.tracking.models import requests
+from services.tracking.models import Delivery, requests
 from services.tracking.store import lateness, notices
+
+CASE, COURT = pb.CaseNotice.DESCRIPTOR.full_name, court.CourtNotice.DESCRIPTOR.full_name
 
 
 class Casework(CaseworkServiceServicer):
@@ -28,10 +31,10 @@ class Casework(CaseworkServiceServicer):
 
         async def act(session: AsyncSession) -> pb.AcknowledgeNoticeResponse:
             had = await notices.sent(session, request.notice_id, organisation, request.revision)
-            if not had or had[-1].message_type != pb.CaseNotice.DESCRIPTOR.full_name:
+            if not had or had[-1].message_type not in (CASE, COURT):
                 raise NotFound("your organisation was sent no such notice")
             latest = had[-1]
-            entered = housing.entered(pb.CaseNotice.FromString(latest.message), request, days.day(now))
+            entered = housing.entered(_about_housing(latest), request, days.day(now))
             if latest.acknowledged_time is None:
                 latest.register_date = entered
             if latest.register_date != entered:
@@ -42,3 +45,8 @@ class Casework(CaseworkServiceServicer):
             return reply
 
         return await requests.once(self._database, request, pb.AcknowledgeNoticeResponse, act, now)
+
+
+def _about_housing(sent: Delivery) -> pb.CaseNotice:
+    """To a court nothing is: it is asked for no date."""
+    return pb.CaseNotice.FromString(sent.message) if sent.message_type == CASE else pb.CaseNotice()

@@ -56,6 +56,9 @@ class Change:
     planned: notice_pb2.Release | None = None
     work: pb.PrisonWork | None = None
     breach: notice_pb2.Breach | None = None
+    # Of a breach: the court that has to do with it, and what it knows the proceedings by.
+    court: str = ""
+    court_reference: str = ""
     owned: notice_pb2.OwnershipChange | None = None
     review: date | None = None
     # What others were asked for and have not taken on yet.

@@ -186,16 +186,18 @@ def _custody(file: CaseFile) -> Iterator[Change]:
 
 def _breaches(file: CaseFile) -> Iterator[Change]:
     """Steps that took effect: an order was breached, a recall was asked for or carried out."""
-    reasons = {entry.id: told.reason_code for entry, told in file.stages()}
+    stages = {entry.id: told for entry, told in file.stages()}
     before = State()
     for step in file.steps:
         kind, fact = BREACHES.get(step.fact.event), step.fact
         if kind is not None and not step.impossible and flagged_at(fact.occurred, file.spans):
+            stage = stages[fact.id]
             breach = notice_pb2.Breach(
-                order_kind=before.supervision or "LICENCE", reason_code=reasons.get(fact.id, "")
+                order_kind=before.supervision or "LICENCE", reason_code=stage.reason_code
             )
             breach.occurred_time.FromDatetime(fact.occurred)
-            yield Change(kind, fact.cause, fact.occurred, fact.recorded, breach=breach)
+            told = Change(kind, fact.cause, fact.occurred, fact.recorded, breach=breach)
+            yield replace(told, court=stage.court_id, court_reference=stage.court_reference)
         before = step.state
 
 

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple, TypeAlias
 
 from casework.v1 import casework_pb2 as casework
+from casework.v1 import court_pb2 as court
 
 from ppo.person.v1 import person_pb2, screening_pb2
 from ppo.policy.v1 import policy_pb2
@@ -17,7 +18,7 @@ from services.tracking import days, handing
 from services.tracking.changes import Change, NoticeType
 from services.tracking.parties import Parties
 
-Message: TypeAlias = notice_pb2.Notice | casework.CaseNotice
+Message: TypeAlias = notice_pb2.Notice | casework.CaseNotice | court.CourtNotice
 Role: TypeAlias = str
 
 OWNER = "police_offender_manager"
@@ -29,9 +30,12 @@ DRUG_TEAM = "ppo_drug_team"
 ARREST_REFERRAL = "arrest_referral_worker"
 CARAT = "carat_worker"
 FORUM = "forum"
+COURT = "court"
 HOUSING = "housing_provider"
 TRAINING = "training_provider"
 PROVIDERS = (HOUSING, TRAINING)
+# They know nobody by a name of ours: what is of no plan or proceedings they could not tell from another's.
+UNNAMED = (FORUM, COURT)
 # Receivers who are told as somebody else is: the OCU that is to have the case, and both sides of a hand-over.
 PROPOSED, SIDES = "proposed", "sides"
 NOBODY: Mapping[str, Role] = {}
@@ -83,8 +87,11 @@ class Copy:
     @property
     def key(self) -> str:
         """What the organisation knows the person by; to a forum nobody is named."""
-        if isinstance(self.message, casework.CaseNotice):
-            return self.message.case_reference
+        match self.message:
+            case casework.CaseNotice() as notice:
+                return notice.case_reference
+            case court.CourtNotice() as notice:
+                return notice.court_reference
         return self.message.care_plan_reference if self.role == FORUM else self.message.nominal_id
 
 
@@ -103,6 +110,7 @@ class Kind(NamedTuple):
     receivers: tuple[Role, ...]
     due: Callable[[Change], datetime | None]
     to_providers: casework.CaseNoticeKind.ValueType = casework.CASE_NOTICE_KIND_UNSPECIFIED
+    to_court: court.CourtNoticeKind.ValueType = court.COURT_NOTICE_KIND_UNSPECIFIED
 
 
 def _same_day(change: Change) -> datetime:
@@ -125,6 +133,7 @@ def _within_a_day(change: Change) -> datetime:
 
 CASE = (OWNER, YOUTH_TEAM, PROBATION)
 OUTSIDE = (*CASE, INTERESTED, DRUG_TEAM, HOUSING, TRAINING)
+ENFORCING = (*CASE, INTERESTED, PRISON, COURT)
 
 KINDS: Mapping[NoticeType, Kind] = {
     # N1.
@@ -172,10 +181,16 @@ KINDS: Mapping[NoticeType, Kind] = {
     ),
     # N13.
     pb.NOTICE_TYPE_BREACH_STARTED: Kind(
-        (*CASE, INTERESTED, PRISON), lambda change: days.end_of_working_day(change.recorded, 1)
+        ENFORCING,
+        lambda change: days.end_of_working_day(change.recorded, 1),
+        to_court=court.COURT_NOTICE_KIND_BREACH_STARTED,
     ),
-    pb.NOTICE_TYPE_RECALL_REQUESTED: Kind((*CASE, INTERESTED, PRISON), _within_a_day),
-    pb.NOTICE_TYPE_RECALL_EXECUTED: Kind((*CASE, INTERESTED, PRISON), _within_a_day),
+    pb.NOTICE_TYPE_RECALL_REQUESTED: Kind(
+        ENFORCING, _within_a_day, to_court=court.COURT_NOTICE_KIND_RECALL_REQUESTED
+    ),
+    pb.NOTICE_TYPE_RECALL_EXECUTED: Kind(
+        ENFORCING, _within_a_day, to_court=court.COURT_NOTICE_KIND_RECALL_EXECUTED
+    ),
     # N14.
     **{kind: Kind((*CASE, INTERESTED, SIDES, PRISON), _own_due) for kind in handing.TYPES},
     # N16.
@@ -250,9 +265,8 @@ def _receivers(
 
 
 def _concerns(kind: Kind, role: Role) -> bool:
-    """A forum knows nobody by name: what is of no plan it could not tell from another's."""
-    if role == FORUM:
-        return FORUM in kind.receivers
+    if role in UNNAMED:
+        return role in kind.receivers
     return role not in PROVIDERS or bool(kind.to_providers)
 
 
@@ -283,6 +297,8 @@ def _organisations(role: Role, change: Change, subject: Subject, parties: Partie
         case "carat_worker":
             prisons = dict.fromkeys((change.from_prison, change.prison))
             return [parties.carat[prison] for prison in prisons if prison in parties.carat]
+        case "court":
+            return _one(change.court)
         case "arrest_referral_worker":
             return _one(parties.arrest_referral.get(change.suite, ""))
         case "ppo_drug_team":
@@ -316,6 +332,8 @@ def _message(
 ) -> Message:
     if role in PROVIDERS:
         return _case_notice(KINDS[notice].to_providers, change, subject, parties, due)
+    if role == COURT:
+        return _court_notice(KINDS[notice].to_court, change, due)
     return _notice(notice, role, change, subject, due)
 
 
@@ -323,6 +341,9 @@ def _own(message: Message, role: Role, organisation: str, held_at: str) -> Messa
     """Says where the prisoner, the case or the notice is the recipient's own, which sees more of it then."""
     if isinstance(message, casework.CaseNotice):
         message.provider_id = organisation
+        return message
+    if isinstance(message, court.CourtNotice):
+        message.court_id = organisation
         return message
     if role == YOUTH_TEAM or organisation == held_at:
         for part in (name for name in ("movement", "release", "breach") if message.HasField(name)):
@@ -350,6 +371,19 @@ def _case_notice(
     if kind == casework.CASE_NOTICE_KIND_WORK_DONE and change.work:
         message.work.extend(_work_done(change.work))
     message.needed_time.FromDatetime(change.occurred)
+    if due:
+        message.due_time.FromDatetime(due)
+    return message
+
+
+def _court_notice(
+    kind: court.CourtNoticeKind.ValueType, change: Change, due: datetime | None
+) -> court.CourtNotice:
+    """The court's own reference and the facts: nothing else leaves here."""
+    message = court.CourtNotice(kind=kind, court_reference=change.court_reference)
+    if change.breach:
+        message.order_kind, message.reason_code = change.breach.order_kind, change.breach.reason_code
+        message.occurred_time.CopyFrom(change.breach.occurred_time)
     if due:
         message.due_time.FromDatetime(due)
     return message

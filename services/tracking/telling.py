@@ -1,12 +1,13 @@
 """Sends every organisation what it must be told: a row of the ledger and an event in one transaction."""
 
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from itertools import chain
 from typing import TypeAlias
 
 from casework.v1 import casework_pb2 as casework
+from casework.v1 import court_pb2 as court
 from prometheus_client import Counter
 
 from ppo.custody.v1 import custody_pb2
@@ -23,7 +24,18 @@ from services.tracking.casefile import CaseFile
 from services.tracking.changes import Change
 from services.tracking.holding import held_until
 from services.tracking.models import CASEWORK, NOTICES, Delivery, Person, notice_type
-from services.tracking.notices import BESIDES, FORUM, Copy, Message, Subject, Told, not_acknowledged, notices
+from services.tracking.notices import (
+    BESIDES,
+    COURT,
+    UNNAMED,
+    Copy,
+    Message,
+    Role,
+    Subject,
+    Told,
+    not_acknowledged,
+    notices,
+)
 from services.tracking.parties import parties
 from services.tracking.store.casebook import NoticeRow
 from services.tracking.store.numbering import Sending
@@ -43,6 +55,7 @@ LATE = pb.NOTICE_TYPE_NOT_ACKNOWLEDGED
 MESSAGES: dict[str, type[Message]] = {
     notice_pb2.Notice.DESCRIPTOR.full_name: notice_pb2.Notice,
     casework.CaseNotice.DESCRIPTOR.full_name: casework.CaseNotice,
+    court.CourtNotice.DESCRIPTOR.full_name: court.CourtNotice,
 }
 # Our own names of notices, made of what causes them, are the same whoever makes them.
 NAMESPACE = uuid.UUID("7c1d9a52-5b0e-4f61-9d43-0a6c2f1b8e77")
@@ -97,7 +110,7 @@ class Teller:
         """Whoever was told of a nominal learns, under the same notice, as whom the person lives on."""
         row.goes_on_as, row.recorded_time = _goes_on_as(held, row), now
         row.revision += 1
-        told = [one for one in await book.recipients([row.notice_id]) if one.role != FORUM]
+        told = [one for one in await book.recipients([row.notice_id]) if one.role not in UNNAMED]
         self._deliver(
             book, held, row, [_sending(held, row, _again(before, ()), None, now) for before in told]
         )
@@ -132,9 +145,11 @@ class Teller:
         for told in notices(change, subject, own_parties, before):
             row = standing.get((told.type, told.cause))
             said = what[told.type]
-            if row is None or row.told != said or _moved(held, row):
+            changed = row is None or row.told != said
+            if changed or (row is not None and _moved(held, row)):
                 notice = _revised(held, whose, told, said, until, now)
-                await self._send(book, held, notice, told, now)
+                # As whom somebody lives on is nothing to a court, which is told no name.
+                await self._send(book, held, notice, told, now, unsaid=() if changed else (COURT,))
                 sent.append(notice)
         return sent
 
@@ -177,14 +192,22 @@ class Teller:
             plan=file.registration(now),
         )
 
-    async def _send(self, book: Casebook, held: Held, notice: NoticeRow, told: Told, now: datetime) -> None:
+    async def _send(
+        self,
+        book: Casebook,
+        held: Held,
+        notice: NoticeRow,
+        told: Told,
+        now: datetime,
+        *,
+        unsaid: Collection[Role] = (),
+    ) -> None:
         copies = {copy.organisation: copy for copy in told.copies}
         if notice.revision > 1:
             for before in await book.recipients([notice.notice_id]):
                 copies.setdefault(before.organisation, _again(before, told.copies))
-        self._deliver(
-            book, held, notice, [_sending(held, notice, copy, told.due, now) for copy in copies.values()]
-        )
+        going = (copy for copy in copies.values() if copy.role not in unsaid)
+        self._deliver(book, held, notice, [_sending(held, notice, copy, told.due, now) for copy in going])
 
     async def _retract(self, book: Casebook, held: Held, notice: NoticeRow, now: datetime) -> None:
         notice.goes_on_as = _goes_on_as(held, notice)
@@ -315,19 +338,20 @@ def _keys(change: Change) -> list[news.Key]:
 
 
 def _topic(copy: Copy) -> str:
-    provider = isinstance(copy.message, casework.CaseNotice)
-    return f"{CASEWORK if provider else NOTICES}{copy.organisation}.v1"
+    ours = isinstance(copy.message, notice_pb2.Notice)
+    return f"{NOTICES if ours else CASEWORK}{copy.organisation}.v1"
 
 
 def _stamped(message: Message, held: Held, notice: NoticeRow, now: datetime) -> Message:
     message.notice_id, message.revision = notice.notice_id, notice.revision
     message.recorded_time.FromDatetime(now)
-    # The states are the same numbers in both contracts.
+    # The states are the same numbers in all contracts.
     if isinstance(message, notice_pb2.Notice):
         message.state = pb.NoticeState.ValueType(notice.state)
         message.goes_on_as_nominal_id = notice.goes_on_as
     else:
         message.state = casework.CaseNoticeState.ValueType(notice.state)
+    if isinstance(message, casework.CaseNotice):
         message.goes_on_as = held.person.case_reference if notice.goes_on_as else ""
     return message
 

@@ -23,11 +23,14 @@ from services.runtime.relay import Relay
 from services.tracking.notices import KINDS
 from tests.unit.test_contracts import events
 
-# What a provider may not learn from anything that it gets.
-UNSAID = ("ppo", "police", "prolific", "offender", "prison")
+# What an organisation outside may not learn from anything that it gets.
+UNSAID = {
+    "casework": ("ppo", "police", "prolific", "offender", "prison", "court", "breach", "recall"),
+    "court": ("ppo", "prolific", "intelligence"),
+}
 
 
-@pytest.mark.parametrize("page", ["events.md", "casework.md"])
+@pytest.mark.parametrize("page", ["events.md", "casework.md", "court.md"])
 def test_a_page_is_what_make_events_writes(page: str) -> None:
     [written] = [text for path, text in generate.pages().items() if path.name == page]
 
@@ -73,12 +76,13 @@ def test_a_sample_is_of_a_notice_that_its_audience_is_sent(role: str) -> None:
     assert role in KINDS[notice.type].receivers
 
 
-def test_nothing_for_providers_names_the_scheme() -> None:
-    [page] = [text for path, text in generate.pages().items() if path.name == "casework.md"]
-    descriptor_set = str(descriptors.only("casework"))
+@pytest.mark.parametrize("name", UNSAID)
+def test_nothing_for_providers_and_courts_names_the_scheme(name: str) -> None:
+    [page] = [text for path, text in generate.pages().items() if path.name == f"{name}.md"]
+    descriptor_set = str(descriptors.only(name))
 
-    assert [word for word in UNSAID if word in page.lower()] == []
-    assert [word for word in UNSAID if word in descriptor_set.lower()] == []
+    assert [word for word in UNSAID[name] if word in page.lower()] == []
+    assert [word for word in UNSAID[name] if word in descriptor_set.lower()] == []
 
 
 @pytest.mark.parametrize("name", descriptors.SETS)

@@ -20,6 +20,7 @@ TABLES = [
     "carat_teams",
     "control_rooms",
     "core_priority_groups",
+    "courts",
     "dip_contact_points",
     "drug_teams",
     "duty_contacts",
@@ -197,9 +198,9 @@ def test_the_desk_that_providers_ring_tells_of_no_agency(area: str) -> None:
     assert not re.search("ppo|police|probation|offend|prison", desk.text("name"), re.IGNORECASE)
 
 
-@pytest.mark.parametrize("table", ["housing_providers", "training_providers"])
-def test_no_id_of_a_provider_tells_of_the_scheme(birmingham: Reference, table: str) -> None:
-    assert not [provider for provider in ids(birmingham, table) if "ppo" in provider.lower()]
+@pytest.mark.parametrize("table", ["housing_providers", "training_providers", "courts"])
+def test_no_id_of_a_provider_or_court_tells_of_the_scheme(birmingham: Reference, table: str) -> None:
+    assert not [one for one in ids(birmingham, table) if "ppo" in one.lower()]
 
 
 @pytest.mark.parametrize("path", sorted(REFERENCE.glob("*/*.toml")), ids=lambda path: path.name)

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from ppo.tracking.v1 import tracking_pb2 as pb
 from services.runtime.errors import Invalid
 from services.runtime.rpc import Context
-from services.tracking import journey
+from services.tracking import courts, journey
 from services.tracking.api import given
 from services.tracking.api.servicer import Servicer
 from services.tracking.models import requests
@@ -37,8 +37,8 @@ class Journeys(Servicer):
         occurred = request.occurred_time.ToDatetime(UTC)
         if occurred > self._clock.now():
             raise Invalid("occurred_time", "lies in the future")
-
         now = self._clock.now()
+        courts.refuse(request, {row.id for row in self._reference.rows("courts", at=now)})
 
         async def act(session: AsyncSession) -> pb.RecordStageResponse:
             await self._record(session, request, occurred, now)

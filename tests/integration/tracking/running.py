@@ -216,8 +216,10 @@ class World:
             self.stubs[name] = TrackingServiceStub(await self.stack.enter_async_context(wire))
         return self.stubs[name]
 
-    async def casework(self, organisation: str = "birmingham-housing") -> CaseworkServiceStub:
-        token = self.processes.token("housing_provider", organisation)
+    async def casework(
+        self, organisation: str = "birmingham-housing", role: str = "housing_provider"
+    ) -> CaseworkServiceStub:
+        token = self.processes.token(role, organisation)
         wire = channel.connect(self.processes.tracking.address, lambda: token)
         return CaseworkServiceStub(await self.stack.enter_async_context(wire))
 

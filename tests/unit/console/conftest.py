@@ -380,6 +380,12 @@ class Tracking(tracking_pb2_grpc.TrackingServiceServicer):
         self._ask(request)
         return tracking.GetJourneyResponse(journey=self.journey)
 
+    async def RecordStage(
+        self, request: tracking.RecordStageRequest, context: object
+    ) -> tracking.RecordStageResponse:
+        self._ask(request)
+        return tracking.RecordStageResponse(journey=self.journey)
+
     async def RecordTenancy(
         self, request: tracking.RecordTenancyRequest, context: object
     ) -> tracking.RecordTenancyResponse:

@@ -49,6 +49,22 @@ def test_a_tenancy_is_said_to_be_held_not_held_or_not_known(ppo: Run, served: Se
     assert (ran.code, ran.out) == (0, "recorded: tenancy held: unknown\n")
 
 
+def test_a_breach_is_recorded_with_the_court_that_is_told(ppo: Run, served: Served) -> None:
+    served.tracking.journey = tracking.Journey(nominal_id="nominal-1", position=tracking.POSITION_IN_CJS)
+    stage = ("--kind", "breach-proceedings", "--at", "2004-12-20T10:00", "--reason", "NON_COMPLIANCE")
+    court = ("--court", "birmingham-magistrates", "--reference", " BM 04/2217 ")
+
+    ran = ppo("journey", "stage", "A1234BC", *stage, *court, "--as", "probation-5")
+
+    recorded, caller = served.tracking.asked[-1], served.tracking.callers[-1]
+    assert (recorded.nominal_id, recorded.kind) == ("nominal-1", tracking.STAGE_KIND_BREACH_PROCEEDINGS)
+    assert (recorded.court_id, recorded.court_reference) == ("birmingham-magistrates", "BM 04/2217")
+    assert recorded.reason_code == "NON_COMPLIANCE"
+    assert recorded.occurred_time.ToJsonString() == "2004-12-20T10:00:00Z"
+    assert (caller.role, caller.organisation) == ("probation_offender_manager", "probation-5")
+    assert (ran.code, ran.out) == (0, "recorded: breach proceedings\nin the justice system\n")
+
+
 def test_a_prison_says_of_its_own_prisoner_that_the_date_is_lost(ppo: Run, served: Served) -> None:
     nominal_id = "e9ab78e1-0aeb-40b7-be35-3d21488eb20b"
 
@@ -209,6 +225,21 @@ def test_a_provider_acknowledges_by_its_own_contract_with_the_date_of_entry(ppo:
     assert (asked.notice_id, caller.role) == ("notice-1", "housing_provider")
     assert asked.register_date == Date(year=2004, month=12, day=8)
     assert ran.out == "birmingham-housing has it since 31 Dec 2004 21:00:00\n"
+
+
+def test_a_court_reads_its_topic_and_acknowledges_by_the_contract_that_it_knows(
+    ppo: Run, served: Served
+) -> None:
+    watched = ppo("notices", "watch", "birmingham-crown")
+    ran = ppo("notices", "ack", "notice-1", "--as", "birmingham-crown")
+
+    [asked], [caller] = served.casework.asked, served.casework.callers
+    assert watched.err == (
+        "ppo: birmingham-crown is a court, which reads its topic alone: casework.birmingham-crown.v1\n"
+    )
+    assert (asked.notice_id, caller.role, asked.HasField("register_date")) == ("notice-1", "court", False)
+    assert ran.out == "birmingham-crown has it since 31 Dec 2004 21:00:00\n"
+    assert served.tracking.asked == []
 
 
 def test_a_date_of_entry_is_a_providers_to_say(ppo: Run, served: Served) -> None:

@@ -26,6 +26,7 @@ COMMANDS = [
     *(
         "movements send",
         "journey show",
+        "journey stage",
         "journey withdraw",
         "review list",
         "review resolve",

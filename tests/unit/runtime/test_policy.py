@@ -41,7 +41,7 @@ SEES = {
     "housing_provider": ("MOVEMENTS RELEASE_ADDRESS", "NEEDS ATTENDANCE"),
     "training_provider": ("MOVEMENTS RELEASE_ADDRESS PRISON_WORK", "NEEDS ATTENDANCE"),
     "third_party": ("", ""),
-    "court": ("", ""),
+    "court": ("", "LEGAL_STATUS"),
     # Every agency sits at a forum: it has its list by reference, and no protocol says that it sees more.
     "forum": ("", ""),
     "home_office": ("COUNTS", ""),
@@ -78,7 +78,7 @@ NEVER = {
     "housing_provider": "PPO_LABEL TREATMENT INTELLIGENCE OFFENCES DRUG_TEST",
     "training_provider": "PPO_LABEL TREATMENT INTELLIGENCE OFFENCES DRUG_TEST",
     "third_party": f"{PERSON} ATTENDANCE MOVEMENTS PRISON_WORK RELEASE_ADDRESS LEGAL_STATUS COUNTS",
-    "court": "PPO_LABEL INTELLIGENCE",
+    "court": f"{PERSON} MOVEMENTS ATTENDANCE",
     "forum": PERSON,
     "home_office": PERSON,
     "returns_officer": PERSON,

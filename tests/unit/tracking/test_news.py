@@ -237,6 +237,20 @@ def test_a_breach_and_a_recall_are_told_with_the_order_and_why(
     assert (change.breach.order_kind, change.breach.reason_code) == ("LICENCE", "NON_COMPLIANCE")
 
 
+def test_a_stage_that_names_a_court_is_told_with_it_and_reads_to_others_as_without() -> None:
+    when = at(2004, 12, 6)
+    named = staged("BREACH_PROCEEDINGS", when, court_id="birmingham-crown", court_reference="T2004/7")
+
+    [change] = told(case(INSIDE, OUT, named), when, pb.NOTICE_TYPE_BREACH_STARTED)
+    [unnamed] = told(
+        case(INSIDE, OUT, staged("BREACH_PROCEEDINGS", when)), when, pb.NOTICE_TYPE_BREACH_STARTED
+    )
+
+    assert (change.court, change.court_reference) == ("birmingham-crown", "T2004/7")
+    assert (unnamed.court, unnamed.court_reference) == ("", "")
+    assert change.breach == unnamed.breach
+
+
 def test_a_recall_that_cannot_be_is_told_to_nobody() -> None:
     step = staged("RECALL_REQUESTED", at(2004, 12, 6))
 

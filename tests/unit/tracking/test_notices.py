@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from casework.v1 import casework_pb2
+from casework.v1 import casework_pb2, court_pb2
 
 from ppo.person.v1 import person_pb2, screening_pb2
 from ppo.policy.v1 import policy_pb2
@@ -294,6 +294,59 @@ def test_no_provider_ever_gets_the_nominal_id_or_a_name(kind: pb.NoticeType.Valu
             assert copy.key == "CR-7K2M"
         else:
             assert copy.key == ("plan-1" if copy.role == "forum" else "nominal-1")
+
+
+# ---- what a court gets
+
+N13 = ("BREACH_STARTED", "RECALL_REQUESTED", "RECALL_EXECUTED")
+ENFORCED = AGENCIES | OTHERS | PRISON
+BREACH = notice_pb2.Breach(order_kind="COMMUNITY_ORDER", reason_code="NON_COMPLIANCE")
+BREACH.occurred_time.FromDatetime(AT)
+
+
+def enforced(kind: str, court: str = "birmingham-crown", reference: str = "T2004/7") -> list[Told]:
+    return told(kind, breach=BREACH, court=court, court_reference=reference if court else "")
+
+
+@pytest.mark.parametrize("kind", N13)
+def test_the_court_that_is_named_gets_its_reference_and_the_facts_and_nothing_else(kind: str) -> None:
+    copy = copies(*enforced(kind))["birmingham-crown"]
+    notice = policy.project(copy.message, policy.Viewer(copy.role, copy.organisation))
+
+    assert isinstance(notice, court_pb2.CourtNotice)
+    assert notice.kind == court_pb2.CourtNoticeKind.Value(f"COURT_NOTICE_KIND_{kind}")
+    assert {field.name for field, _ in notice.ListFields()} == {
+        *("kind", "court_reference", "order_kind", "occurred_time", "reason_code", "due_time", "court_id"),
+    }
+    assert (copy.role, copy.key, notice.court_reference) == ("court", "T2004/7", "T2004/7")
+    assert (notice.order_kind, notice.reason_code) == ("COMMUNITY_ORDER", "NON_COMPLIANCE")
+    assert notice.occurred_time.ToDatetime(UTC) == AT
+
+
+@pytest.mark.parametrize("kind", N13)
+def test_a_court_is_told_where_one_is_named_and_the_others_are_told_the_same(kind: str) -> None:
+    with_court, without = copies(*enforced(kind)), copies(*enforced(kind, court=""))
+
+    assert {one: copy.role for one, copy in without.items()} == ENFORCED
+    assert with_court.keys() - without.keys() == {"birmingham-crown"}
+    assert all(with_court[one].message == copy.message for one, copy in without.items())
+
+
+@pytest.mark.parametrize("kind", set(KINDS) - {pb.NoticeType.Value(f"NOTICE_TYPE_{one}") for one in N13})
+def test_of_nothing_else_a_court_is_told(kind: pb.NoticeType.ValueType) -> None:
+    named = replace(change("RELEASED"), type=kind, court="birmingham-crown", court_reference="T2004/7")
+
+    found = notices(named, subject(), concerned(), {"birmingham-magistrates": "court"})
+
+    assert not {"birmingham-crown", "birmingham-magistrates"} & copies(*found).keys()
+
+
+def test_another_court_sees_of_the_proceedings_nothing() -> None:
+    copy = copies(*enforced("BREACH_STARTED"))["birmingham-crown"]
+
+    seen = policy.project(copy.message, policy.Viewer("court", "birmingham-magistrates"))
+
+    assert {field.name for field, _ in seen.ListFields()} == {"due_time", "court_id"}
 
 
 # ---- who may see what
