@@ -355,6 +355,7 @@ def test_another_court_sees_of_the_proceedings_nothing() -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_copy_is_for_its_audience_and_reaches_it(kind: pb.NoticeType.ValueType) -> None:
     everything = replace(change("RELEASED"), type=kind, from_prison="FSI", suite="D3", offences=("theft",))
+    everything = replace(everything, court="birmingham-crown", court_reference="T2004/7")
     about = subject(referred=True, held_at="BMI")
 
     for one in notices(everything, about, concerned()):
