@@ -45,7 +45,7 @@ async def released(world: World) -> Ppo:
 
 
 async def record(world: World, ppo: Ppo, kind: str = "BREACH_PROCEEDINGS", **told: Any) -> pb.Journey:
-    given = {"occurred_time": stamp(december(20)), "reason_code": "NON_COMPLIANCE"}
+    given: dict[str, Any] = {"occurred_time": stamp(december(20)), "reason_code": "NON_COMPLIANCE"}
     request = pb.RecordStageRequest(
         request_id=str(uuid4()),
         nominal_id=ppo.nominal_id,
@@ -225,7 +225,8 @@ async def test_a_merge_of_nominals_is_nothing_to_a_court(world: World) -> None:
 
     await send(world, merged(away, living))
     await world.notices("E3", away, 2, RECALL)
-    await send(world, unmerged(away, living))
+    # The other way round there is a retraction in between, for everybody.
+    await send(world, unmerged(away, living)[::-1])
     await world.notices("E3", away, 3, RECALL)
     await record(world, away, "RECALL_EXECUTED", **named, occurred_time=stamp(december(21)))
 

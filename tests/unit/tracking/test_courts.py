@@ -12,7 +12,7 @@ KNOWN = {"birmingham-magistrates"}
 
 
 def stage(**told: Any) -> pb.RecordStageRequest:
-    given = {
+    given: dict[str, Any] = {
         "kind": pb.STAGE_KIND_BREACH_PROCEEDINGS,
         "reason_code": "NON_COMPLIANCE",
         "court_id": "birmingham-magistrates",
