@@ -1,6 +1,5 @@
 """A court that is named is told of a breach or a recall: the facts alone, under its own reference."""
 
-import asyncio
 from datetime import timedelta
 from itertools import count
 from typing import Any
@@ -13,6 +12,7 @@ from casework.v1 import court_pb2 as court
 from google.type.date_pb2 import Date
 
 from deploy.embedded import clock
+from ppo.tracking.v1 import notice_pb2
 from ppo.tracking.v1 import tracking_pb2 as pb
 from services.runtime import channel
 from services.runtime.broker import Record
@@ -245,12 +245,8 @@ async def test_a_court_that_says_nothing_in_time_is_told_of_to_whoever_manages_t
 
     clock.move(world.processes.directory, NOW + timedelta(days=2))
 
-    ops = await world.tracking("ops", "ppo")
-    asked = pb.ListOverdueNoticesRequest(organisation=COURT, page_size=500)
-    async with asyncio.timeout(SECONDS):
-        while notice.notice_id not in await _overdue(ops, asked):
-            await asyncio.sleep(0.05)
+    def of_the_court(record: Record) -> bool:
+        late = notice_pb2.Notice.FromString(record.value or b"").overdue
+        return (late.organisation, late.notice_id) == (COURT, notice.notice_id)
 
-
-async def _overdue(ops: Any, asked: pb.ListOverdueNoticesRequest) -> set[str]:
-    return {one.notice_id for one in (await ops.ListOverdueNotices(asked, timeout=SECONDS)).notices}
+    assert await world.records("ppo.notices.E3.v1", 1, key=ppo.nominal_id, of=of_the_court)

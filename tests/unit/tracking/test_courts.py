@@ -28,7 +28,7 @@ def test_a_breach_and_a_recall_may_name_a_court_and_its_reference(kind: pb.Stage
 
 @pytest.mark.parametrize("kind", pb.StageKind.values())
 def test_no_stage_needs_a_court(kind: pb.StageKind.ValueType) -> None:
-    courts.refuse(stage(kind=kind, court_id="", court_reference="", reason_code="PPO"), KNOWN)
+    courts.refuse(stage(kind=kind, court_id="", court_reference="", reason_code="left PPO"), KNOWN)
 
 
 @pytest.mark.parametrize("word", ["MISSED_APPOINTMENT", "NO_SUPPORT", "OPPOSED"])
@@ -53,7 +53,10 @@ def test_a_word_that_only_holds_the_letters_is_no_name_of_the_scheme(word: str) 
         ({"court_reference": "BM\n1"}, "court_reference", "is up to 64 letters"),
         ({"court_reference": "PPO/1"}, "court_reference", "names the scheme"),
         ({"reason_code": "LEFT_PPO_SCHEME"}, "reason_code", "names the scheme"),
-        ({"reason_code": "prolific"}, "reason_code", "names the scheme"),
+        ({"reason_code": "PROLIFIC"}, "reason_code", "names the scheme"),
+        ({"reason_code": "INTEL_REPORT"}, "reason_code", "names the scheme or intelligence"),
+        ({"reason_code": "NON_COMPLIANCE " * 3}, "reason_code", "is with court_id up to 40 capitals"),
+        ({"reason_code": "seen in Small Heath"}, "reason_code", "is with court_id up to 40 capitals"),
     ],
 )
 def test_what_may_not_be_told_to_a_court_is_refused_by_field_and_rule(
