@@ -217,13 +217,15 @@ async def test_a_stage_that_a_court_may_not_be_told_of_is_refused_whole(
     assert not (await world.journey(ppo)).steps
 
 
-async def test_a_merge_of_nominals_is_nothing_to_a_court(world: World) -> None:
-    away, living, own = await released(world), await world.known(Ppo(ocu="E3")), reference()
+@pytest.mark.parametrize("order", [1, -1])
+async def test_a_merge_of_nominals_is_nothing_to_a_court(world: World, order: int) -> None:
+    away, living = await released(world), await world.known(Ppo(ocu="E3", start=december(22)))
+    own = reference()
     named = {"court_id": COURT, "court_reference": own}
     await record(world, away, "RECALL_REQUESTED", **named)
     await told(world, own, 1)
 
-    await send(world, merged(away, living))
+    await send(world, merged(away, living)[::order])
     await world.notices("E3", away, 2, RECALL)
     # The other way round there is a retraction in between, for everybody.
     await send(world, unmerged(away, living)[::-1])
