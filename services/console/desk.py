@@ -12,6 +12,7 @@ from ppo.policy.v1 import policy_pb2 as policy
 from services.console import answer, check, details, orders, output, session
 from services.console.custody import book
 from services.console.stop import Stop
+from services.console.suite import detentions
 
 NAME = "Name (Family, Given): "
 BORN = "Date of birth: "
@@ -38,13 +39,24 @@ def desk(
     printf 'Kelly, Shane\\n1979-03-04\\n\\nburglary, robbery\\n\\n' | ppo desk
     ```
 
-    Exit code 0, or 2 where something piped was refused.
+    Exit code 0, or 2 where something piped was refused or there is no such suite.
     """
-    queue = Queue(session.Session(data, "custody_officer", suite), suite, as_json=json)
+    place = session.Session(data, "custody_officer", suite)
+    _refuse_unknown(suite, place)
+    queue = Queue(place, suite, as_json=json)
     name: str | None = ""
     while name is not None:
         name = queue.next(name)
     return queue.code
+
+
+def _refuse_unknown(suite: str, place: session.Session) -> None:
+    """Before anybody is asked for, once; an outage is for each check to answer."""
+    try:
+        detentions(place, suite)
+    except Stop as refusal:
+        if refusal.code == 2:
+            raise
 
 
 @dataclass

@@ -1,6 +1,7 @@
 """`ppo custody list`, `referrals` and `watch`: who is in a suite, and what happens there."""
 
 import asyncio
+from collections.abc import Sequence
 from datetime import UTC
 from typing import Annotated
 
@@ -41,17 +42,13 @@ def inmates(
     ppo custody list D3
     ```
     """
-    request = custody.ListDetentionsRequest(suite_id=suite, purpose=policy.PURPOSE_ARREST)
-    place = session.Session(data, "custody_officer", suite)
-    response = asyncio.run(
-        ask(place, lambda desk: desk.ListDetentions(request, timeout=session.CALL_SECONDS))
-    )
+    found = detentions(session.Session(data, "custody_officer", suite), suite)
     if json:
-        for detention in response.detentions:
+        for detention in found:
             output.emit(detention)
         return 0
     made = output.table("Booked", "Name", "Born", "Answer", "Custody record")
-    for detention in response.detentions:
+    for detention in found:
         made.add_row(
             output.moment(detention.booked_time),
             whom(detention),
@@ -60,8 +57,15 @@ def inmates(
             detention.detention_id,
         )
     output.show(made)
-    output.say(f"{len(response.detentions)} in the suite")
+    output.say(f"{len(found)} in the suite")
     return 0
+
+
+def detentions(place: session.Session, suite: str) -> Sequence[custody.Detention]:
+    request = custody.ListDetentionsRequest(suite_id=suite, purpose=policy.PURPOSE_ARREST)
+    listed = ask(place, lambda desk: desk.ListDetentions(request, timeout=session.CALL_SECONDS))
+    response: custody.ListDetentionsResponse = asyncio.run(listed)
+    return response.detentions
 
 
 def referrals(

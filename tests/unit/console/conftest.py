@@ -81,6 +81,13 @@ class Custody(custody_pb2_grpc.CustodyServiceServicer):
         )
         return custody.RecordDrugTestResponse(drug_test=test)
 
+    async def ListDetentions(
+        self, request: custody.ListDetentionsRequest, context: object
+    ) -> custody.ListDetentionsResponse:
+        if request.suite_id == "ZZ":
+            raise Invalid("suite_id", "is no custody suite that the reference data knows")
+        return custody.ListDetentionsResponse()
+
     async def WatchSuite(
         self, request: custody.WatchSuiteRequest, context: object
     ) -> AsyncIterator[custody.WatchSuiteResponse]:

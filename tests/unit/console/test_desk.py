@@ -114,6 +114,15 @@ def test_what_the_service_refuses_is_one_line(ppo: Run, served: Served) -> None:
     assert ran.err == "refused: person.identifiers: not a pnc_id: its check letter is wrong\n"
 
 
+@pytest.mark.parametrize("stdin", ["", "Kelly\n\n\n\n\nHill\n\n\n\n\n"])
+def test_a_suite_that_there_is_not_is_one_error_whoever_waits(ppo: Run, served: Served, stdin: str) -> None:
+    ran = ppo("desk", "--suite", "ZZ", stdin=stdin)
+
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err == "ppo: refused: suite_id: is no custody suite that the reference data knows\n"
+    assert served.custody.asked == []
+
+
 def test_an_outage_is_an_answer_and_the_queue_goes_on(ppo: Run) -> None:
     ran = ppo("desk", stdin="Kelly\n\n\n\n\nHill\n\n\n\n\n")
 
