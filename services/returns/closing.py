@@ -87,8 +87,7 @@ def _tried(closed: Closed, standing: Standing, now: datetime) -> Revision | Ille
 
 def _next(closed: Closed, standing: Standing, now: datetime) -> Revision:
     month, latest, before = closed.month, standing.latest, standing.brought_forward
-    counts = dict(closed.counts)
-    residual = balance.residual(counts, before)
+    residual = balance.residual(dict(closed.counts), before)
     _refuse_imbalance(closed, before, residual)
     if latest is not None and month.cut_off < latest.cut_off_time:
         raise Illegal("CLOSED_LATER", f"revision {latest.revision} was closed later than this")
@@ -112,7 +111,6 @@ def _next(closed: Closed, standing: Standing, now: datetime) -> Revision:
         explanation=month.explanation,
         residual=residual,
         corrects_revision=standing.sent,
-        cells_changed=len(changes(counts, standing.counts)) if latest else 0,
         of=of,
     )
 

@@ -3,14 +3,13 @@
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from datetime import date, datetime
-from types import MappingProxyType
 from typing import Any, NamedTuple, TypeAlias
 
-from sqlalchemy import ColumnElement, Select, Subquery, and_, delete, func, insert, select, tuple_
+from sqlalchemy import ColumnElement, Select, Subquery, and_, delete, func, insert, select, text, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import contains_eager
 
-from services.returns.definitions import OF_AN_AREA, TOTAL, Cell, Counts
+from services.returns.definitions import OF_AN_AREA, TOTAL, Cell
 from services.returns.models import SCHEMA, Addition, Count, MonthlyReturn, Revision, Step
 from services.returns.months import preceding
 from services.runtime.database import copy_rows
@@ -18,6 +17,18 @@ from services.runtime.database import copy_rows
 # An area and a month.
 Place: TypeAlias = tuple[str, date]
 COUNTED = ("return_id", "revision", *Cell._fields, "value")
+# In the database: of a nation's returns these are twice as many cells as were sent.
+_CHANGED = text(
+    f"""
+    SELECT return_id::text, count(*) FROM (
+        SELECT return_id, measure, breakdown, category
+        FROM {SCHEMA}.monthly_return JOIN {SCHEMA}.count USING (return_id)
+        WHERE return_id = ANY (CAST(:ids AS uuid[])) AND revision IN (latest_revision - 1, latest_revision)
+        GROUP BY return_id, measure, breakdown, category
+        HAVING sum(CASE revision WHEN latest_revision THEN value ELSE -value END) <> 0
+    ) AS changed GROUP BY return_id
+    """
+)
 STEPPED = ("return_id", "revision", "place", "state", "recorded_time", "recorded_by", "words")
 
 
@@ -29,8 +40,6 @@ class Standing(NamedTuple):
     latest: Revision | None = None
     # The latest revision that was submitted; 0 where none was.
     sent: int = 0
-    # Of the latest revision.
-    counts: Counts = MappingProxyType({})
 
 
 async def of(session: AsyncSession, area: str, month: date, revision: int = 0) -> Revision | None:
@@ -167,11 +176,9 @@ async def standing(session: AsyncSession, places: Sequence[Place]) -> dict[Place
     before = await _brought_forward(session, [(area, preceding(month)) for area, month in places])
     found = await session.scalars(_latest().where(_place().in_(places)))
     latest = {(row.of.area, row.of.month): row for row in found}
-    ids = [row.return_id for row in latest.values()]
-    sent = await _last_sent(session, ids)
-    counted = await _counted(session, ids)
+    sent = await _last_sent(session, [row.return_id for row in latest.values()])
     return {
-        place: Standing(before.get(place[0]), row, sent.get(row.return_id, 0), counted.get(row.return_id, {}))
+        place: Standing(before.get(place[0]), row, sent.get(row.return_id, 0))
         if (row := latest.get(place))
         else Standing(before.get(place[0]))
         for place in places
@@ -195,20 +202,6 @@ async def _last_sent(session: AsyncSession, return_ids: Sequence[str]) -> dict[s
     return dict((await session.execute(found.group_by(Revision.return_id))).all())
 
 
-async def _counted(session: AsyncSession, return_ids: Sequence[str]) -> dict[str, dict[Cell, int]]:
-    """In the latest revision of each."""
-    columns = (Count.return_id, Count.measure, Count.breakdown, Count.category, Count.value)
-    rows = (
-        select(*columns)
-        .join(MonthlyReturn, and_(*_latest_of(Count)))
-        .where(MonthlyReturn.return_id.in_(return_ids))
-    )
-    found: dict[str, dict[Cell, int]] = {}
-    for return_id, *cell, value in await session.execute(rows):
-        found.setdefault(return_id, {})[Cell(*cell)] = value
-    return found
-
-
 async def add(session: AsyncSession, made: Sequence[tuple[Revision, Iterable[tuple[Cell, int]]]]) -> None:
     """Revisions with their counts, and the first step of their lives."""
     session.add_all(row for row, _ in made)
@@ -219,6 +212,16 @@ async def add(session: AsyncSession, made: Sequence[tuple[Revision, Iterable[tup
     counts = ((row.return_id, row.revision, *cell, value) for row, counted in made for cell, value in counted)
     await copy_rows(session, f"{SCHEMA}.step", STEPPED, first)
     await copy_rows(session, f"{SCHEMA}.count", COUNTED, counts)
+    changed = await _changed(session, [row.return_id for row, _ in made if row.revision > 1])
+    for row, _ in made:
+        row.cells_changed = changed.get(row.return_id, 0)
+
+
+async def _changed(session: AsyncSession, return_ids: Sequence[str]) -> dict[str, int]:
+    """How many cells of each one's latest revision are other than in the one before; none is as good as 0."""
+    if not return_ids:
+        return {}
+    return dict((await session.execute(_CHANGED, {"ids": return_ids})).all())
 
 
 def _place() -> ColumnElement[Any]:

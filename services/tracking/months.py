@@ -1,5 +1,6 @@
 """A month is closed: counted at one instant, kept, and sent to the returns service."""
 
+import asyncio
 import uuid
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
@@ -27,8 +28,10 @@ YEARS = range(2000, 2100)
 SECONDS = 10.0
 # It stands in workbooks, whose format has no place for control characters.
 LONGEST = 1_000
-# So many areas are one transaction of the returns.
+# So many areas are one transaction of the returns, and so many of those are on their way at once: while one
+# is kept in the database the next is checked.
 AT_ONCE = 50
+IN_FLIGHT = 3
 NAMESPACE = uuid.UUID("5c1ecf3a-6a52-4b69-9d0c-0f6a0a5a7f64")
 
 
@@ -71,16 +74,29 @@ class Months:
         names = request.areas or [row.id for row in self._reference.rows("areas", at=_last_instant(month))]
         areas = {area: f"{request.request_id}/{area}" for area in names}
         rows = await self._counted(Asked(month, areas, request.reason))
-        for at in range(0, len(rows), AT_ONCE):
-            part = rows[at : at + AT_ONCE]
+        parts = [rows[at : at + AT_ONCE] for at in range(0, len(rows), AT_ONCE)]
+        turn = asyncio.Semaphore(IN_FLIGHT)
+        sending = [asyncio.create_task(self._send(part, turn, left)) for part in parts]
+        try:
+            for task in sending:
+                for row, one in await task:
+                    yield _told(row, one)
+        finally:
+            for task in sending:
+                task.cancel()
+            await asyncio.gather(*sending, return_exceptions=True)
+
+    async def _send(
+        self, part: Sequence[Closing], turn: asyncio.Semaphore, left: float | None
+    ) -> list[tuple[Closing, returns.RecordedReturn]]:
+        async with turn:
             try:
                 answer = await self._returns.RecordReturns(_several(part), timeout=_seconds(left))
             except CallError as error:
                 raise _refusal(error) from None
             told = list(zip(part, answer.returns, strict=True))
             await self._close([(row, one.monthly_return) for row, one in told if not one.reason])
-            for row, one in told:
-                yield _told(row, one)
+            return told
 
     async def movements(self, request: pb.ListMonthMovementsRequest) -> list[pb.ListMonthMovementsResponse]:
         month = _month(request.month)
@@ -198,10 +214,11 @@ async def _several(rows: Sequence[Closing]) -> AsyncIterator[returns.RecordRetur
     # The same for the same closings, so that the returns can tell a repeat.
     request_id = str(uuid.uuid5(NAMESPACE, " ".join(row.closing_id for row in rows)))
     for row in rows:
-        yield returns.RecordReturnsRequest(request_id=request_id, heading=_heading(row))
         counts = _counts(row)
         for at in range(0, len(counts), MOST_ITEMS):
-            yield returns.RecordReturnsRequest(request_id=request_id, counts=counts[at : at + MOST_ITEMS])
+            heading = None if at else _heading(row)
+            some = counts[at : at + MOST_ITEMS]
+            yield returns.RecordReturnsRequest(request_id=request_id, heading=heading, counts=some)
     yield returns.RecordReturnsRequest(request_id=request_id, returns_sent=len(rows))
 
 

@@ -9,38 +9,40 @@ OWNERS, STAGES, STEPS, TESTS, NOTICES = 5, 20, 30, 3, 10
 # Detentions with a test of somebody who is no PPO, for each PPO.
 OTHERS = 6
 
-# A third has left the list and come back; whoever has is on it again.
+# Somebody comes onto the list every other day or so; a third has left it and come back. What happened to each
+# is spread over the time since.
 _ROWS = (
+    """
+    CREATE TEMPORARY TABLE entry AS
+    SELECT n, 'n' || n AS nominal_id, timestamptz '2005-01-01' + day * interval '1 day' AS start_time,
+        (1825 - day) * interval '1 day' AS since
+    FROM generate_series(1, %(people)s::int) AS n CROSS JOIN LATERAL (SELECT n %% 1000 * 9 / 5 AS day)
+    """,
     """
     INSERT INTO person (nominal_id, flag, flag_version, case_reference, case_version, "case", sex,
         ethnicity_code, born_first, born_last)
-    SELECT 'n' || n, ''::bytea, 1, md5(n::text), 0, ''::bytea, 1 + (n %% 20 = 0)::int,
+    SELECT nominal_id, ''::bytea, 1, md5(n::text), 0, ''::bytea, 1 + (n %% 20 = 0)::int,
         (ARRAY['W1', 'W1', 'W1', 'A2', 'B1', 'M1', 'NS', '', ''])[1 + n %% 9], born, born
-    FROM generate_series(1, %(people)s::int) AS n
-    CROSS JOIN LATERAL (SELECT date '1970-01-01' + n %% 7000 AS born)
+    FROM entry CROSS JOIN LATERAL (SELECT date '1970-01-01' + n %% 7000 AS born)
     """,
     """
     INSERT INTO episode (registration_id, nominal_id, strand, nominating_ocu, start_time, end_time,
         removal_reason)
-    SELECT 'e' || n || '-' || part, 'n' || n, 1, (%(ocus)s::text[])[1 + n %% %(many)s], start_time,
-        CASE WHEN part = 1 AND n %% 3 = 0 THEN start_time + interval '300 days' END, (part = 1)::int
-    FROM generate_series(1, %(people)s::int) AS n CROSS JOIN generate_series(1, 2) AS part
-    CROSS JOIN LATERAL (SELECT timestamptz '2005-01-01' + (n %% 1000 + (part - 1) * 700) * interval '1 day'
-        AS start_time)
-    WHERE part = 1 OR n %% 3 = 0
+    SELECT 'e' || n || '-' || part, nominal_id, 1, (%(ocus)s::text[])[1 + n %% %(many)s],
+        start_time + (part - 1) * since / 2,
+        CASE WHEN part = 1 AND n %% 3 = 0 THEN start_time + since / 3 END, (part = 1)::int
+    FROM entry CROSS JOIN generate_series(1, 2) AS part WHERE part = 1 OR n %% 3 = 0
     """,
     """
     INSERT INTO ownership (nominal_id, effective_time, owner, rule, state, recorded_time, ownership)
-    SELECT 'n' || n, at, (%(ocus)s::text[])[1 + (n + turn %% 2) %% %(many)s], 'O5', 1, at, ''::bytea
-    FROM generate_series(1, %(people)s::int) AS n CROSS JOIN generate_series(0, %(owners)s - 1) AS turn
-    CROSS JOIN LATERAL (SELECT timestamptz '2005-01-01'
-        + (n %% 1000 + turn * 1700 / %(owners)s) * interval '1 day' AS at)
+    SELECT nominal_id, at, (%(ocus)s::text[])[1 + (n + turn %% 2) %% %(many)s], 'O5', 1, at, ''::bytea
+    FROM entry CROSS JOIN generate_series(0, %(owners)s - 1) AS turn
+    CROSS JOIN LATERAL (SELECT start_time + turn * since / %(owners)s AS at)
     """,
     """
     INSERT INTO stage (nominal_id, effective_time, position)
-    SELECT 'n' || n, timestamptz '2005-01-01' + (n %% 1000) * interval '1 day'
-        + turn * 1700 / %(stages)s * interval '1 day', 1 + (n + turn) %% 6
-    FROM generate_series(1, %(people)s::int) AS n CROSS JOIN generate_series(0, %(stages)s - 1) AS turn
+    SELECT nominal_id, start_time + turn * since / %(stages)s, 1 + (n + turn) %% 6
+    FROM entry CROSS JOIN generate_series(0, %(stages)s - 1) AS turn
     """,
     """
     INSERT INTO progress (progress_id, nominal_id, kind, done_date, offence_date, organisation, recorded_time,
@@ -60,13 +62,14 @@ _ROWS = (
     """,
     """
     INSERT INTO drug_test (fact_id, detention_id, suite_id, tested_time, result, drug)
-    SELECT fact_id, fact_id, 'D' || 1 + length(fact_id) %% 3, occurred_time, 1 + length(fact_id) %% 2,
-        length(fact_id) %% 2
-    FROM fact
+    SELECT fact_id, fact_id, 'suite-' || (%(ocus)s::text[])[1 + n %% %(many)s], occurred_time, 1 + n %% 2,
+        n %% 2
+    FROM fact JOIN entry USING (nominal_id)
     """,
     """
     INSERT INTO detention_count (detention_id, suite_id, disposal_date, test_result, recorded_time)
-    SELECT 'd' || n, 'D' || 1 + n %% 3, date '2005-01-01' + n %% 1825, 1 + n %% 2, timestamptz '2005-01-01'
+    SELECT 'd' || n, 'suite-' || (%(ocus)s::text[])[1 + n %% %(many)s], date '2005-01-01' + n %% 1825,
+        1 + n %% 2, timestamptz '2005-01-01'
     FROM generate_series(1, %(people)s::int * %(others)s) AS n
     """,
     """
@@ -83,39 +86,59 @@ _ROWS = (
         recorded_time + place * interval '1 day'
     FROM notice CROSS JOIN generate_series(1, 2) AS place
     """,
+    "CREATE SCHEMA bare",
+    """
+    CREATE TABLE bare.place AS
+    WITH of_area AS (
+        SELECT owner, (number - 1) %% %(areas)s AS area
+        FROM unnest(%(ocus)s::text[]) WITH ORDINALITY AS ocu (owner, number)
+    )
+    SELECT nominal_id AS id, area FROM of_area JOIN (
+        SELECT DISTINCT ON (nominal_id) nominal_id, owner FROM ownership
+        ORDER BY nominal_id, effective_time DESC
+    ) AS standing USING (owner)
+    UNION ALL SELECT 'suite-' || owner, area FROM of_area
+    """,
 )
 
-# The bare thing: for each measure the rows that it is counted of, told apart once.
+# What each measure is counted of and told apart by, and whose that is.
 BARE = {
-    "M0": "SELECT end_time IS NULL, count(*) FROM episode GROUP BY 1",
-    "M1": "SELECT nominating_ocu, count(*) FROM episode GROUP BY 1",
-    "M2": "SELECT sex, count(*) FROM person GROUP BY 1",
-    "M3": "SELECT date_part('year', born_last), count(*) FROM person GROUP BY 1",
-    "M4": "SELECT ethnicity_code, count(*) FROM person GROUP BY 1",
-    "M5": "SELECT removal_reason, count(*) FROM episode GROUP BY 1",
-    "M6": "SELECT date_trunc('month', start_time), count(*) FROM episode GROUP BY 1",
-    "M7": "SELECT suite_id, count(*) FROM detention_count GROUP BY 1",
-    "M8": "SELECT suite_id, count(*) FROM drug_test GROUP BY 1",
-    "M9": "SELECT drug, count(*) FROM drug_test GROUP BY 1",
-    **dict.fromkeys(("M10", "M11", "M12", "M13", "M14"), "SELECT position, count(*) FROM stage GROUP BY 1"),
-    "M15": "SELECT owner, count(*) FROM ownership GROUP BY 1",
-    "M16": "SELECT done_date - offence_date, count(*) FROM progress GROUP BY 1",
-    "M17": "SELECT kind, count(*) FROM progress GROUP BY 1",
-    "M18": "SELECT organisation, count(*) FROM progress GROUP BY 1",
-    "M19": "SELECT acknowledged_time <= due_time, count(*) FROM delivery GROUP BY 1",
-    "M20": "SELECT ethnicity_code <> '', count(*) FROM person GROUP BY 1",
-    "M21": "SELECT date_trunc('month', start_time), count(*) FROM episode GROUP BY 1",
-    "M22": "SELECT date_trunc('month', offence_date), count(*) FROM progress GROUP BY 1",
-    "M23": "SELECT done_date - offence_date, count(*) FROM progress GROUP BY 1",
-    "M24": "SELECT strand, count(*) FROM episode GROUP BY 1",
+    "M0": ("episode", "end_time IS NULL", "nominal_id"),
+    "M1": ("episode", "nominating_ocu", "nominal_id"),
+    "M2": ("person", "sex", "nominal_id"),
+    "M3": ("person", "date_part('year', born_last)", "nominal_id"),
+    "M4": ("person", "ethnicity_code", "nominal_id"),
+    "M5": ("episode", "removal_reason", "nominal_id"),
+    "M6": ("episode", "date_trunc('month', start_time)", "nominal_id"),
+    "M7": ("detention_count", "suite_id", "suite_id"),
+    "M8": ("drug_test", "suite_id", "suite_id"),
+    "M9": ("drug_test", "drug", "suite_id"),
+    **dict.fromkeys(("M10", "M11", "M12", "M13", "M14"), ("stage", "position", "nominal_id")),
+    "M15": ("ownership", "owner", "nominal_id"),
+    "M16": ("progress", "done_date - offence_date", "nominal_id"),
+    "M17": ("progress", "kind", "nominal_id"),
+    "M18": ("progress", "organisation", "nominal_id"),
+    "M19": ("delivery", "acknowledged_time <= due_time", "key"),
+    "M20": ("person", "ethnicity_code <> ''", "nominal_id"),
+    "M21": ("episode", "date_trunc('month', start_time)", "nominal_id"),
+    "M22": ("progress", "date_trunc('month', offence_date)", "nominal_id"),
+    "M23": ("progress", "done_date - offence_date", "nominal_id"),
+    "M24": ("episode", "strand", "nominal_id"),
 }
+PLAIN = [f"SELECT {what}, count(*) FROM {rows} GROUP BY 1" for rows, what, _ in BARE.values()]
+# Where there are several areas each of them wants to know.
+BY_AREA = [
+    f"SELECT area, {what}, count(*) FROM {rows} JOIN bare.place ON id = {whose} GROUP BY 1, 2"
+    for rows, what, whose in BARE.values()
+]
 
 
-def write(url: str, people: int, ocus: Sequence[str]) -> None:
+def write(url: str, people: int, ocus: Sequence[str], areas: int) -> None:
     values = {
         "people": people,
         "ocus": list(ocus),
         "many": len(ocus),
+        "areas": areas,
         "owners": OWNERS,
         "stages": STAGES,
         "steps": STEPS,
@@ -131,6 +154,6 @@ def write(url: str, people: int, ocus: Sequence[str]) -> None:
     bare.vacuumed(url)
 
 
-def counted(url: str) -> float:
-    """In how many seconds one bare statement for each measure is answered, one after the other."""
-    return bare.taken(url, "tracking", list(BARE.values()))
+def counted(url: str, statements: Sequence[str]) -> float:
+    """In how many seconds these are answered, one after the other."""
+    return bare.taken(url, "tracking", statements)
