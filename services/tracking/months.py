@@ -2,7 +2,7 @@
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import NamedTuple
 
@@ -67,7 +67,7 @@ class Months:
 
     async def close_all(
         self, request: pb.CloseMonthsRequest, left: float | None
-    ) -> AsyncIterator[pb.CloseMonthsResponse]:
+    ) -> AsyncGenerator[pb.CloseMonthsResponse, None]:
         """As `close` of each area, all of them counted at one instant."""
         _refuse_unprintable(request, "reason")
         month = _month(request.month)

@@ -1,6 +1,7 @@
 """The month that is counted, and what it counts besides."""
 
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -21,8 +22,9 @@ class MonthlyReturns(Servicer):
     async def CloseMonths(
         self, request: pb.CloseMonthsRequest, context: Context
     ) -> AsyncIterator[pb.CloseMonthsResponse]:
-        async for closed in self._months.close_all(request, context.time_remaining()):
-            yield closed
+        async with aclosing(self._months.close_all(request, context.time_remaining())) as closing:
+            async for closed in closing:
+                yield closed
 
     async def ListMonthMovements(
         self, request: pb.ListMonthMovementsRequest, _: Context

@@ -33,13 +33,14 @@ liberty AS (
 """
 
 FOLLOWED = """
-SELECT area, measure, breakdown, category, count(*) FROM entered
-CROSS JOIN (VALUES ('M21', 17), ('M22', 12)) AS kind (measure, months)
-CROSS JOIN LATERAL (VALUES ('total', ''), ('follow_up', CASE
+SELECT area, measure, CASE GROUPING(told) WHEN 1 THEN 'total' ELSE 'follow_up' END, coalesce(told, ''),
+    count(*)
+FROM entered CROSS JOIN (VALUES ('M21', 17), ('M22', 12)) AS kind (measure, months)
+CROSS JOIN LATERAL (SELECT CASE
     WHEN entry + make_interval(months => months) > :last THEN 'not yet followed up'
     WHEN entry + make_interval(months => months) < :first THEN 'followed up before'
     ELSE 'followed up' END
-)) AS given (breakdown, category) GROUP BY 1, 2, 3, 4
+) AS follow_up (told) GROUP BY area, measure, GROUPING SETS ((), (told))
 UNION ALL
 SELECT area, measure, breakdown, category, count(*) FROM progress JOIN cohort USING (nominal_id)
 CROSS JOIN LATERAL (VALUES

@@ -2,7 +2,9 @@
 
 DUE = """
 due_now AS MATERIALIZED (
-    SELECT notice_id, organisation FROM delivery WHERE due_time >= :start AND due_time < :end
+    SELECT notice_id, organisation, nominal_id, type, cause, prison
+    FROM delivery JOIN notice USING (notice_id)
+    WHERE due_time >= :start AND due_time < :end
 )
 """
 
@@ -15,8 +17,7 @@ SELECT area, 'M19', breakdown, category, count(*) FROM (
     SELECT area, ocu, prison, type, acknowledged <= due AS in_time
     FROM (
         SELECT DISTINCT area, ocu, prison, type, notice_id, organisation
-        FROM due_now JOIN notice USING (notice_id) JOIN theirs USING (nominal_id)
-        WHERE type = ANY (:limited)
+        FROM due_now JOIN theirs USING (nominal_id) WHERE type = ANY (:limited)
     ) AS told
     CROSS JOIN LATERAL (
         SELECT min(due_time) AS due, min(acknowledged_time) AS acknowledged,
@@ -30,7 +31,7 @@ SELECT area, 'M19', breakdown, category, count(*) FROM (
     FROM (
         SELECT area, ocu, split_part(cause, '/', 1) AS stay, organisation,
             array_agg(DISTINCT theirs.nominal_id) AS nominals
-        FROM due_now JOIN notice USING (notice_id) JOIN theirs AS told USING (nominal_id)
+        FROM due_now JOIN theirs AS told USING (nominal_id)
         JOIN theirs USING (area, ocu, head)
         WHERE type = :ahead GROUP BY area, ocu, head, stay, organisation
     ) AS stays
