@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from ppo.returns.v1 import returns_pb2 as pb
 from ppo.returns.v1.returns_pb2_grpc import ReturnsServiceServicer
 from services.returns import (
+    areas,
     closing,
     definitions,
     document,
@@ -159,7 +160,7 @@ class Returns(ReturnsServiceServicer):
         # One month after the other: a series of the nation is never held as a whole.
         async with self._database.snapshot() as session:
             async for this, before in picture.series(session, self._areas, request.area, first, last):
-                figures = self._areas.published(request.area, this.month)
+                figures = areas.beside(self._areas.published(request.area, this.month))
                 for told in _headlines(this, before, figures):
                     yield told
 

@@ -1,5 +1,6 @@
 """The areas that send returns, by reference data: their OCUs, and when a month of theirs is due."""
 
+from collections.abc import Iterable
 from datetime import date, datetime
 from typing import NamedTuple
 
@@ -26,6 +27,18 @@ class Area(NamedTuple):
     def size(self) -> int:
         """PPOs planned in all its OCUs."""
         return self.planned * len(self.ocus)
+
+
+class Figure(NamedTuple):
+    """What was published of a measure elsewhere."""
+
+    measure: str
+    category: str
+    # As it was printed: over 98%.
+    words: str
+    period: str
+    quote: str
+    source: str
 
 
 class Scope(NamedTuple):
@@ -82,15 +95,12 @@ class Areas:
     def ids(self, at: datetime) -> list[str]:
         return [row.id for row in self._reference.rows("areas", at=at)]
 
-    def published(self, name: str, month: date) -> dict[tuple[str, str], str]:
-        """By measure and category; a figure of the nation or of another month is never an area's."""
+    def published(self, name: str, month: date) -> list[Figure]:
+        """A figure of the nation or of another month is never an area's."""
         if not self._reference.ids("published_figures"):
-            return {}
-        found: dict[tuple[str, str], list[str]] = {}
-        for row in self._reference.rows("published_figures", at=last_instant(month)):
-            if row.text("area") == name and _of(row, month):
-                found.setdefault((row.text("measure"), row.text("category")), []).append(_words(row))
-        return {place: ", ".join(words) for place, words in found.items()}
+            return []
+        rows = self._reference.rows("published_figures", at=last_instant(month))
+        return [_figure(row) for row in rows if row.text("area") == name and _of(row, month)]
 
     def due_date(self, month: date) -> date:
         named = self._reference.row("return_calendar", f"{month:%Y-%m}", at=last_instant(month))
@@ -103,10 +113,23 @@ def _of(row: Row, month: date) -> bool:
     return period == f"{month:%Y-%m}" or not period[0].isdigit()
 
 
+def _figure(row: Row) -> Figure:
+    texts = (row.text(name) for name in ("period", "quote", "source"))
+    return Figure(row.text("measure"), row.text("category"), _words(row), *texts)
+
+
+def beside(figures: Iterable[Figure]) -> dict[tuple[str, str], str]:
+    """In few words, by measure and category."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for one in figures:
+        found.setdefault((one.measure, one.category), []).append(one.words)
+    return {place: ", ".join(words) for place, words in found.items()}
+
+
 def _words(row: Row) -> str:
     precision = "" if row.text("precision") == "exactly" else f"{row.text('precision')} "
     unit = {"count": "", "per cent": "%"}.get(row.text("unit"), f" {row.text('unit')}")
-    return f"{precision}{row.number('value')}{unit}"
+    return f"{precision}{row.number('value'):,}{unit}"
 
 
 def _area(row: Row) -> Area:

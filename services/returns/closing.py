@@ -1,7 +1,7 @@
 """A month is closed: its counts are held against each other and the month before, and kept as a revision."""
 
 from collections.abc import Sequence
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from typing import NamedTuple
 from uuid import uuid4
 
@@ -39,7 +39,7 @@ class Month(NamedTuple):
 def month(heading: pb.Heading, areas: Areas) -> Month:
     closed = months.month(heading.month, "heading.month")
     area = areas.area(heading.area, closed, "heading.area")
-    cut_off = heading.cut_off_time.ToDatetime(tzinfo=UTC)
+    cut_off = months.instant(heading.cut_off_time)
     if cut_off < months.end(closed):
         raise Invalid("heading.cut_off_time", "is before the month has ended")
     tool = areas.tool(closed)

@@ -141,7 +141,7 @@ MEASURES: Mapping[str, Measure] = {
     CONVICTIONS: Measure("Convictions", "Of those followed up, 17 months before and after.", "sentences"),
     "M22": Measure(
         "Offending before and after",
-        "As M21 over 12 months: the offences of those followed up, for each PPO and for each day at liberty.",
+        "As M21 over 12 months: the offences of those followed up, by PPOs and by days at liberty.",
     ),
     OFFENCES: Measure("Offences", "Of those followed up, 12 months before and after.", "offences"),
     LIBERTY_DAYS: Measure(

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from ppo.returns.v1 import returns_pb2 as pb
 from services.returns import balance, closing, disclosure, measures, months, picture, store
-from services.returns.areas import Area, Areas
+from services.returns.areas import Area, Areas, Figure, beside
 from services.returns.balance import Check
 from services.returns.definitions import Cell, Counts
 from services.returns.disclosure import Key, Shown
@@ -56,7 +56,7 @@ class Document:
     series: Sequence[tuple[Picture, frozenset[Key]]] = ()
     published: bool = False
     # What was published of the month elsewhere, to stand beside it.
-    figures: Mapping[Key, str] = field(default_factory=dict)
+    figures: Sequence[Figure] = ()
     hidden: Collection[Key] = field(default_factory=frozenset)
 
     @property
@@ -87,9 +87,9 @@ class Document:
     @property
     def lines(self) -> list[Line]:
         """In the order of the measures; in a publication only what one lists."""
-        before = self._before()
+        before, figures = self._before(), beside(self.figures)
         return [
-            _line(one, shown, before)._replace(figure=self.figures.get((one.measure, one.category), ""))
+            _line(one, shown, before)._replace(figure=figures.get((one.measure, one.category), ""))
             for one, shown in self._shown(self.picture, self.hidden)
         ]
 
@@ -128,7 +128,7 @@ async def of(
         raise NotFound("none of the areas has submitted a return of that month")
     hidden = await _hidden_of_many(session, areas, shown) if published else frozenset()
     series = await _series(session, areas, name, shown, hidden, published)
-    figures = {} if published else areas.published(name, month)
+    figures = [] if published else areas.published(name, month)
     codes = areas.ethnicity_codes(month)
     return Document(shown, codes, series=series, published=published, figures=figures, hidden=hidden)
 
@@ -149,7 +149,7 @@ async def _of_area(
         series=await _series(session, areas, name, shown, hidden, published),
         published=published,
         # Beside what a publication does not show, they would show it.
-        figures={} if published else areas.published(name, month),
+        figures=[] if published else areas.published(name, month),
         hidden=hidden,
     )
 

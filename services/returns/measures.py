@@ -40,8 +40,7 @@ class Headline(NamedTuple):
 
     @property
     def per_cent(self) -> int:
-        """Whole, half up."""
-        return (200 * self.value + self.base) // (2 * self.base) if self.base else NO_SHARE
+        return _rate(self.value, 100, self.base) if self.base else NO_SHARE
 
 
 def headlines(counts: Counts, planned: int) -> list[Headline]:
@@ -71,8 +70,10 @@ def _people(counts: Counts) -> Iterator[Headline]:
     people = _total(counts, "M1")
     yield Headline("M0", "", _total(counts, "M0"))
     yield Headline("M1", "", people)
-    yield from _shares(counts, "M2", Cell("M1", "sex"), people)
-    yield from _shares(counts, "M3", Cell("M1", "age_band"), people)
+    for measure, breakdown in (("M2", "sex"), ("M3", "age_band")):
+        # None of whom it is not recorded is said too.
+        whole = {Cell("M1", breakdown, NOT_RECORDED): 0, **counts}
+        yield from _shares(whole, measure, Cell("M1", breakdown), people)
 
 
 def _ethnicity(codes: dict[str, int], people: int) -> Iterator[Headline]:
@@ -215,12 +216,18 @@ def _before_after(counts: Counts) -> Iterator[Headline]:
         for window in ("before", "after"):
             value = counts.get(Cell(of, "window", window), 0)
             if followed:
-                yield Headline(measure, f"{of.lower()} {window}, for each PPO", value, followed)
+                yield Headline(measure, f"{of.lower()} {window}", value)
+                yield Headline(measure, f"{of.lower()} {window}, for 100 PPOs", _rate(value, 100, followed))
     for window in ("before", "after"):
         days = counts.get(Cell("LIBERTY_DAYS", "window", window), 0)
         if days:
-            offences = counts.get(Cell("OFFENCES", "window", window), 0)
-            yield Headline("M22", f"offences {window}, for each day at liberty", offences, days)
+            rate = _rate(counts.get(Cell("OFFENCES", "window", window), 0), 1_000, days)
+            yield Headline("M22", f"offences {window}, for 1,000 days at liberty", rate)
+
+
+def _rate(value: int, many: int, of: int) -> int:
+    """For so many of them; half up."""
+    return (2 * many * value + of) // (2 * of)
 
 
 def _young(counts: Counts) -> Iterator[Headline]:

@@ -38,6 +38,10 @@ def stamp(instant: datetime | None) -> Timestamp | None:
     return given
 
 
+def instant(given: Timestamp) -> datetime:
+    return given.ToDatetime(tzinfo=UTC)
+
+
 def following(month: date) -> date:
     return (month + timedelta(days=31)).replace(day=1)
 

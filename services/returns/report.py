@@ -1,29 +1,31 @@
 """A month as one page with its charts in it: nothing is fetched, and the same return is the same page."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 
-from ppo.returns.v1 import returns_pb2 as pb
-from services.returns import charts, life, months
+from services.returns import behind, charts
 from services.returns.charts import Bar
-from services.returns.definitions import MEASURES, NOT_RECORDED, Cell, parts
+from services.returns.definitions import MEASURES, NOT_RECORDED, parts
 from services.returns.disclosure import Key
-from services.returns.document import HIDDEN, Document, Line, Version
+from services.returns.document import HIDDEN, Document, Line
 from services.returns.measures import NON_WHITE, WHITE
 
 STYLE = """
 body { font-family: sans-serif; color: #1b1b1b; max-width: 960px; margin: 2em auto; padding: 0 1em }
-h1 { font-size: 1.6em; margin-bottom: 0 } h2 { font-size: 1.15em; margin: 2em 0 .5em }
+h1 { font-size: 1.6em; margin-bottom: 0; text-wrap: balance } h2 { font-size: 1.15em; margin: 2em 0 .5em }
 .under { color: #555; margin-top: .3em } .missing, .warning { background: #fdf1e7; padding: .6em 1em }
 .figures { display: flex; flex-wrap: wrap; gap: 1em; margin: 1.5em 0 }
 .figure { border: 1px solid #d5d5d5; padding: .6em 1em; min-width: 8em }
 .figure b { font-size: 1.7em; display: block }
 table { border-collapse: collapse; width: 100%; font-size: .92em }
 th, td { text-align: left; padding: .3em .6em; border-bottom: 1px solid #e3e3e3; vertical-align: top }
-.measures td:nth-child(2) { width: 26% } .measures td:nth-child(3) { width: 28% }
+.measures td:nth-child(2) { width: 24% } .measures td:nth-child(3) { width: 34% } .again { color: #888 }
+.facts { width: auto } .elsewhere td:nth-child(-n+3) { white-space: nowrap }
+.revisions td:nth-child(n+2) { width: 30% }
 td.n, th.n { text-align: right } td.n { white-space: nowrap } svg { max-width: 100%; height: auto }
-@media print { body { max-width: none } table { font-size: .75em }
-  h2 { break-after: avoid } svg, tr { break-inside: avoid } }
+@page { size: A4; margin: 15mm }
+@media print { body { max-width: none; margin: 0; padding: 0; font-size: 10pt } h1 { font-size: 13pt }
+  h2 { break-after: avoid } svg, tr { break-inside: avoid } thead { display: table-header-group } }
 """
 STAGES = (
     ("M10", "In custody"),
@@ -37,21 +39,22 @@ ETHNICITIES = (WHITE, NON_WHITE, "not stated", NOT_RECORDED)
 # Days from offence to sentence, from and to; the last is open.
 SPANS = ((0, 30), (31, 60), (61, 90), (91, 180), (181, 365), (366, None))
 NOT_SHOWN = f"{HIDDEN} not shown"
-# The workbook has all of them.
-MOST_CHANGES = 12
+NOTE = f"{HIDDEN}: counts of 1 to 4, and what would give them away, are not shown."
 
 
 def page(document: Document) -> bytes:
     title = f"PPOs in {document.name}, {document.month:%B %Y}"
     body = [
         f"<h1>{escape(title)}</h1>",
-        f'<p class="under">{escape(_under(document))}</p>',
+        f'<p class="under">{_under(document)}</p>',
         *_coverage(document),
         _figures(document),
+        behind.facts(document),
         *_charts(document),
         "<h2>Headline measures</h2>",
         _measures(document),
-        *_behind(document),
+        *behind.sources(document.figures),
+        *behind.sections(document),
         "<h2>Definitions</h2>",
         _definitions(document),
     ]
@@ -62,14 +65,8 @@ def page(document: Document) -> bytes:
 
 
 def _under(document: Document) -> str:
-    told = ["Counts of 1 to 4, and what would give them away, are not shown"] if document.published else []
-    if document.version is not None:
-        revision = document.version.monthly_return
-        state = "" if document.published else f", {life.name(revision.state).lower()}"
-        told.insert(
-            0, f"Revision {revision.revision}{state}; due {months.to_day(revision.due_date):%-d %B %Y}"
-        )
-    return ". ".join([*told, "Each person counts once, as they were at the month's last instant"]) + "."
+    once = "Each person counts once, as they were at the month's last instant."
+    return f"{once} {NOTE}" if document.published else once
 
 
 def _coverage(document: Document) -> Iterable[str]:
@@ -102,15 +99,19 @@ def _figures(document: Document) -> str:
 
 def _charts(document: Document) -> Iterable[str]:
     lines = _by_key(document)
-    people = [(f"{name}", ("M3", name)) for name in AGES]
-    ethnic = [(f"{name}", ("M4", name)) for name in ETHNICITIES]
+    people = [(name, ("M3", name)) for name in AGES]
+    ethnic = [(name, ("M4", name)) for name in ETHNICITIES]
     yield from _chart("Stage in the process", _bars(lines, [(name, (stage, "")) for stage, name in STAGES]))
     yield from _movements(document)
     yield from _chart("Age", _bars(lines, people))
     yield from _chart("Ethnicity", _bars(lines, ethnic))
-    yield from _chart(
-        "Completeness", _bars(lines, [("Ethnicity recorded", ("M20", "")), ("Stage known", ("KNOWN", ""))])
+    # The first bar is as long as the others could be.
+    known = (
+        ("PPOs in the scheme", ("M1", "")),
+        ("Ethnicity recorded", ("M20", "")),
+        ("Stage known", ("KNOWN", "")),
     )
+    yield from _chart("Completeness", _bars(lines, known))
     yield from _sizes(document, lines)
     yield from _sentences(document)
 
@@ -133,7 +134,11 @@ def _bar(name: str, line: Line) -> Bar:
 
 
 def _movements(document: Document) -> Iterable[str]:
-    """Of every month that is there, as far as it may be shown."""
+    """Of every month that is there, as far as it may be shown; one alone makes no line."""
+    if len(document.series) == 1:
+        told = _bars(_by_key(document), [("added", ("M6", "")), ("removed", ("M5", ""))])
+        yield from _chart("Additions and removals", told)
+        return
     shown = [document.values(*one) for one in document.series]
     names = [f"{one.month:%b %y}" for one, _ in document.series]
     series = [
@@ -142,6 +147,20 @@ def _movements(document: Document) -> Iterable[str]:
     ]
     yield "<h2>Additions and removals</h2>"
     yield charts.lines("Additions and removals", names, series)
+    yield _months(names, shown)
+
+
+def _months(names: Sequence[str], shown: Sequence[Mapping[Key, int]]) -> str:
+    head = "".join(f"<th class=n>{name}</th>" for name in names)
+    rows = []
+    for measure, words in (("M1", "PPOs"), ("M6", "added"), ("M5", "removed")):
+        cells = "".join(f"<td class=n>{_number(values.get((measure, '')))}</td>" for values in shown)
+        rows.append(f"<tr><td>{words}</td>{cells}</tr>")
+    return f"<table><thead><tr><th></th>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
+
+
+def _number(value: int | None) -> str:
+    return HIDDEN if value is None else f"{value:,}"
 
 
 def _sizes(document: Document, lines: dict[Key, Line]) -> Iterable[str]:
@@ -173,12 +192,13 @@ def _sentences(document: Document) -> Iterable[str]:
 
 def _measures(document: Document) -> str:
     names = ["Count", "of", "%", "Month before", *(["Published"] if document.figures else [])]
-    head = "<tr><th>Measure</th><th></th><th></th>" + "".join(f"<th class=n>{name}</th>" for name in names)
-    return f"<table class=measures>{head}</tr>{''.join(_rows(document))}</table>"
+    head = "<th>Measure</th><th></th><th></th>" + "".join(f"<th class=n>{name}</th>" for name in names)
+    body = "".join(_rows(document))
+    return f"<table class=measures><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
 def _rows(document: Document) -> Iterable[str]:
-    """A measure is named once; figures that were published elsewhere stand beside it."""
+    """Figures that were published elsewhere stand beside a measure."""
     named = ""
     for line in document.lines:
         figure = f"<td class=n>{escape(line.figure)}</td>" if document.figures else ""
@@ -188,62 +208,24 @@ def _rows(document: Document) -> Iterable[str]:
 
 def _row(line: Line, figure: str, *, named: bool) -> str:
     one = line.headline
-    names = "<td></td><td></td>" if named else f"<td>{one.measure}</td><td>{escape(one.title)}</td>"
+    # Whoever begins to read on a new page of paper still sees what it is of.
+    again, title = (" class=again", "") if named else ("", escape(one.title))
+    names = f"<td{again}>{_code(one.measure)}</td><td>{title}</td>"
     numbers = (line.base, line.per_cent, line.before)
     told = [_words(line), *("" if number is None else f"{number:,}" for number in numbers)]
     cells = "".join(f"<td class=n>{text}</td>" for text in told)
     return f"<tr>{names}<td>{escape(one.category)}</td>{cells}{figure}</tr>"
 
 
-def _behind(document: Document) -> Iterable[str]:
-    """What stands behind an exact return; a publication has none of it."""
-    if document.published or document.version is None:
-        return
-    revision = document.version.monthly_return
-    failed = [check for check in document.checks if not check.holds]
-    yield f"<h2>Checks</h2><p>{len(document.checks) - len(failed)} of {len(document.checks)} hold.</p>"
-    if revision.residual:
-        words = (
-            f"{revision.residual} of M0 do not follow from the month before: {revision.heading.explanation}"
-        )
-        yield f'<p class="warning">{escape(words)}</p>'
-    if document.additions:
-        rows = (
-            f"<tr><td>{escape(_cell(one.count))}</td><td class=n>{one.count.value:,}</td>"
-            f"<td>{escape(one.source)}</td></tr>"
-            for one in document.additions
-        )
-        yield f"<h2>Figures of the area's own</h2><table>{''.join(rows)}</table>"
-    yield "<h2>Revisions</h2>"
-    head = "<tr><th></th><th>Why</th><th>What became of it</th><th>Changed against the one before</th></tr>"
-    yield f"<table>{head}{''.join(map(_version, document.versions))}</table>"
-
-
-def _version(version: Version) -> str:
-    one = version.monthly_return
-    became = "; ".join(
-        f"{life.name(step.state).lower()} {step.recorded_time.ToDatetime():%-d %B %Y}"
-        + (f": {step.text}" if step.text else "")
-        for step in version.steps
-    )
-    changed = ", ".join(
-        f"{cell}: {before:,} to {version.counts.get(cell, 0):,}"
-        for cell, before in list(version.changes.items())[:MOST_CHANGES]
-    )
-    more = len(version.changes) - MOST_CHANGES
-    changed += f" and {more} more" if more > 0 else ""
-    words = (f"Revision {one.revision}", one.heading.reason, became, changed)
-    return f"<tr>{''.join(f'<td>{escape(text)}</td>' for text in words)}</tr>"
-
-
-def _cell(count: pb.Count) -> str:
-    return str(Cell(count.measure, count.breakdown, count.category))
+def _code(measure: str) -> str:
+    """The others stand below the one that they go with."""
+    return measure if measure[1:].isdigit() else ""
 
 
 def _definitions(document: Document) -> str:
     used = dict.fromkeys(line.headline.measure for line in document.lines)
     rows = [
-        f"<tr><td>{measure}</td><td>{escape(MEASURES[measure].title)}</td>"
+        f"<tr><td>{_code(measure)}</td><td>{escape(MEASURES[measure].title)}</td>"
         f"<td>{escape(MEASURES[measure].definition)} {MEASURES[measure].kind.capitalize()}, "
         f"{escape(MEASURES[measure].unit)}.</td></tr>"
         for measure in used
@@ -271,4 +253,4 @@ def _by_key(document: Document) -> dict[Key, Line]:
 
 
 def _words(line: Line) -> str:
-    return HIDDEN if line.value is None else f"{line.value:,}"
+    return _number(line.value)

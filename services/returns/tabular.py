@@ -46,6 +46,7 @@ def as_json(document: Document) -> bytes:
         "published": document.published,
         "ethnicity_codes": document.ethnicity_codes,
         "measures": [_measure(line) for line in document.lines],
+        "published_elsewhere": [one._asdict() for one in document.figures],
     }
     if coverage := document.picture.coverage:
         told["areas"], told["missing"] = coverage.areas, list(coverage.missing)

@@ -1,7 +1,6 @@
 """A return as a workbook that any spreadsheet opens: the same bytes whenever it is made."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import UTC, datetime
 from io import BytesIO
 from string import ascii_uppercase
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
@@ -21,7 +20,7 @@ from services.runtime.reference import LONDON
 
 Value = str | int | None
 # Columns are as wide as their longest text, up to this; longer ones wrap.
-WIDEST = 80
+WIDEST = 52
 LINE_POINTS = 15
 HEAD = Font(name="Calibri", size=11, bold=True)
 LEFT = Alignment(horizontal="left", indent=1, vertical="top", wrap_text=True)
@@ -64,6 +63,9 @@ def _sheets(document: Document) -> Iterator[tuple[str, Sequence[str], Rows]]:
         yield "checks", ["cell", "rule", "expected", "found", "result"], _checks(document)
         columns = ["revision", "when", "state or cell", "before", "after", "by", "words"]
         yield "revisions", columns, _revisions(document)
+    if document.figures:
+        columns = ["measure", "category", "figure", "period", "in the words of", "source"]
+        yield "published elsewhere", columns, document.figures
     columns = ["measure", "title", "definition", "unit", "stock or flow"]
     yield "notes on definitions", columns, _notes()
 
@@ -229,7 +231,7 @@ def _print(sheet: Worksheet, document: Document) -> None:
 
 
 def _london(time: Timestamp) -> str:
-    at: datetime = time.ToDatetime(tzinfo=UTC).astimezone(LONDON)
+    at = months.instant(time).astimezone(LONDON)
     return f"{at:%Y-%m-%d %H:%M} London"
 
 

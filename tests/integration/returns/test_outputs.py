@@ -16,6 +16,7 @@ from tests.integration.returns.test_life import ATTENDANCE, RIGHTED, additions
 from tests.integration.returns.test_record import LATER
 from tests.unit.returns.builders import after, december
 
+SOURCE = "Erol and Millie, report on Birmingham, March 2005"
 CSV, JSON, REPORT = pb.EXPORT_FORMAT_CSV, pb.EXPORT_FORMAT_JSON, pb.EXPORT_FORMAT_REPORT
 
 
@@ -115,7 +116,8 @@ async def test_a_published_page_draws_nothing_of_what_it_does_not_show(service: 
 
     age = found[found.index("<h2>Age</h2>") : found.index("<h2>Ethnicity</h2>")]
     assert age.count("~ not shown") == 2
-    assert age.count("<rect") == 1
+    # One is large enough, and of nobody is it not recorded.
+    assert re.findall(r'<rect [^>]*width="([\d.]+)"', age).count("0.0") == age.count("<rect") - 1 == 1
     assert "Checks" not in found
     assert "Revisions" not in found
 
@@ -129,6 +131,43 @@ async def test_figures_that_were_published_stand_beside_an_exact_return_alone(se
     assert "<td class=n>13, 3%</td>" in exact
     assert "13, 3%" not in published
     assert "<th class=n>Published" not in published
+
+
+async def test_where_it_was_published_stands_behind_an_exact_return(service: Service) -> None:
+    await service.record()
+
+    exact, published = await page(service), await page(service, published=True)
+    told = await document(service)
+    workbook = load_workbook(BytesIO(b"".join(await service.workbook())))
+
+    assert "<td>“Over 98 per cent were male”</td>" in exact
+    assert "published elsewhere" not in published
+    male = ("M2", "male", "over 98%", "2004-12", "Over 98 per cent were male", SOURCE)
+    assert male in list(workbook["published elsewhere"].iter_rows(values_only=True))
+    assert isinstance(told["published_elsewhere"], list)
+    assert male in [tuple(one.values()) for one in told["published_elsewhere"]]
+
+
+async def test_a_page_tells_how_the_month_follows_from_the_one_before(service: Service) -> None:
+    await service.record()
+    await service.record(after(300), month=JANUARY)
+
+    found = await page(service, month=JANUARY)
+
+    balance = found[found.index("<h2>Balance</h2>") : found.index("<h2>Checks</h2>")]
+    words = [re.sub("<[^>]+>", " ", row).split() for row in balance.split("</tr>")]
+    assert [row[-1] for row in words if row] == ["300", "+9", "-21", "0", "0", "288"]
+
+
+async def test_months_are_a_line_and_one_alone_is_none(service: Service) -> None:
+    await service.record()
+    alone = await page(service)
+    await service.record(after(300), month=JANUARY)
+
+    several = await page(service, month=JANUARY)
+
+    assert ("<polyline" in alone, "<polyline" in several) == (False, True)
+    assert re.search(r"<td>PPOs</td><td class=n>321</td><td class=n>\d+</td>", several)
 
 
 async def test_a_revision_does_not_show_what_the_published_one_before_hid(service: Service) -> None:

@@ -31,6 +31,7 @@ async def test_a_workbook_has_the_form_and_all_that_stands_behind_it(service: Se
         "breakdowns",
         "checks",
         "revisions",
+        "published elsewhere",
         "notes on definitions",
     ]
     form = {row[0]: row[1] for row in rows(workbook, "form")}

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from services.returns.areas import NATION, NEEDS, Areas
+from services.returns.areas import NATION, NEEDS, Areas, beside
 from services.runtime.errors import Invalid
 from services.runtime.reference import Reference
 
@@ -19,7 +19,7 @@ def areas() -> Areas:
 
 
 def test_no_figure_of_the_nation_stands_beside_an_areas(areas: Areas) -> None:
-    figures = areas.published("birmingham", DECEMBER)
+    figures = beside(areas.published("birmingham", DECEMBER))
 
     assert figures["M1", ""] == "321"
     assert figures["M2", "male"] == "over 98%"
@@ -28,20 +28,20 @@ def test_no_figure_of_the_nation_stands_beside_an_areas(areas: Areas) -> None:
 
 
 def test_a_figure_of_one_month_is_not_anothers(areas: Areas) -> None:
-    figures = areas.published("birmingham", JANUARY)
+    figures = beside(areas.published("birmingham", JANUARY))
 
     assert ("M1", "") not in figures
     assert figures["M4", "non-White"] == "about 25%"
 
 
 def test_the_published_shares_of_the_nation_leave_19_per_cent(areas: Areas) -> None:
-    figures = areas.published(NATION, DECEMBER)
+    figures = beside(areas.published(NATION, DECEMBER))
 
     shares = [int(figures[f"M{number}", ""].removesuffix("%")) for number in range(10, 14)]
     assert shares == [40, 12, 17, 12]
     assert 100 - sum(shares) == 19
     assert figures["M9", ""] == "57%"
-    assert areas.published(NATION, date(2005, 2, 1))["M9", ""] == "about 58%"
+    assert beside(areas.published(NATION, date(2005, 2, 1)))["M9", ""] == "about 58%"
 
 
 def test_a_scope_is_an_area_a_region_or_the_nation(areas: Areas) -> None:
@@ -54,3 +54,12 @@ def test_a_scope_is_an_area_a_region_or_the_nation(areas: Areas) -> None:
 
 def test_january_2005_has_a_new_tool(areas: Areas) -> None:
     assert (areas.tool(DECEMBER), areas.tool(JANUARY)) == ("1", "2")
+
+
+def test_a_published_figure_has_its_words_period_and_source(areas: Areas) -> None:
+    figures = areas.published("birmingham", DECEMBER)
+
+    assert {one.period for one in figures} == {"2004-12", "returns so far", "plan"}
+    assert all(one.source and one.words for one in figures)
+    [male] = [one for one in figures if one.category == "male"]
+    assert (male.words, male.quote) == ("over 98%", "Over 98 per cent were male")

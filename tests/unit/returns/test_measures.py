@@ -28,8 +28,9 @@ def test_of_408_tests_13_were_of_ppos_and_9_of_these_positive() -> None:
 
 def test_the_people_of_december_are_as_published() -> None:
     assert shown("M1") == [("", 321, 0, -1)]
-    assert shown("M2") == [("male", 315, 321, 98), ("female", 6, 321, 2)]
-    assert shown("M3") == [("18-25", 170, 321, 53), ("26+", 151, 321, 47)]
+    nobody = ("not recorded", 0, 321, 0)
+    assert shown("M2") == [("male", 315, 321, 98), ("female", 6, 321, 2), nobody]
+    assert shown("M3") == [("18-25", 170, 321, 53), ("26+", 151, 321, 47), nobody]
     assert shown("M5")[0] == ("", 21, 0, -1)
 
 
@@ -146,3 +147,26 @@ def test_whose_drug_need_is_not_recorded_is_a_share_of_all() -> None:
 
 def test_needs_that_the_area_counted_itself_say_nothing_of_who_has_none() -> None:
     assert shown("M17", december() | totals(M17=120) | NEEDS) == [("need identified", 120, 321, 37)]
+
+
+def test_rates_before_and_after_are_for_so_many_ppos_and_days_half_up() -> None:
+    counts = december() | totals(M21=60, M22=60)
+    for measure in ("M21", "M22"):
+        counts[Cell(measure, "follow_up", "followed up")] = 40
+    for of, before, after in (
+        ("CONVICTIONS", 90, 50),
+        ("OFFENCES", 130, 61),
+        ("LIBERTY_DAYS", 8_000, 12_200),
+    ):
+        counts |= parts(of, "window", before=before, after=after)
+
+    assert shown("M21", counts)[1:] == [
+        ("convictions before", 90, 0, -1),
+        ("convictions before, for 100 PPOs", 225, 0, -1),
+        ("convictions after", 50, 0, -1),
+        ("convictions after, for 100 PPOs", 125, 0, -1),
+    ]
+    assert [one[:2] for one in shown("M22", counts)][-2:] == [
+        ("offences before, for 1,000 days at liberty", 16),
+        ("offences after, for 1,000 days at liberty", 5),
+    ]
