@@ -1,6 +1,7 @@
 """All that the outputs of a month are made of, exact or as it may be published."""
 
-from collections.abc import Collection, Mapping, Sequence
+import asyncio
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import NamedTuple
@@ -126,7 +127,7 @@ async def of(
     shown = await picture.of(session, areas, name, month)
     if shown is None:
         raise NotFound("none of the areas has submitted a return of that month")
-    hidden = await _hidden_of_many(session, areas, shown) if published else frozenset()
+    hidden = await _hidden_of_many(session, shown) if published else frozenset()
     series = await _series(session, areas, name, shown, hidden, published)
     figures = [] if published else areas.published(name, month)
     codes = areas.ethnicity_codes(month)
@@ -177,38 +178,50 @@ async def _series(
         month = months.preceding(month)
         before = await picture.of(session, areas, name, month) if areas.known(name, month) else None
         if before is not None:
-            kept_back = await _hidden(session, areas, name, before) if published else frozenset()
+            kept_back = await _hidden(session, name, before) if published else frozenset()
             found.append((before, kept_back))
     return found[::-1]
 
 
-async def _hidden(session: AsyncSession, areas: Areas, name: str, of: Picture) -> frozenset[Key]:
+async def _hidden(session: AsyncSession, name: str, of: Picture) -> frozenset[Key]:
     if not of.scope.single:
-        return await _hidden_of_many(session, areas, of)
+        return await _hidden_of_many(session, of)
     row = await store.of(session, name, of.month)
     assert row is not None, "its picture has just been made of it"
     return await _hidden_of_area(session, row, of.planned)
 
 
 async def _hidden_of_area(session: AsyncSession, row: Revision, planned: int) -> frozenset[Key]:
-    """After every submitted revision before it, each of which may have been published."""
+    found = [
+        measures.headlines(await store.whole(session, one), planned)
+        for one in await store.earlier(session, row)
+        if one.submitted_time is not None or one.revision == row.revision
+    ]
+    return _hidden_of_last(found)
+
+
+def _hidden_of_last(revisions: Iterable[Sequence[Headline]]) -> frozenset[Key]:
+    """After every one before it, each of which may have been published."""
     shown = disclosure.NOT_SHOWN
-    for one in await store.earlier(session, row):
-        if one.submitted_time is not None or one.revision == row.revision:
-            found = measures.headlines(await store.whole(session, one), planned)
-            shown = Shown(found, disclosure.hidden(found, before=shown))
+    for found in revisions:
+        shown = Shown(found, disclosure.hidden(found, before=shown))
     return frozenset(shown.hidden)
 
 
-async def _hidden_of_many(session: AsyncSession, areas: Areas, of: Picture) -> frozenset[Key]:
+async def _hidden_of_many(session: AsyncSession, of: Picture) -> frozenset[Key]:
     """Whatever any of the areas hides.
 
     So all that a region or the nation shows is a sum of what its areas show, and says nothing besides: not in
     the rest of a sum, nor as other areas come in and correct theirs. The exact picture has everything.
     """
+    sent = await store.submitted(session, of.scope.ids, of.month)
+    # Of hundreds of areas it takes a second.
+    return await asyncio.to_thread(_hidden_of_any, of, sent)
+
+
+def _hidden_of_any(of: Picture, sent: Mapping[str, Sequence[Counts]]) -> frozenset[Key]:
     found = set[Key]()
     for area in of.scope.areas:
-        row = None if area.id in of.missing else await store.sent_of(session, area.id, of.month)
-        if row is not None:
-            found |= await _hidden_of_area(session, row, area.size)
+        revisions = (measures.headlines(counts, area.size) for counts in sent.get(area.id, ()))
+        found |= _hidden_of_last(revisions)
     return frozenset(disclosure.hidden(of.headlines, small=found))

@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Select, Subquery, and_, delete, func, inse
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import contains_eager
 
-from services.returns.definitions import OF_AN_AREA, TOTAL, Cell
+from services.returns.definitions import CROSSED, OF_AN_AREA, TOTAL, Cell, Counts
 from services.returns.models import SCHEMA, Addition, Count, MonthlyReturn, Revision, Step
 from services.returns.months import preceding
 from services.runtime.database import copy_rows
@@ -57,14 +57,6 @@ async def claimed(session: AsyncSession, return_id: str, revision: int) -> Revis
     return await session.scalar(found.execution_options(populate_existing=True))
 
 
-async def sent_of(session: AsyncSession, area: str, month: date) -> Revision | None:
-    """The latest revision of an area's month that was submitted."""
-    found = _revisions().where(
-        MonthlyReturn.area == area, MonthlyReturn.month == month, Revision.submitted_time.is_not(None)
-    )
-    return await session.scalar(found.order_by(Revision.revision.desc()).limit(1))
-
-
 async def listed(session: AsyncSession, area: str) -> Sequence[Revision]:
     """The latest revision of each month, the latest month first; of every area where none is given."""
     found = _latest().order_by(MonthlyReturn.month.desc(), MonthlyReturn.area)
@@ -93,9 +85,12 @@ async def additions(session: AsyncSession, row: Revision) -> Sequence[Addition]:
 async def whole(session: AsyncSession, row: Revision) -> dict[Cell, int]:
     """With the additions, each instead of the none that was counted of its measure."""
     added = {one.cell: one.value for one in await additions(session, row)}
+    return _together(await counts(session, row), added)
+
+
+def _together(counted: Counts, added: Counts) -> dict[Cell, int]:
     measures = {cell.measure for cell in added}
-    counted = await counts(session, row)
-    return {cell: value for cell, value in counted.items() if cell.measure not in measures} | added
+    return {cell: value for cell, value in counted.items() if cell.measure not in measures} | dict(added)
 
 
 async def earlier(session: AsyncSession, row: Revision) -> Sequence[Revision]:
@@ -111,16 +106,9 @@ async def summed(
 
     Without what only one area has: its OCUs, courts, agencies and teams.
     """
-    theirs = (
-        select(MonthlyReturn.area, Revision.return_id, func.max(Revision.revision).label("revision"))
-        .join(MonthlyReturn, MonthlyReturn.return_id == Revision.return_id)
-        .where(
-            MonthlyReturn.month == month,
-            MonthlyReturn.area.in_(areas),
-            Revision.submitted_time.is_not(None),
-        )
-        .group_by(MonthlyReturn.area, Revision.return_id)
-    )
+    last = func.max(Revision.revision).label("revision")
+    theirs = _sent(areas, month).with_only_columns(MonthlyReturn.area, Revision.return_id, last)
+    theirs = theirs.group_by(MonthlyReturn.area, Revision.return_id)
     given = set((await session.execute(select(theirs.subquery().c.area))).scalars())
     found: Counter[Cell] = Counter()
     for table in (Count, Addition):
@@ -135,6 +123,42 @@ def _sums(table: type[Count] | type[Addition], sent: Subquery) -> Select[str, st
     )
     shared = table.breakdown.not_in(OF_AN_AREA)
     return rows.where(shared).group_by(table.measure, table.breakdown, table.category)
+
+
+async def submitted(
+    session: AsyncSession, areas: Collection[str], month: date
+) -> dict[str, list[dict[Cell, int]]]:
+    """What each of these areas has submitted for the month, revision after revision, as `whole`.
+
+    Without what is counted by two things, of which there is most.
+    """
+    sent = _sent(areas, month)
+    revisions = (await session.execute(sent.order_by(Revision.return_id, Revision.revision))).all()
+    counted, added = [await _cells(session, table, sent.subquery()) for table in (Count, Addition)]
+    found: dict[str, list[dict[Cell, int]]] = {}
+    for area, *which in revisions:
+        whole = _together(counted.get(tuple(which), {}), added.get(tuple(which), {}))
+        found.setdefault(area, []).append(whole)
+    return found
+
+
+def _sent(areas: Collection[str], month: date) -> Select[str, str, int]:
+    found = select(MonthlyReturn.area, Revision.return_id, Revision.revision).join(Revision.of)
+    of_month = MonthlyReturn.month == month, MonthlyReturn.area.in_(areas)
+    return found.where(*of_month, Revision.submitted_time.is_not(None))
+
+
+async def _cells(
+    session: AsyncSession, table: type[Count] | type[Addition], sent: Subquery
+) -> dict[tuple[Any, ...], dict[Cell, int]]:
+    cell = table.measure, table.breakdown, table.category
+    rows = select(table.return_id, table.revision, *cell, table.value).join(
+        sent, and_(sent.c.return_id == table.return_id, sent.c.revision == table.revision)
+    )
+    found: dict[tuple[Any, ...], dict[Cell, int]] = {}
+    for row in await session.execute(rows.where(table.breakdown.not_in(CROSSED))):
+        found.setdefault(tuple(row[:2]), {})[Cell(*row[2:5])] = row[5]
+    return found
 
 
 async def set_additions(session: AsyncSession, row: Revision, given: Iterable[tuple[Cell, int, str]]) -> None:

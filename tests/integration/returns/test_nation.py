@@ -163,6 +163,17 @@ async def test_what_one_area_hides_is_not_the_rest_of_the_nation(service: Servic
     assert women.split(",")[8] == "~"
 
 
+async def test_the_nation_hides_what_an_earlier_revision_of_an_area_hid(service: Service) -> None:
+    await submitted(service, AREAS[0], women=3)
+    corrected = await service.record(
+        counts(AREAS[0], women=9), area=AREAS[0], cut_off_time=LATER, reason="six more were found"
+    )
+    await service.submit(corrected)
+    await submitted(service, AREAS[1], women=20)
+
+    assert (await published(service, NATION))["M2", "female"] == "~"
+
+
 async def published(service: Service, name: str) -> dict[tuple[str, str], str]:
     parts = await service.parts(area=name, format=pb.EXPORT_FORMAT_CSV, published=True)
     rows = csv.DictReader(b"".join(parts).decode().splitlines())
