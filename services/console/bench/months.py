@@ -43,9 +43,9 @@ def bench(
     """Measures how long a month takes, all areas of it: counted, sent, checked and kept as a revision.
 
     The people have five years of history. The floor is one bare `count(*) ... GROUP BY` for each measure over
-    all rows of the kind that it is counted of, in the same database and run; where there are several areas it
-    is grouped by them as well. With --months it is one month after the other, the earliest first, each held
-    against the one before.
+    all rows of the kind that it is counted of, in the same database and run; of several areas a second line
+    has the same times beside such statements grouped by area as well. With --months it is one month after
+    the other, the earliest first, each held against the one before.
 
     ```
     ppo bench returns
@@ -63,7 +63,11 @@ async def _measures(
         for many in areas:
             async with _made_up(size, many) as data:
                 at = {"ppos": size, "areas": many}
-                yield await (_loaded(data, at, months) if months else _measured(data, at, runs))
+                if months:
+                    yield await _loaded(data, at, months)
+                else:
+                    for measure in await _measured(data, at, runs):
+                        yield measure
 
 
 @asynccontextmanager
@@ -76,15 +80,22 @@ async def _made_up(size: int, many: int) -> AsyncIterator[Path]:
             yield data
 
 
-async def _measured(data: Path, at: Mapping[str, int], runs: int) -> Measure:
-    taken, floors = [], []
+async def _measured(data: Path, at: Mapping[str, int], runs: int) -> list[Measure]:
+    taken, floors, by_area = [], [], []
     # The first statement of a connection is not like the others.
     await _closed(data, _names(1), LAST)
     for run in range(1, runs + 1):
         taken.append(await _closed(data, _names(at["areas"]), LAST))
-        floors.append(await _bare(data, at["areas"]))
-        output.say(f"{at['areas']:,} areas, run {run}: {taken[-1]:.2f} s, bare {floors[-1]:.2f} s")
-    return Measure(measure="returns.close_s", at=at, unit="s", values=taken, floors=floors)
+        floors.append(await _bare(data, years.PLAIN))
+        by_area.append(await _bare(data, years.BY_AREA))
+        words = f"{taken[-1]:.2f} s, bare {floors[-1]:.2f} s, by area {by_area[-1]:.2f} s"
+        output.say(f"{at['areas']:,} areas, run {run}: {words}")
+    found = [Measure(measure="returns.close_s", at=at, unit="s", values=taken, floors=floors)]
+    if at["areas"] > 1:
+        found.append(
+            Measure(measure="returns.close_by_area_s", at=at, unit="s", values=taken, floors=by_area)
+        )
+    return found
 
 
 async def _loaded(data: Path, at: Mapping[str, int], months: int) -> Measure:
@@ -92,7 +103,7 @@ async def _loaded(data: Path, at: Mapping[str, int], months: int) -> Measure:
     taken, floors = [], []
     for month in _before(LAST, months):
         taken.append(await _closed(data, _names(at["areas"]), month))
-        floors.append(await _bare(data, at["areas"]))
+        floors.append(await _bare(data, years.PLAIN))
         output.say(f"{returns.words(month)}: {taken[-1]:.2f} s, bare {floors[-1]:.2f} s")
     output.say(f"{months} months: {sum(taken):.1f} s, bare {sum(floors):.1f} s")
     return Measure(
@@ -100,8 +111,7 @@ async def _loaded(data: Path, at: Mapping[str, int], months: int) -> Measure:
     )
 
 
-async def _bare(data: Path, areas: int) -> float:
-    statements = years.BY_AREA if areas > 1 else years.PLAIN
+async def _bare(data: Path, statements: Sequence[str]) -> float:
     return await asyncio.to_thread(years.counted, started.superuser(data), statements)
 
 
