@@ -93,9 +93,9 @@ def test_every_count_that_was_published_of_birmingham_comes_out(own: Database, r
     counts = {Cell(*cell): value for cell, value in count(own, register, DECEMBER, AREA).items()}
 
     told = {(one.measure, one.category): one for one in measures.headlines(counts, 270)}
-    exact = {place: words.split(",")[0] for place, words in figures.items() if words[0].isdigit()}
-    for place, words in exact.items():
-        shown = told[place].per_cent if words.endswith("%") else told[place].value
-        assert words.removesuffix("%") == str(shown), place
+    for one in figures:
+        if one.words[0].isdigit():
+            shown = told[one.measure, one.category]
+            assert one.words in (str(shown.value), f"{shown.per_cent}%"), one
     # Its own shares of the stages were not published.
-    assert not [place for place in figures if place[0] in ("M10", "M11", "M12", "M13", "M14")]
+    assert not [one for one in figures if one.measure in ("M10", "M11", "M12", "M13", "M14")]
