@@ -65,7 +65,17 @@ SERVICES = {
     "returns": Service(
         calls=set(),
         workers={
-            *("closing", "deadlines", "document", "draft", "picture", "report", "tabular", "workbook"),
+            *(
+                "behind",
+                "closing",
+                "deadlines",
+                "document",
+                "draft",
+                "picture",
+                "report",
+                "tabular",
+                "workbook",
+            ),
         },
     ),
 }
