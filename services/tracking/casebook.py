@@ -1,7 +1,7 @@
 """The case files that one transaction works on: read together, changed in memory, written together."""
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from itertools import takewhile
@@ -61,7 +61,7 @@ class Held:
         self.recorded = datetime.max.replace(tzinfo=UTC)
         self.revisions_before = {notice.notice_id: notice.revision for notice in self.notices}
 
-    @property
+    @cached_property
     def nominal_id(self) -> str:
         return self.person.nominal_id
 
@@ -205,7 +205,7 @@ class Casebook:
         """Withdraws what a movement corrects. What corrects it may have come before it."""
         if movement.corrects_movement_id:
             self._withdraw(held, movement.corrects_movement_id, movement.prison_number, entry.recorded)
-        return replace(entry, withdrawn=held.corrected(movement))
+        return entry._replace(withdrawn=held.corrected(movement))
 
     def record(self, held: Held, entry: Entry, *, nominal_id: str = "", number: str = "") -> None:
         """What is told of a nominal is its own for good; a movement is its prison number's."""
@@ -227,7 +227,7 @@ class Casebook:
         """One of another number is not its sender's to take back."""
         for place, entry in enumerate(held.entries):
             if entry.id == movement_id and entry.withdrawn is None and _number(entry) == number:
-                held.entries[place] = replace(entry, withdrawn=at)
+                held.entries[place] = entry._replace(withdrawn=at)
                 self._withdrawn[movement_id] = at
 
     def unite(self, held: Held) -> None:
@@ -276,14 +276,11 @@ class Casebook:
     async def _write_derived(self, now: datetime) -> None:
         session, all_held = self.session, self._held.values()
         await store.set_stages(session, *_changed_stages(all_held))
-        gone = [
-            (row.ownership_id, held.recorded)
-            for held in all_held
-            for row in held.standing_before
-            if row not in held.standing
-        ]
-        await store.supersede(session, gone)
-        new = [row for held in all_held for row in held.standing if row not in held.standing_before]
+        standing = {row for held in all_held for row in held.standing}
+        before = {row for held in all_held for row in held.standing_before}
+        rows = [(row, held.recorded) for held in all_held for row in held.standing_before]
+        await store.supersede(session, [(row.ownership_id, at) for row, at in rows if row not in standing])
+        new = [row for held in all_held for row in held.standing if row not in before]
         await store.add_owners(session, new)
         await store.drop_reviews(session, [one for held in all_held for one in _gone_reviews(held)])
         await store.add_reviews(session, [one for held in all_held for one in _new_reviews(held, now)])

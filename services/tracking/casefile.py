@@ -1,10 +1,11 @@
 """All that is recorded of a person: the journey it makes, and whose case it was at every instant."""
 
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from functools import cached_property, lru_cache
-from typing import TypeVar, cast
+from typing import NamedTuple, TypeVar, cast
 
 from google.protobuf.message import Message
 from google.type.date_pb2 import Date
@@ -61,8 +62,7 @@ KINDS: tuple[type[Message], ...] = (
 SENTENCES = (pb.STAGE_KIND_COMMUNITY_SENTENCE, pb.STAGE_KIND_CUSTODIAL_SENTENCE)
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(NamedTuple):
     """A fact as it was recorded."""
 
     id: str
@@ -72,16 +72,14 @@ class Entry:
     withdrawn: datetime | None = None
 
 
-@dataclass(frozen=True)
-class Tenure:
+class Tenure(NamedTuple):
     """From when on an ownership holds."""
 
     start: datetime
     decision: Decision
 
 
-@dataclass(frozen=True)
-class Standing:
+class Standing(NamedTuple):
     """A decision, and what it was decided on."""
 
     at: datetime
@@ -106,6 +104,10 @@ class CaseFile:
     merges: tuple[datetime, ...] = ()
     # Since when the person is known here: what fell due before is nobody's to be reminded of.
     known: datetime | None = None
+
+    @cached_property
+    def _born(self) -> date | None:
+        return days.latest(self.flag.person.birth_date)
 
     @cached_property
     def spans(self) -> tuple[tuple[datetime, datetime | None], ...]:
@@ -158,7 +160,7 @@ class CaseFile:
     def as_known(self, at: datetime) -> "CaseFile":
         """By the facts that were recorded until then, and not withdrawn yet."""
         entries = [
-            replace(entry, withdrawn=None) if entry.withdrawn and at < entry.withdrawn else entry
+            entry._replace(withdrawn=None) if entry.withdrawn and at < entry.withdrawn else entry
             for entry in self.entries
             if entry.recorded <= at
         ]
@@ -182,12 +184,12 @@ class CaseFile:
             areas=_areas(self.reference, days.day(at)),
             registered=self.spans,
             nominating_ocu=episode.nominating_ocu,
-            birth_date=days.latest(self.flag.person.birth_date),
+            birth_date=self._born,
             strand=episode.strand,
             status=Status(state.supervision or "NONE"),
             residences=self.residences,
             offences=self.offences,
-            stays=tuple(self._stays(at)),
+            stays=self._stays(at),
             sentences=self._sentences,
             merges=self.merges,
             forum=self._forum(at),
@@ -383,10 +385,17 @@ class CaseFile:
         at = arrest.arrested_time.ToDatetime(UTC)
         return any(self.reference.row("trigger_offences", code, at=at) for code in arrest.offence_codes)
 
-    def _stays(self, at: datetime) -> Iterator[Stay]:
-        for received, released in self.stays:
-            plans = self.plans(received, min(released or at, at))
-            yield Stay(received, released, plans[-1][1] if plans else None)
+    def _stays(self, at: datetime) -> tuple[Stay, ...]:
+        if not self.told(pb.PlanReleaseRequest):
+            return self._unplanned
+        planned = ((*stay, self.plans(stay[0], min(stay[1] or at, at))) for stay in self.stays)
+        return tuple(
+            Stay(received, released, plans[-1][1] if plans else None) for received, released, plans in planned
+        )
+
+    @cached_property
+    def _unplanned(self) -> tuple[Stay, ...]:
+        return tuple(Stay(received, released) for received, released in self.stays)
 
     def _forum(self, at: datetime) -> ForumDecision | None:
         decided = self.told(pb.DecideDisputeRequest, at)
@@ -417,9 +426,14 @@ class CaseFile:
         return sorted({entry.occurred for entry in self._standing})
 
     def _next(self, at: datetime, decision: Decision) -> datetime | None:
-        recorded = next((change for change in self._changes if change > at), None)
-        reform = next((turn for turn in reforms(self.reference) if turn > at), None)
-        return min((one for one in (recorded, decision.next_time, reform) if one is not None), default=None)
+        ahead = (_after(self._changes, at), decision.next_time, _after(reforms(self.reference), at))
+        return min((one for one in ahead if one is not None), default=None)
+
+
+def _after(times: Sequence[datetime], at: datetime) -> datetime | None:
+    """The next of these, which are in order."""
+    place = bisect_right(times, at)
+    return times[place] if place < len(times) else None
 
 
 @lru_cache(maxsize=16)

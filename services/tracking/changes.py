@@ -1,9 +1,8 @@
 """What has happened to a person that somebody must be told, each change under the cause it keeps."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Sequence
 from datetime import UTC, date, datetime
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from ppo.custody.v1 import events_pb2
 from ppo.tracking.v1 import notice_pb2
@@ -20,8 +19,7 @@ NoticeType: TypeAlias = pb.NoticeType.ValueType
 TOLD_BASES = (Basis.REMAND, Basis.SENTENCED, Basis.RECALL)
 
 
-@dataclass(frozen=True)
-class Change:
+class Change(NamedTuple):
     type: NoticeType
     # What it is known by for good: the first fact that told of it, the registration, the detention.
     cause: str
@@ -101,14 +99,14 @@ def of_journey(steps: Sequence[Step]) -> tuple[Change, ...]:
     before = State()
     for step in steps:
         move = moves.get(step.fact.id)
-        change = _transferred(move) if move else _change(before, step, tuple(told.values()))
+        change = _transferred(move) if move else _change(before, step, told.values())
         if change is not None:
             told[change.type, change.cause] = change
         before = step.state
     return tuple(told.values())
 
 
-def _change(before: State, step: Step, told: tuple[Change, ...]) -> Change | None:
+def _change(before: State, step: Step, told: Collection[Change]) -> Change | None:
     if step.fact.event == Event.RELEASE:
         return _release(before, step)
     arrived = step.fact.event in ARRIVALS and not step.impossible
@@ -124,7 +122,7 @@ def _release(before: State, step: Step) -> Change | None:
     return _movement(pb.NOTICE_TYPE_RELEASED, step.fact, release=step.fact.release)
 
 
-def _arrival(before: State, step: Step, told: tuple[Change, ...]) -> Change | None:
+def _arrival(before: State, step: Step, told: Collection[Change]) -> Change | None:
     fact, custody = step.fact, step.state.custody
     if custody is None:
         return None
@@ -133,7 +131,7 @@ def _arrival(before: State, step: Step, told: tuple[Change, ...]) -> Change | No
         return _movement(pb.NOTICE_TYPE_PRISON_RECEPTION, fact, basis=basis)
     # The same reception told again, and better.
     received = _latest(told, pb.NOTICE_TYPE_PRISON_RECEPTION) if fact.event == Event.RECEPTION else None
-    return received and replace(received, basis=basis)
+    return received and received._replace(basis=basis)
 
 
 def _transferred(move: Transfer) -> Change:
@@ -154,11 +152,16 @@ def _transferred(move: Transfer) -> Change:
 
 
 def _movement(notice: NoticeType, fact: Fact, **told: Any) -> Change:
-    known = Change(
-        notice, fact.cause, fact.occurred, fact.recorded, prison_number=fact.prison_number, prison=fact.prison
+    return Change(
+        notice,
+        fact.cause,
+        fact.occurred,
+        fact.recorded,
+        prison_number=fact.prison_number,
+        prison=fact.prison,
+        **told,
     )
-    return replace(known, **told)
 
 
-def _latest(told: tuple[Change, ...], notice: NoticeType) -> Change | None:
-    return next((change for change in reversed(told) if change.type == notice), None)
+def _latest(told: Collection[Change], notice: NoticeType) -> Change | None:
+    return next((change for change in reversed([*told]) if change.type == notice), None)

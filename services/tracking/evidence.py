@@ -5,7 +5,8 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 from functools import cached_property
-from typing import TypeAlias
+from types import MappingProxyType
+from typing import NamedTuple, TypeAlias
 
 from ppo.person.v1 import screening_pb2
 from ppo.tracking.v1 import tracking_pb2 as pb
@@ -149,8 +150,7 @@ class Areas:
     youth_teams: Mapping[str, str]
 
 
-@dataclass(frozen=True)
-class Evidence:
+class Evidence(NamedTuple):
     areas: Areas
     # When a registration is live, from and until.
     registered: tuple[Span, ...]
@@ -168,7 +168,7 @@ class Evidence:
     forum: ForumDecision | None = None
     dispute: Dispute | None = None
     # Since when the scheme of an area outside has the person registered.
-    registered_outside: Mapping[str, datetime] = field(default_factory=dict)
+    registered_outside: Mapping[str, datetime] = MappingProxyType({})
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,9 @@
 """What happened to a person, from whatever source, in the one form that the journey is made of."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from ppo.custody.v1 import custody_pb2, events_pb2
 from ppo.tracking.v1 import movement_pb2, tracking_pb2
@@ -53,8 +52,7 @@ DISPOSALS = {
 }
 
 
-@dataclass(frozen=True)
-class Fact:
+class Fact(NamedTuple):
     # The same fact again has the same id.
     id: str
     event: Event
@@ -219,11 +217,10 @@ def _same(one: Fact, other: Fact) -> bool:
 
 def _together(fact: Fact, other: Fact) -> Fact:
     first = min(fact, other, key=lambda one: one.recorded)
-    known = replace(fact, told_first=first.cause)
+    known = fact._replace(told_first=first.cause)
     if fact.code or not other.code:
         return known
-    return replace(
-        known,
+    return known._replace(
         code=other.code,
         prison=fact.prison or other.prison,
         basis=other.basis,

@@ -1,7 +1,8 @@
 """When a forum meets, by its dated calendar, and which of its meetings hear a dispute."""
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
+from functools import lru_cache
 from itertools import islice
 
 from services.runtime.reference import LONDON, InvalidReference, Reference, Row
@@ -11,6 +12,8 @@ from services.tracking.evidence import Hearing
 FORUMS, ABOVE = "forums", "core_priority_groups"
 # A calendar that has not come to a meeting by then has none.
 LONGEST = timedelta(days=366)
+# How many days of a forum are kept at hand.
+REMEMBERED = 1_000
 
 
 def check(reference: Reference) -> None:
@@ -48,15 +51,19 @@ def next_to_meet(reference: Reference, ocu: str, after: datetime) -> str:
 
 def meetings(reference: Reference, forum: str, after: datetime) -> Iterator[datetime]:
     """Those to come, as far ahead as is planned for: a row of the calendar plans until its last day."""
-    for row in reference.history(FORUMS, forum):
-        yield from (time for time in _planned(row, after) if time > after)
+    return (time for time in _calendar(reference, forum, days.day(after)) if time > after)
 
 
-def _planned(row: Row, after: datetime) -> Iterator[datetime]:
+@lru_cache(REMEMBERED)
+def _calendar(reference: Reference, forum: str, since: date) -> tuple[datetime, ...]:
+    return tuple(time for row in reference.history(FORUMS, forum) for time in _planned(row, since))
+
+
+def _planned(row: Row, since: date) -> Iterator[datetime]:
     step = timedelta(weeks=row.number("weeks_between"))
     first, starts = row.day("first_meeting"), row.time_of_day("starts")
-    from_day = max(row.effective_from, days.day(after), first)
+    from_day = max(row.effective_from, since, first)
     on = first + -(-(from_day - first) // step) * step
-    while row.in_force(on) and on <= days.day(after) + LONGEST:
+    while row.in_force(on) and on <= since + LONGEST:
         yield datetime.combine(on, starts, LONDON)
         on += step

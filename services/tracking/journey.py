@@ -1,5 +1,6 @@
 """Where a person is in the justice process: one position at any instant, derived from all that happened."""
 
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from itertools import groupby
@@ -32,7 +33,8 @@ def known_journey(
 
 
 def state_at(steps: Sequence[Step], instant: datetime) -> State:
-    return next((step.state for step in reversed(steps) if step.fact.occurred <= instant), State())
+    begun = bisect_right(steps, instant, key=lambda step: step.fact.occurred)
+    return steps[begun - 1].state if begun else State()
 
 
 def to_proto(nominal_id: str, steps: Sequence[Step]) -> pb.Journey:

@@ -1,7 +1,6 @@
 """What there is to tell of a person now: all that has happened while on the register, by its cause."""
 
 from collections.abc import Collection, Iterator
-from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from hashlib import sha256
 from itertools import takewhile
@@ -116,7 +115,7 @@ def _flags(file: CaseFile, told: Collection[Key], now: datetime) -> Iterator[Cha
         if live or (FLAG_SET, cause) in told:
             yield Change(FLAG_SET, cause, now, now, version=file.flag.version, effective=start)
         if (FLAG_SET, cause) in told and end is not None and end <= now and not episode.merged:
-            yield replace(_cleared(cause, now), version=file.flag.version, effective=end)
+            yield _cleared(cause, now)._replace(version=file.flag.version, effective=end)
 
 
 def _identified(file: CaseFile, told: Collection[Key], now: datetime) -> Iterator[Change]:
@@ -141,12 +140,12 @@ def _movements(file: CaseFile, now: datetime) -> Iterator[Change]:
 
 def _whole(file: CaseFile, change: Change, move: Transfer | None, now: datetime) -> Change:
     if change.type == pb.NOTICE_TYPE_PRISON_RECEPTION:
-        return replace(change, tenancy=file.tenancy(change.occurred))
+        return change._replace(tenancy=file.tenancy(change.occurred))
     if change.type == pb.NOTICE_TYPE_RELEASED:
         stay = next((one for one in file.stays if one[1] == change.occurred), None)
-        return replace(change, planned=_standing(file, *stay)) if stay else change
+        return change._replace(planned=_standing(file, *stay)) if stay else change
     if move and move.left and move.id == change.cause:
-        return replace(change, late=now >= _limit(file, move.left))
+        return change._replace(late=now >= _limit(file, move.left))
     return change
 
 
@@ -286,7 +285,7 @@ def _handed_over(file: CaseFile) -> Iterator[Change]:
             within = received <= change.occurred and (released is None or change.occurred <= released)
             done = file.work(received, change.occurred)[1] if within else None
             if change.type == pb.NOTICE_TYPE_PRISON_TRANSFER and done is not None:
-                yield replace(change, type=HANDOVER, work=done)
+                yield change._replace(type=HANDOVER, work=done)
 
 
 def _reviews(file: CaseFile, told: Collection[Key], now: datetime) -> Iterator[Change]:

@@ -1,7 +1,7 @@
 """What each organisation is told of a change: to whom, as what audience, by when; nothing to anybody else."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple, TypeAlias
 
@@ -247,7 +247,7 @@ def _for(organisation: str, change: Change, parties: Parties) -> Change:
     """What is open goes with a case to those who have it, and to nobody whose it was or is to be."""
     if change.owned is None or organisation in (parties.owner, parties.youth_team, parties.probation):
         return change
-    return replace(change, planned=None, review=None, matters=())
+    return change._replace(planned=None, review=None, matters=())
 
 
 def _receivers(

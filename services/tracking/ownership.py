@@ -1,7 +1,6 @@
 """Whose case a person is: the ownership table, the first rule that holds, and when a change takes effect."""
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import NamedTuple, TypeAlias
 
@@ -18,8 +17,7 @@ INTERIM = pb.OWNERSHIP_STATE_INTERIM
 NONE = pb.OWNERSHIP_STATE_NONE
 
 
-@dataclass(frozen=True)
-class Verdict:
+class Verdict(NamedTuple):
     """Who has the case, who is to have it from when on, and the facts in words."""
 
     owner: str
@@ -36,13 +34,12 @@ class Rule(NamedTuple):
     decide: Callable[[Case], Verdict]
 
 
-@dataclass(frozen=True)
-class Decision:
+class Decision(NamedTuple):
     ownership: pb.Ownership
     # The next instant at which time alone could change it.
     next_time: datetime | None
     # Why somebody must look at the case; changes nothing by itself.
-    reviews: tuple[str, ...] = field(default=())
+    reviews: tuple[str, ...] = ()
 
 
 def decide(evidence: Evidence, at: datetime, limits: Limits | None = None) -> Decision:
@@ -57,7 +54,7 @@ def decide(evidence: Evidence, at: datetime, limits: Limits | None = None) -> De
 def follow(evidence: Evidence, decision: Decision) -> Evidence:
     """The same evidence once the decision stands: its owner is the existing one of the next."""
     existing, former = successor(evidence.existing, evidence.former, decision)
-    return replace(evidence, existing=existing, former=former)
+    return evidence._replace(existing=existing, former=former)
 
 
 def successor(
@@ -109,7 +106,7 @@ def _disputed(case: Case) -> Verdict:
     keeper = _keeper(case, case.home)
     heard = case.dispute.hearing(keeper.owner)
     told = (wording.dispute(case, keeper.owner), wording.hearing(heard, case.at))
-    return replace(keeper, state=DISPUTED, facts=(*told, *keeper.facts))
+    return keeper._replace(state=DISPUTED, facts=(*told, *keeper.facts))
 
 
 def _forum(case: Case) -> Verdict:
@@ -119,7 +116,7 @@ def _forum(case: Case) -> Verdict:
 
 def _in_custody(case: Case) -> Verdict:
     keeper = _keeper(case, case.home_at_reception)
-    return replace(keeper, facts=(wording.custody(case), *keeper.facts))
+    return keeper._replace(facts=(wording.custody(case), *keeper.facts))
 
 
 def _to_be_released_elsewhere(case: Case) -> Verdict:
@@ -127,16 +124,16 @@ def _to_be_released_elsewhere(case: Case) -> Verdict:
     verdict, release = _in_custody(case), case.plan.release
     facts = (*verdict.facts, wording.plan(case.plan))
     if case.at < days.midnight(days.shift(release, -case.limits.proposal_months)):
-        return replace(verdict, facts=facts)
+        return verdict._replace(facts=facts)
     # A scheme outside is not bound by our table: nothing is handed over before it has the person registered.
     bound = case.may_own(case.plan.area)
     handover = days.midnight(release) if bound else None
-    return replace(verdict, state=PROPOSED, facts=facts, proposed=case.plan.area, handover=handover)
+    return verdict._replace(state=PROPOSED, facts=facts, proposed=case.plan.area, handover=handover)
 
 
 def _temporary(case: Case) -> Verdict:
     keeper = _keeper(case, case.home)
-    return replace(keeper, facts=(wording.residence(case), *keeper.facts))
+    return keeper._replace(facts=(wording.residence(case), *keeper.facts))
 
 
 def _outside(case: Case) -> Verdict:
@@ -153,7 +150,7 @@ def _outside(case: Case) -> Verdict:
 
 def _nowhere(case: Case) -> Verdict:
     keeper = _keeper(case, "")
-    return replace(keeper, facts=(wording.residence(case), *keeper.facts))
+    return keeper._replace(facts=(wording.residence(case), *keeper.facts))
 
 
 def _resident(case: Case) -> Verdict:

@@ -1,18 +1,22 @@
 """Which organisations have to do with a case on a day, by reference data."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
+from functools import lru_cache
+from types import MappingProxyType
+from typing import NamedTuple
 
 from ppo.tracking.v1 import tracking_pb2 as pb
 from services.runtime.reference import Reference, Row
-from services.tracking import forums
+from services.tracking import days, forums
 
 PPO_DRUG_TEAM = "PPO_DRUG_TEAM"
+NONE: Mapping[str, str] = MappingProxyType({})
+# How many days are kept at hand.
+REMEMBERED = 64
 
 
-@dataclass(frozen=True)
-class Parties:
+class Parties(NamedTuple):
     """Ids of organisations; empty where there is none that can be told."""
 
     owner: str = ""
@@ -22,7 +26,7 @@ class Parties:
     youth_team: str = ""
     probation: str = ""
     # The probation office of each OCU.
-    offices: Mapping[str, str] = field(default_factory=dict)
+    offices: Mapping[str, str] = NONE
     drug_team: str = ""
     housing: str = ""
     training: str = ""
@@ -31,8 +35,8 @@ class Parties:
     # Those that are told of their own prisoners here.
     prisons: frozenset[str] = frozenset()
     # The drug workers of each prison, and the arrest referral workers of each suite.
-    carat: Mapping[str, str] = field(default_factory=dict)
-    arrest_referral: Mapping[str, str] = field(default_factory=dict)
+    carat: Mapping[str, str] = NONE
+    arrest_referral: Mapping[str, str] = NONE
     desk: str = ""
     desk_telephone: str = ""
 
@@ -46,24 +50,33 @@ def parties(
     at: datetime,
 ) -> Parties:
     """`probation`: the probation manager's office, where one is named; else it is the owner's."""
-    ocus = {row.id for row in reference.rows("ocus", at=at)}
-    teams = {row.id for row in reference.rows("youth_offending_teams", at=at)}
-    known = {"ocus": frozenset(ocus), "youth_teams": frozenset(teams)}
-    owner = ownership.owner if ownership.owner in ocus else ""
-    youth_team = ownership.owner if ownership.owner in teams else ""
+    here = _here(reference, days.day(at))
+    owner = ownership.owner if ownership.owner in here.ocus else ""
+    youth_team = ownership.owner if ownership.owner in here.youth_teams else ""
     area = owner or next(iter(ownership.interested_ocus), "") or nominating_ocu
+    named = reference.row("probation_offices", probation, at=at) is not None
+    office = probation if named else here.offices.get(area, "")
+    return here._replace(
+        owner=owner,
+        interested=tuple(ocu for ocu in ownership.interested_ocus if ocu in here.ocus),
+        youth_team=youth_team,
+        probation="" if youth_team else office,
+        drug_team=_drug_team(reference, area, at),
+        forum=forums.next_to_meet(reference, owner, at) if owner else "",
+    )
+
+
+@lru_cache(REMEMBERED)
+def _here(reference: Reference, on: date) -> Parties:
+    """Those that are the same for every case."""
+    at = days.midnight(on)
     desk = _first(reference, "referral_desks", at)
     return Parties(
-        owner=owner,
-        interested=tuple(ocu for ocu in ownership.interested_ocus if ocu in ocus),
-        youth_team=youth_team,
-        **known,
+        ocus=frozenset(row.id for row in reference.rows("ocus", at=at)),
+        youth_teams=frozenset(row.id for row in reference.rows("youth_offending_teams", at=at)),
         offices=_offices(reference, at),
-        probation="" if youth_team else _office(reference, probation, area, at),
-        drug_team=_drug_team(reference, area, at),
         housing=_id(_first(reference, "housing_providers", at)),
         training=_id(_first(reference, "training_providers", at)),
-        forum=forums.next_to_meet(reference, owner, at) if owner else "",
         prisons=frozenset(row.id for row in reference.rows("prisons", at=at)),
         carat={row.text("prison"): row.id for row in reference.rows("carat_teams", at=at)},
         arrest_referral={
@@ -74,12 +87,6 @@ def parties(
         desk=desk.text("name") if desk else "",
         desk_telephone=desk.text("telephone") if desk else "",
     )
-
-
-def _office(reference: Reference, named: str, ocu: str, at: datetime) -> str:
-    if named in {row.id for row in reference.rows("probation_offices", at=at)}:
-        return named
-    return _offices(reference, at).get(ocu, "")
 
 
 def _offices(reference: Reference, at: datetime) -> dict[str, str]:

@@ -62,7 +62,7 @@ def _conceivable(case: Case, now: pb.Ownership) -> Iterator[tuple[str, Evidence]
         yield from _homes(case, now, others)
     claimant = others[0]
     disputed = Dispute((claimant,), case.at)
-    yield f"a dispute raised by {claimant}", replace(case.evidence, dispute=disputed, forum=None)
+    yield f"a dispute raised by {claimant}", case.evidence._replace(dispute=disputed, forum=None)
 
 
 def _others(case: Case, now: pb.Ownership) -> list[str]:
@@ -75,7 +75,7 @@ def _others(case: Case, now: pb.Ownership) -> list[str]:
 def _homes(case: Case, now: pb.Ownership, others: Iterable[str]) -> Iterator[tuple[str, Evidence]]:
     for ocu in (*([now.owner] if now.state != pb.OWNERSHIP_STATE_ASSIGNED else ()), *others):
         home = Residence(HOME, ocu, case.at)
-        yield f"a home in {ocu}", replace(case.evidence, residences=(*case.evidence.residences, home))
+        yield f"a home in {ocu}", case.evidence._replace(residences=(*case.evidence.residences, home))
 
 
 def _releases(case: Case, others: Iterable[str]) -> Iterator[tuple[str, Evidence]]:
@@ -95,10 +95,10 @@ def _releases(case: Case, others: Iterable[str]) -> Iterator[tuple[str, Evidence
 
 def _with_stay(case: Case, **changes: object) -> Evidence:
     changed = (replace(one, **changes) if one is case.stay else one for one in case.evidence.stays)  # type: ignore[arg-type]
-    return replace(case.evidence, stays=tuple(changed))
+    return case.evidence._replace(stays=tuple(changed))
 
 
 def _decisions(case: Case, ocus: Iterable[str]) -> Iterator[tuple[str, Evidence]]:
     for ocu in ocus:
         forum = ForumDecision(ocu, "the forum", case.at)
-        yield f"a decision of the forum for {ocu}", replace(case.evidence, dispute=None, forum=forum)
+        yield f"a decision of the forum for {ocu}", case.evidence._replace(dispute=None, forum=forum)

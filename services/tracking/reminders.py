@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from datetime import date, datetime, timedelta
+from functools import lru_cache
 from typing import NamedTuple
 
 from services.tracking import days
@@ -35,7 +36,12 @@ def reviews(anchors: Iterable[date], end: date | None) -> Iterator[date]:
         yield from (one for one in _from(start) if last is None or one < last)
 
 
-def _from(start: date) -> Iterator[date]:
+@lru_cache(days.REMEMBERED)
+def _from(start: date) -> tuple[date, ...]:
+    return tuple(_one_after_another(start))
+
+
+def _one_after_another(start: date) -> Iterator[date]:
     on = start + FORTNIGHT
     while on - start <= DENSE:
         yield on

@@ -1,7 +1,7 @@
 """Makes of all that is recorded of a person what follows: journey, owner, case, notices, what is due."""
 
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 from prometheus_client import Counter
@@ -82,7 +82,7 @@ class Settler:
         moved = handing.handed(before, ownership, held.person.case_version, now, corrected)
         if moved is not None:
             open_matters = await book.open_matters(held)
-            moved = replace(moved, matters=open_matters, **news.brought_along(file, now))
+            moved = moved._replace(matters=open_matters, **news.brought_along(file, now))
         hold_ends = await self.teller.tell(book, held, file, case, now, moved)
         held.due = _first(next_time, hold_ends, news.next_time(file, now))
         return held.person.to_proto(now)

@@ -1,7 +1,6 @@
 """All that is true of a person in the justice process at once, and the one position that it amounts to."""
 
-from dataclasses import dataclass
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from ppo.tracking.v1 import tracking_pb2 as pb
 from services.prisons.reasons import Absence, Basis
@@ -30,8 +29,7 @@ BASIS_DETAIL = {
 }
 
 
-@dataclass(frozen=True)
-class Custody:
+class Custody(NamedTuple):
     basis: Basis
     # Empty on the way to another prison, and until one has received the person.
     prison: str
@@ -39,8 +37,7 @@ class Custody:
     away: str = ""
 
 
-@dataclass(frozen=True)
-class State:
+class State(NamedTuple):
     """All that is true at once; the position is what of it ranks highest."""
 
     custody: Custody | None = None

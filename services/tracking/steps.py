@@ -1,13 +1,12 @@
 """A step of a journey."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from services.tracking.facts import Fact
 from services.tracking.state import State
 
 
-@dataclass(frozen=True)
-class Step:
+class Step(NamedTuple):
     """One fact, what was true after it, and why it waits for review if it does."""
 
     fact: Fact

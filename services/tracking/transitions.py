@@ -1,7 +1,6 @@
 """What each fact changes of what is true of a person, or why it cannot be so."""
 
 from collections.abc import Callable
-from dataclasses import replace
 
 from ppo.tracking.v1 import tracking_pb2 as pb
 from services.prisons.reasons import Absence, Basis, ReleaseKind
@@ -56,37 +55,37 @@ def _registered(state: State, fact: Fact) -> State:
 def _arrested(state: State, fact: Fact) -> State:
     if state.custody and state.custody.prison and not state.custody.away:
         raise Impossible(f"arrested while held at {state.prison}")
-    caught = replace(state, suite=True, freed=False)
+    caught = state._replace(suite=True, freed=False)
     if state.recall == EXECUTED:
-        return replace(caught, custody=Custody(Basis.RECALL, ""), recall="", liberty_detail="")
+        return caught._replace(custody=Custody(Basis.RECALL, ""), recall="", liberty_detail="")
     return caught
 
 
 def _charged(state: State, fact: Fact) -> State:
     under_way = state.suite or state.proceedings or state.custody
-    return state if under_way else replace(state, proceedings="CHARGED")
+    return state if under_way else state._replace(proceedings="CHARGED")
 
 
 def _held_for_court(state: State, fact: Fact) -> State:
     if not state.suite:
         raise Impossible("held for court without an arrest")
-    return replace(state, suite=False, proceedings="HELD_FOR_COURT")
+    return state._replace(suite=False, proceedings="HELD_FOR_COURT")
 
 
 def _bailed(state: State, fact: Fact) -> State:
     if state.suite or state.proceedings:
-        return replace(state, suite=False, proceedings=ON_BAIL)
+        return state._replace(suite=False, proceedings=ON_BAIL)
     if state.remanded:
-        return replace(_freed(state), proceedings=ON_BAIL)
+        return _freed(state)._replace(proceedings=ON_BAIL)
     raise Impossible("bail without proceedings")
 
 
 def _dropped(state: State, fact: Fact) -> State:
     # The last arrest ends by itself: bail for an earlier offence goes on.
     if state.suite:
-        return replace(state, suite=False)
+        return state._replace(suite=False)
     if state.proceedings:
-        return replace(state, proceedings="")
+        return state._replace(proceedings="")
     if state.remanded:
         return _freed(state)
     raise Impossible("there are no proceedings to end")
@@ -96,7 +95,7 @@ def _remanded(state: State, fact: Fact) -> State:
     if not (state.custody or state.suite or state.proceedings):
         raise Impossible("remanded without proceedings")
     custody = state.custody or Custody(Basis.REMAND, "")
-    return replace(state, custody=custody, suite=False, proceedings="")
+    return state._replace(custody=custody, suite=False, proceedings="")
 
 
 def _community_sentence(state: State, fact: Fact) -> State:
@@ -105,7 +104,7 @@ def _community_sentence(state: State, fact: Fact) -> State:
     out = _freed(state) if state.remanded else state
     # A licence that runs outranks an order: it can be recalled.
     supervision = state.supervision or COMMUNITY_ORDER
-    return replace(out, suite=False, proceedings="", supervision=supervision, liberty=_LIBERTY)
+    return out._replace(suite=False, proceedings="", supervision=supervision, liberty=_LIBERTY)
 
 
 def _custodial_sentence(state: State, fact: Fact) -> State:
@@ -113,21 +112,21 @@ def _custodial_sentence(state: State, fact: Fact) -> State:
         raise Impossible("sentenced without proceedings")
     custody = state.custody or Custody(Basis.SENTENCED, "")
     basis = Basis.RECALL if custody.basis == Basis.RECALL else Basis.SENTENCED
-    return replace(
-        state, custody=replace(custody, basis=basis), suite=False, proceedings="", supervision="", recall=""
+    return state._replace(
+        custody=custody._replace(basis=basis), suite=False, proceedings="", supervision="", recall=""
     )
 
 
 def _breach(state: State, fact: Fact) -> State:
     if not state.supervision:
         raise Impossible("breach without an order or licence")
-    return replace(state, proceedings=state.proceedings or "BREACH_PROCEEDINGS")
+    return state._replace(proceedings=state.proceedings or "BREACH_PROCEEDINGS")
 
 
 def _recall_requested(state: State, fact: Fact) -> State:
     if state.supervision != LICENCE:
         raise Impossible("recall without a licence")
-    return replace(state, recall=REQUESTED)
+    return state._replace(recall=REQUESTED)
 
 
 def _recall_executed(state: State, fact: Fact) -> State:
@@ -135,17 +134,17 @@ def _recall_executed(state: State, fact: Fact) -> State:
         return state
     if state.supervision != LICENCE:
         raise Impossible("recall without a licence")
-    revoked = replace(state, supervision="", recall="")
+    revoked = state._replace(supervision="", recall="")
     if state.custody or state.suite:
         custody = state.custody or Custody(Basis.RECALL, "")
-        return replace(revoked, custody=replace(custody, basis=Basis.RECALL))
-    return replace(revoked, recall=EXECUTED, liberty=_LIBERTY, liberty_detail=_AT_LARGE)
+        return revoked._replace(custody=custody._replace(basis=Basis.RECALL))
+    return revoked._replace(recall=EXECUTED, liberty=_LIBERTY, liberty_detail=_AT_LARGE)
 
 
 def _order_ended(state: State, fact: Fact) -> State:
     if not state.supervision:
         raise Impossible("there is no order or licence to end")
-    return replace(state, supervision="", recall="", liberty=_LIBERTY)
+    return state._replace(supervision="", recall="", liberty=_LIBERTY)
 
 
 # ---- prison
@@ -158,12 +157,12 @@ def _received(state: State, fact: Fact) -> State:
     if held and held.prison and not held.away and held.prison != fact.prison and not moved:
         raise Impossible(f"received at {fact.prison} while held at {held.prison}")
     basis = _basis(state, fact.basis)
-    inside = replace(state, custody=Custody(basis, fact.prison), suite=False, freed=False, liberty_detail="")
+    inside = state._replace(custody=Custody(basis, fact.prison), suite=False, freed=False, liberty_detail="")
     if basis in SENTENCED:
         # A new offence is still to be dealt with when a licence is recalled.
         rest = state.proceedings if basis == Basis.RECALL else ""
-        return replace(inside, proceedings=rest, supervision="", recall="")
-    return replace(inside, proceedings="")
+        return inside._replace(proceedings=rest, supervision="", recall="")
+    return inside._replace(proceedings="")
 
 
 def _basis(state: State, told: Basis) -> Basis:
@@ -179,21 +178,21 @@ def _released(state: State, fact: Fact) -> State:
     if fact.release == ReleaseKind.DIED:
         return State(liberty_detail="DECEASED", dead=True)
     if state.custody is None and state.freed:
-        return replace(state, freed=False)
+        return state._replace(freed=False)
     custody = _custody(state, fact)
     if fact.release == ReleaseKind.HOSPITAL:
-        return replace(state, custody=replace(custody, away=AWAY[Absence.HOSPITAL]))
+        return state._replace(custody=custody._replace(away=AWAY[Absence.HOSPITAL]))
     if fact.release == ReleaseKind.NO_RELEASE:
         return state
-    out = replace(state, custody=None, served=custody.basis, suite=False)
+    out = state._replace(custody=None, served=custody.basis, suite=False)
     return _OUTSIDE[fact.release](state, out)
 
 
 def _unsupervised(state: State, out: State) -> State:
     # A case that is dropped leaves the person where they were before it.
     if state.custody and state.custody.basis == Basis.REMAND:
-        return replace(out, proceedings="")
-    return replace(out, proceedings="", supervision="", liberty=_LIBERTY)
+        return out._replace(proceedings="")
+    return out._replace(proceedings="", supervision="", liberty=_LIBERTY)
 
 
 def _custody(state: State, fact: Fact) -> Custody:
@@ -206,17 +205,17 @@ def _custody(state: State, fact: Fact) -> Custody:
 
 def _transferred_out(state: State, fact: Fact) -> State:
     custody = _custody_at(state, fact)
-    return replace(state, custody=replace(custody, prison="", away=IN_TRANSIT))
+    return state._replace(custody=custody._replace(prison="", away=IN_TRANSIT))
 
 
 def _transferred_in(state: State, fact: Fact) -> State:
     custody = _custody(state, fact)
-    return replace(state, custody=replace(custody, prison=fact.prison, away=""))
+    return state._replace(custody=custody._replace(prison=fact.prison, away=""))
 
 
 def _went_away(state: State, fact: Fact) -> State:
     custody = _custody_at(state, fact)
-    return replace(state, custody=replace(custody, away=AWAY[fact.absence]))
+    return state._replace(custody=custody._replace(away=AWAY[fact.absence]))
 
 
 def _came_back(state: State, fact: Fact) -> State:
@@ -224,7 +223,7 @@ def _came_back(state: State, fact: Fact) -> State:
     if state.custody is None and state.freed:
         return state
     custody = _custody(state, fact)
-    return replace(state, custody=replace(custody, prison=fact.prison or custody.prison, away=""))
+    return state._replace(custody=custody._replace(prison=fact.prison or custody.prison, away=""))
 
 
 def _custody_at(state: State, fact: Fact) -> Custody:
@@ -241,9 +240,9 @@ def _words(fact: Fact) -> str:
 def _status_changed(state: State, fact: Fact) -> State:
     custody = _custody(state, fact)
     if not fact.convicted:
-        return replace(state, custody=replace(custody, basis=Basis.REMAND))
+        return state._replace(custody=custody._replace(basis=Basis.REMAND))
     basis = Basis.RECALL if custody.basis == Basis.RECALL else Basis.SENTENCED
-    return replace(state, custody=replace(custody, basis=basis))
+    return state._replace(custody=custody._replace(basis=basis))
 
 
 def _unknown(state: State, fact: Fact) -> State:
@@ -252,7 +251,7 @@ def _unknown(state: State, fact: Fact) -> State:
 
 def _freed(state: State) -> State:
     basis = state.custody.basis if state.custody else state.served
-    return replace(state, custody=None, served=basis, freed=True)
+    return state._replace(custody=None, served=basis, freed=True)
 
 
 _CHANGES: dict[Event, Callable[[State, Fact], State]] = {
@@ -282,16 +281,16 @@ _CHANGES: dict[Event, Callable[[State, Fact], State]] = {
 
 # What a release from custody leads to: (the state before, the same without custody) to the state after.
 _OUTSIDE: dict[ReleaseKind, Callable[[State, State], State]] = {
-    ReleaseKind.SUPERVISED: lambda _, out: replace(
-        out, proceedings="", supervision=LICENCE, recall="", liberty=_LIBERTY
+    ReleaseKind.SUPERVISED: lambda _, out: out._replace(
+        proceedings="", supervision=LICENCE, recall="", liberty=_LIBERTY
     ),
     ReleaseKind.UNSUPERVISED: _unsupervised,
-    ReleaseKind.BAILED: lambda _, out: replace(out, proceedings=ON_BAIL),
-    ReleaseKind.UNLAWFULLY_AT_LARGE: lambda _, out: replace(
-        out, supervision="", liberty=_LIBERTY, liberty_detail=_AT_LARGE
+    ReleaseKind.BAILED: lambda _, out: out._replace(proceedings=ON_BAIL),
+    ReleaseKind.UNLAWFULLY_AT_LARGE: lambda _, out: out._replace(
+        supervision="", liberty=_LIBERTY, liberty_detail=_AT_LARGE
     ),
     ReleaseKind.LEFT_COUNTRY: lambda _, out: State(liberty_detail="LEFT_COUNTRY", served=out.served),
-    ReleaseKind.UNKNOWN: lambda _, out: replace(
-        out, proceedings="", supervision="", liberty=pb.POSITION_OTHER_OR_NOT_KNOWN
+    ReleaseKind.UNKNOWN: lambda _, out: out._replace(
+        proceedings="", supervision="", liberty=pb.POSITION_OTHER_OR_NOT_KNOWN
     ),
 }

@@ -1,6 +1,5 @@
 """A boundary that moves: whose case it is from that day on, and whose cases a load would move."""
 
-from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -106,7 +105,7 @@ def test_the_latest_version_says_where_an_address_lies() -> None:
 
 def test_who_has_lived_there_since_before_the_areas_begin_lives_where_they_first_say() -> None:
     line = ((SINCE, "D3"), (date(2004, 11, 1), "E1"), (date(2004, 11, 20), "D3"))
-    long_ago = replace(at_home(), occurred=datetime(1990, 5, 1, 9, tzinfo=UTC))
+    long_ago = at_home()._replace(occurred=datetime(1990, 5, 1, 9, tzinfo=UTC))
     located = boundaries.located("nominal", HOME, line, 2, NOON)
     case = file(long_ago, located)
 

@@ -1,6 +1,5 @@
 """What a journey amounts to for those who must be told, each change once under the cause it keeps."""
 
-from dataclasses import replace
 from datetime import timedelta
 from itertools import permutations
 
@@ -117,7 +116,7 @@ def test_every_order_of_arrival_amounts_to_the_same() -> None:
 
 
 def test_a_fact_that_was_wrong_is_not_among_the_changes_any_more() -> None:
-    wrong = replace(release(0), withdrawn=BEGIN)
+    wrong = release(0)._replace(withdrawn=BEGIN)
 
     assert kinds(*IMPRISONED, wrong) != kinds(*IMPRISONED)
     assert kinds(*(one for one in (*IMPRISONED, wrong) if one.withdrawn is None)) == kinds(*IMPRISONED)

@@ -1,6 +1,5 @@
 """Each row of the table of positions, what is impossible, and that the order of arrival never matters."""
 
-from dataclasses import replace
 from datetime import timedelta
 from itertools import pairwise, permutations
 from typing import Any
@@ -262,12 +261,12 @@ def test_every_order_of_arrival_gives_the_same_journey() -> None:
     expected = [(step.fact.id, step.state, step.review) for step in journey(DAY)]
 
     for arrival in permutations(DAY):
-        told = [replace(one, recorded=BEGIN + n * HOUR) for n, one in enumerate(arrival)]
+        told = [one._replace(recorded=BEGIN + n * HOUR) for n, one in enumerate(arrival)]
         assert [(step.fact.id, step.state, step.review) for step in journey(told)] == expected
 
 
 def test_a_fact_that_comes_again_is_taken_once() -> None:
-    again = [replace(one, recorded=one.recorded + HOUR) for one in DAY]
+    again = [one._replace(recorded=one.recorded + HOUR) for one in DAY]
 
     assert journey([*again, *DAY]) == journey(DAY)
 
@@ -291,7 +290,7 @@ def test_what_had_not_happened_yet_is_not_in_the_journey_as_of_then() -> None:
 
 
 def test_a_fact_withdrawn_is_gone_but_was_known_before() -> None:
-    wrong = replace(fact(1, Event.ARREST), withdrawn=BEGIN + 5 * HOUR)
+    wrong = fact(1, Event.ARREST)._replace(withdrawn=BEGIN + 5 * HOUR)
 
     assert known_journey([wrong]) == ()
     assert known_journey([wrong], known_at=BEGIN + 5 * HOUR) == ()
@@ -300,7 +299,7 @@ def test_a_fact_withdrawn_is_gone_but_was_known_before() -> None:
 
 def test_facts_of_one_instant_are_taken_in_the_order_of_the_process() -> None:
     leaving, arriving = fact(0, Event.TRANSFER_OUT), fact(0, Event.TRANSFER_IN, prison="FSI")
-    state = end(*IMPRISONED, replace(arriving, id="000"), leaving)
+    state = end(*IMPRISONED, arriving._replace(id="000"), leaving)
 
     assert state.prison == "FSI"
 
@@ -315,8 +314,7 @@ def histories(draw: st.DrawFn) -> list[Fact]:
     drawn = draw(st.lists(st.tuples(st.integers(0, 60), events, bases, kinds, st.booleans()), max_size=14))
     prisons, codes = st.sampled_from(["BMI", "FSI", ""]), st.sampled_from(["", "CR"])
     return [
-        replace(
-            fact(0, event, basis=basis, release=kind, prison=draw(prisons), convicted=convicted),
+        fact(0, event, basis=basis, release=kind, prison=draw(prisons), convicted=convicted)._replace(
             id=f"fact-{n}",
             code=draw(codes),
             # Some less than an hour apart: what is told twice is among them.
@@ -337,7 +335,7 @@ def test_any_history_in_any_order_is_one_journey(history: list[Fact], chance: An
 @given(histories(), st.randoms(use_true_random=False))
 def test_however_late_each_was_heard_of_it_is_the_same_journey(history: list[Fact], chance: Any) -> None:
     heard = chance.sample(range(len(history)), len(history))
-    late = [replace(one, recorded=BEGIN + n * HOUR) for one, n in zip(history, heard, strict=True)]
+    late = [one._replace(recorded=BEGIN + n * HOUR) for one, n in zip(history, heard, strict=True)]
 
     assert [(step.fact.id, step.state, step.review) for step in journey(late)] == [
         (step.fact.id, step.state, step.review) for step in journey(history)
@@ -449,8 +447,7 @@ SOON = timedelta(minutes=10)
 
 def noticed(told: Fact, known: timedelta = SOON) -> Fact:
     """As the prisons' search tells it again: a little later, and without a code."""
-    return replace(
-        told,
+    return told._replace(
         id=f"{told.id}/noticed",
         occurred=told.occurred + SOON,
         recorded=told.recorded + known,
@@ -479,19 +476,19 @@ def test_what_prison_systems_tell_twice_is_one_movement(history: tuple[Fact, ...
 
 def test_the_code_is_believed_though_it_came_later_and_the_cause_is_what_came_first() -> None:
     told = release(0, code="CR")
-    first = replace(noticed(told), occurred=told.occurred - SOON, recorded=told.recorded - SOON)
+    first = noticed(told)._replace(occurred=told.occurred - SOON, recorded=told.recorded - SOON)
 
     steps = journey((*IMPRISONED, told, first))
 
     assert steps[-1].state.position == SUPERVISED
     assert steps[1].fact.cause == first.id
     assert (
-        journey((*IMPRISONED, replace(told, recorded=first.recorded - SOON), first))[1].fact.cause == told.id
+        journey((*IMPRISONED, told._replace(recorded=first.recorded - SOON), first))[1].fact.cause == told.id
     )
 
 
 def test_two_releases_an_hour_and_more_apart_are_two() -> None:
-    again = replace(release(2), code="")
+    again = release(2)._replace(code="")
 
     assert reviews(*IMPRISONED, release(0, code="CR"), again) == ["release of somebody who is not in custody"]
 
@@ -499,7 +496,7 @@ def test_two_releases_an_hour_and_more_apart_are_two() -> None:
 def test_the_same_movement_from_two_sources_is_one() -> None:
     told = release(0, code="CR")
 
-    assert reviews(*IMPRISONED, told, replace(told, id="as-a-record-of-our-own")) == []
+    assert reviews(*IMPRISONED, told, told._replace(id="as-a-record-of-our-own")) == []
 
 
 @pytest.mark.parametrize("kind", pb.StageKind.values())

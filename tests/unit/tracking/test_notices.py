@@ -1,6 +1,5 @@
 """Who is told what of a change, as which audience and by when; and that nobody else is told anything."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -128,7 +127,7 @@ def test_a_notice_is_due_within_its_limit(kind: str, due: datetime | None) -> No
 @pytest.mark.parametrize("hour", [0, 12])
 def test_housing_has_48_hours_from_the_reception_through_a_change_of_the_clocks(hour: int) -> None:
     received = datetime(2004, 10, 30, hour, tzinfo=UTC)
-    (_, housing) = notices(replace(change("PRISON_RECEPTION"), occurred=received), subject(), concerned())
+    (_, housing) = notices(change("PRISON_RECEPTION")._replace(occurred=received), subject(), concerned())
 
     assert housing.due == received + timedelta(hours=48)
 
@@ -287,7 +286,7 @@ def test_a_provider_gets_a_reference_a_desk_and_dates_and_nothing_else(kind: str
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_no_provider_ever_gets_the_nominal_id_or_a_name(kind: pb.NoticeType.ValueType) -> None:
-    for copy in copies(*notices(replace(change("RELEASED"), type=kind), subject(), concerned())).values():
+    for copy in copies(*notices(change("RELEASED")._replace(type=kind), subject(), concerned())).values():
         if copy.role in ("housing_provider", "training_provider"):
             assert b"nominal-1" not in copy.message.SerializeToString()
             assert b"Smith" not in copy.message.SerializeToString()
@@ -354,8 +353,8 @@ def test_another_court_sees_of_the_proceedings_nothing() -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_copy_is_for_its_audience_and_reaches_it(kind: pb.NoticeType.ValueType) -> None:
-    everything = replace(change("RELEASED"), type=kind, from_prison="FSI", suite="D3", offences=("theft",))
-    everything = replace(everything, court="birmingham-crown", court_reference="T2004/7")
+    everything = change("RELEASED")._replace(type=kind, from_prison="FSI", suite="D3", offences=("theft",))
+    everything = everything._replace(court="birmingham-crown", court_reference="T2004/7")
     about = subject(referred=True, held_at="BMI")
 
     for one in notices(everything, about, concerned()):

@@ -531,6 +531,9 @@ cases = st.builds(
     offences=st.lists(st.builds(Offence, areas, instants), max_size=5).map(tuple),
     stays=st.lists(stays, max_size=2).map(tuple),
     sentences=st.lists(instants, max_size=1).map(tuple),
+    merges=st.lists(instants, max_size=1).map(tuple),
+    strand=st.sampled_from(screening_pb2.Strand.values()),
+    status=st.sampled_from(Status),
     existing=st.none() | st.builds(Existing, st.sampled_from(["E3", "D2"]), st.just(ago(380)), st.booleans()),
     former=st.none() | st.builds(Former, areas, instants),
     forum=st.none()
