@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 # A consumer that dies is replaced within this; kafka-python's own default is 45 seconds.
 SESSION_MS = 6_000
-# A batch: one transaction of a consumer, one round of the relay.
+# A batch: one transaction of a consumer.
 BATCH = 500
 SEND_SECONDS = 10
 # Longer than it takes to give the producer a batch.

@@ -11,7 +11,7 @@ from typing import Any
 import structlog
 from prometheus_client import Counter, Gauge
 
-from services.runtime.broker import BATCH, Cluster, Producer, Record, Topics
+from services.runtime.broker import Cluster, Producer, Record, Topics
 from services.runtime.clock import Clock
 from services.runtime.database import Database
 from services.runtime.errors import Unavailable
@@ -26,6 +26,8 @@ REPUBLISHED = Counter(
     "ppo_relay_clusters_met", "Times the relay met another Kafka cluster and published all again."
 )
 
+# What a batch of a consumer leads to: what leaves together is packed better.
+ROUND = 2_000
 # What this process leaves is sent at once, what one that died has left at the next look.
 IDLE_SECONDS = 0.2
 RETRY_SECONDS = 0.5
@@ -88,7 +90,7 @@ class Relay:
         self._woken.clear()
 
     async def round(self) -> int:
-        """Sends up to a batch of what waits in each half. Returns how many rows the broker took."""
+        """Sends up to a round of what waits in each half. Returns how many rows the broker took."""
         shards = await self._outbox.waiting_shards(self._database)
         await self._count(shards)
         halves = [[shard for shard in half if shard in shards] for half in HALVES]
@@ -97,7 +99,7 @@ class Relay:
     async def _send_shards(self, waiting: Sequence[int]) -> int:
         async with self._database.transaction() as session:
             shards = await self._outbox.claim(session, LOCK_CLASS, waiting)
-            rows = await self._outbox.waiting_rows(session, shards, BATCH)
+            rows = await self._outbox.waiting_rows(session, shards, ROUND)
             if not rows:
                 return 0
             sent = await self._send(rows)
