@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import ConfigResource, ConfigResourceType
@@ -95,8 +95,7 @@ def _topic(row: dict[str, Any]) -> Topic:
     return Topic(row["name"], row["partitions"], row["cleanup"], config)
 
 
-@dataclass(frozen=True)
-class Record:
+class Record(NamedTuple):
     """One record as it is sent or was read. `partition` and `offset` are -1 until the broker has it."""
 
     topic: str

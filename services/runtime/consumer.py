@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+from collections import Counter as Counts
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -193,8 +194,8 @@ class Consumer:
             for kind, together in groupby(first, self._kind):
                 await self._hand_over(session, self._handlers[kind], list(together))
         REPEATED.labels(self._group).inc(len(used) - len(first))
-        for record in first:
-            TAKEN.labels(self._group, self._kind(record)).inc()
+        for kind, count in Counts(map(self._kind, first)).items():
+            TAKEN.labels(self._group, kind).inc(count)
 
     async def _hand_over(self, session: AsyncSession, take: Take, records: Sequence[Record]) -> None:
         if isinstance(take, Together):

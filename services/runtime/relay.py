@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections import Counter as Counts
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
@@ -117,8 +118,9 @@ class Relay:
         sent: list[Any] = []
         for wave in _waves(rows):
             acknowledged = await self._producer.send([self._record(row) for row in wave])
-            for row, done in zip(wave, acknowledged, strict=True):
-                (SENT if done else FAILED).labels(row.topic).inc()
+            told = Counts(zip((row.topic for row in wave), acknowledged, strict=True))
+            for (topic, done), count in told.items():
+                (SENT if done else FAILED).labels(topic).inc(count)
             sent += [row for row, done in zip(wave, acknowledged, strict=True) if done]
             if not all(acknowledged):
                 break

@@ -102,8 +102,6 @@ async def _measured(relay: "Relay", consumers: int, movements: int, runs: int) -
     for load, measured in points.items():
         at: dict[str, int | float | str] = {"consumers": consumers, "people": relay.size, "load": load}
         for field, unit in (("rate", "1/s"), ("p50_ms", "ms"), ("p99_ms", "ms")):
-            if field == "rate" and load == "half":
-                continue
             values, floors = ([getattr(one, field) for one in each] for each in zip(*measured, strict=True))
             yield Measure(measure=f"relay.{field}", at=at, unit=unit, values=values, floors=floors)
 
