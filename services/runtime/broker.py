@@ -25,8 +25,6 @@ SESSION_MS = 6_000
 # A batch: one transaction of a consumer.
 BATCH = 500
 SEND_SECONDS = 10
-# Longer than it takes to give the producer a batch.
-LINGER_MS = 100
 PACKED = 256 * 1024
 # The mock broker answers no version request that kafka-python understands.
 MOCK_VERSION = (2, 3)
@@ -143,8 +141,8 @@ class Producer(_Client):
                 # A checksum in Python costs as much as all else: of what is packed there is less to sum.
                 compression_type="gzip",
                 batch_size=PACKED,
-                # All that is given at once leaves at once: nothing goes before it is flushed.
-                linger_ms=LINGER_MS,
+                # All that is given at once leaves at once: longer than giving it takes, and ended by a flush.
+                linger_ms=SEND_SECONDS * 100,
                 request_timeout_ms=SEND_SECONDS * 500,
                 delivery_timeout_ms=SEND_SECONDS * 1000,
                 max_block_ms=SEND_SECONDS * 1000,

@@ -38,11 +38,15 @@ class Settler:
     async def settle(
         self, session: AsyncSession, nominal_id: str, now: datetime, occurred: datetime | None = None
     ) -> pb.Case | None:
-        """As `settle_in`, of one person alone, and written."""
+        """As `settle_in`, of one person alone, and written.
+
+        The case as it is now; None for somebody whom the flags topic has not brought yet.
+        """
         book = await Casebook.open(session, [nominal_id])
-        case = await self.settle_in(book, nominal_id, now, occurred)
+        await self.settle_in(book, nominal_id, now, occurred)
         await book.write(now)
-        return case
+        held = book.of(nominal_id)
+        return held.person.to_proto(now) if held else None
 
     async def settle_all(self, session: AsyncSession, nominal_ids: Collection[str], now: datetime) -> None:
         book = await Casebook.open(session, nominal_ids)
@@ -52,17 +56,15 @@ class Settler:
 
     async def settle_in(
         self, book: Casebook, nominal_id: str, now: datetime, occurred: datetime | None = None
-    ) -> pb.Case | None:
-        """The case as it is now; None for somebody whom the flags topic has not brought yet.
-
-        `occurred` is when the fact happened that has just become known.
-        """
+    ) -> None:
+        """`occurred` is when the fact happened that has just become known."""
         held = book.of(nominal_id)
         if held is None:
-            return None
+            return
         file = held.file(self.reference, self.limits)
         if held.person.merged_into:
-            return await self._leave(book, held, file, now)
+            await self._leave(book, held, file, now)
+            return
         if occurred is not None and any(entry.occurred > occurred for entry in file.entries):
             OUT_OF_ORDER.inc()
         tenures, next_time = file.tenures(now)
@@ -74,20 +76,18 @@ class Settler:
         late = [(subject, Doubt(kind, reason)) for kind, subject, reason in news.late(file, now)]
         held.set_reviews([*_doubts(file), *cases, *late])
         ownership = decision.ownership if decision else pb.Ownership(state=pb.OWNERSHIP_STATE_NONE)
-        case = _case(file, ownership, now)
+        case, before = _case(file, ownership, now), held.person.to_proto(now)
         # What was found out last stands until more is.
-        case.corrections.extend(corrected or held.person.to_proto(now).corrections)
-        before = held.person.to_proto(now).ownership
+        case.corrections.extend(corrected or before.corrections)
         _publish(book, held.person, case, now)
-        moved = handing.handed(before, ownership, held.person.case_version, now, corrected)
+        moved = handing.handed(before.ownership, ownership, held.person.case_version, now, corrected)
         if moved is not None:
             open_matters = await book.open_matters(held)
             moved = moved._replace(matters=open_matters, **news.brought_along(file, now))
         hold_ends = await self.teller.tell(book, held, file, case, now, moved)
         held.due = _first(next_time, hold_ends, news.next_time(file, now))
-        return held.person.to_proto(now)
 
-    async def _leave(self, book: Casebook, held: Held, file: CaseFile, now: datetime) -> pb.Case:
+    async def _leave(self, book: Casebook, held: Held, file: CaseFile, now: datetime) -> None:
         """Its stages and owners stay as they were: what goes on, goes on under the nominal that lives on."""
         owned = held.owned(now)
         last = owned.to_proto() if owned else pb.Ownership(state=pb.OWNERSHIP_STATE_NONE)
@@ -100,7 +100,6 @@ class Settler:
         # Who had the case is told that this flag is no more; all else that was told goes on with the other's.
         await self.teller.leave(book, held, file, _case(file, last, now), now)
         held.due = None
-        return held.person.to_proto(now)
 
     async def tell_of_lateness(
         self, book: Casebook, nominal_id: str, overdue: Iterable[pb.OverdueNotice], now: datetime
