@@ -196,7 +196,7 @@ def _breaches(file: CaseFile) -> Iterator[Change]:
             )
             breach.occurred_time.FromDatetime(fact.occurred)
             told = Change(kind, fact.cause, fact.occurred, fact.recorded, breach=breach)
-            yield replace(told, court=stage.court_id, court_reference=stage.court_reference)
+            yield told._replace(court=stage.court_id, court_reference=stage.court_reference)
         before = step.state
 
 

@@ -68,7 +68,7 @@ class Desk:
             await self.settler.settle(session, ppo.nominal_id, now)
 
     async def record(self, ppo: Ppo, entry: Entry, now: datetime) -> None:
-        entry = replace(entry, id=f"{ppo.nominal_id} {entry.id}", recorded=now)
+        entry = entry._replace(id=f"{ppo.nominal_id} {entry.id}", recorded=now)
         async with self.database.transaction() as session:
             await facts.record(session, entry, nominal_id=ppo.nominal_id)
             await self.settler.settle(session, ppo.nominal_id, now, entry.occurred)

@@ -333,7 +333,7 @@ def test_a_court_is_told_where_one_is_named_and_the_others_are_told_the_same(kin
 
 @pytest.mark.parametrize("kind", set(KINDS) - {pb.NoticeType.Value(f"NOTICE_TYPE_{one}") for one in N13})
 def test_of_nothing_else_a_court_is_told(kind: pb.NoticeType.ValueType) -> None:
-    named = replace(change("RELEASED"), type=kind, court="birmingham-crown", court_reference="T2004/7")
+    named = change("RELEASED")._replace(type=kind, court="birmingham-crown", court_reference="T2004/7")
 
     found = notices(named, subject(), concerned(), {"birmingham-magistrates": "court"})
 
