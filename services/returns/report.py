@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 
-from services.returns import behind, charts
+from ppo.returns.v1 import returns_pb2 as pb
+from services.returns import behind, charts, months
 from services.returns.charts import Bar
 from services.returns.definitions import MEASURES, NOT_RECORDED, parts
 from services.returns.disclosure import Key
@@ -20,7 +21,7 @@ h1 { font-size: 1.6em; margin-bottom: 0; text-wrap: balance } h2 { font-size: 1.
 table { border-collapse: collapse; width: 100%; font-size: .92em }
 th, td { text-align: left; padding: .3em .6em; border-bottom: 1px solid #e3e3e3; vertical-align: top }
 .measures td:nth-child(2) { width: 24% } .measures td:nth-child(3) { width: 34% } .again { color: #888 }
-.facts { width: auto } .elsewhere td:nth-child(-n+3) { white-space: nowrap }
+.facts { width: auto; break-inside: avoid } .elsewhere td:nth-child(-n+3) { white-space: nowrap }
 .revisions td:nth-child(n+2) { width: 30% }
 td.n, th.n { text-align: right } td.n { white-space: nowrap } svg { max-width: 100%; height: auto }
 @page { size: A4; margin: 15mm }
@@ -73,10 +74,15 @@ def _coverage(document: Document) -> Iterable[str]:
     coverage = document.picture.coverage
     if coverage is None:
         return
-    given = coverage.areas - len(coverage.missing)
-    yield f"<p>From the returns of {given} of {coverage.areas} areas.</p>"
+    earlier = [one.coverage for one, _ in document.series if one.month == months.preceding(document.month)]
+    before = "".join(f" The month before: of {_given(one)}." for one in earlier if one)
+    yield f"<p>From the returns of {_given(coverage)}.{before}</p>"
     if coverage.missing:
         yield f'<p class="missing">Missing: {escape(", ".join(coverage.missing))}.</p>'
+
+
+def _given(coverage: pb.Coverage) -> str:
+    return f"{coverage.areas - len(coverage.missing)} of {coverage.areas} areas"
 
 
 def _figures(document: Document) -> str:
@@ -146,7 +152,8 @@ def _movements(document: Document) -> Iterable[str]:
         for measure, name in (("M6", "added"), ("M5", "removed"))
     ]
     yield "<h2>Additions and removals</h2>"
-    yield charts.lines("Additions and removals", names, series)
+    if any(value is not None for one in series for value in one.values):
+        yield charts.lines("Additions and removals", names, series)
     yield _months(names, shown)
 
 

@@ -15,7 +15,7 @@ from ppo.returns.v1 import returns_pb2 as pb
 from services.returns.definitions import Cell
 from services.returns.models import SCHEMA
 from tests import servers
-from tests.integration.returns.service import DECEMBER, SECONDS, Service, refusal
+from tests.integration.returns.service import DECEMBER, JANUARY, SECONDS, Service, refusal
 from tests.integration.returns.test_record import LATER
 from tests.unit.returns.builders import december
 
@@ -150,6 +150,17 @@ async def test_a_page_of_the_nation_names_who_is_missing(service: Service) -> No
 
     assert "From the returns of 1 of 12 areas" in found
     assert re.search(r"Missing: area-01, .*area-11", found)
+
+
+async def test_a_page_of_the_nation_says_of_how_many_areas_the_month_before_is(service: Service) -> None:
+    for area in AREAS[:2]:
+        await submitted(service, area)
+    more = {"area": AREAS[0], "month": JANUARY, "tool_version": "1", "explanation": "a list was found"}
+    await service.submit(await service.record(counts(AREAS[0]), **more))
+
+    parts = await service.parts(area=NATION, month=JANUARY, format=pb.EXPORT_FORMAT_REPORT)
+
+    assert "1 of 12 areas. The month before: of 2 of 12 areas." in b"".join(parts).decode()
 
 
 async def test_what_one_area_hides_is_not_the_rest_of_the_nation(service: Service) -> None:

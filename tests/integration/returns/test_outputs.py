@@ -14,7 +14,7 @@ from services.returns.definitions import Cell
 from tests.integration.returns.service import JANUARY, Service, refusal
 from tests.integration.returns.test_life import ATTENDANCE, RIGHTED, additions
 from tests.integration.returns.test_record import LATER
-from tests.unit.returns.builders import after, december
+from tests.unit.returns.builders import after, december, totals
 
 SOURCE = "Erol and Millie, report on Birmingham, March 2005"
 CSV, JSON, REPORT = pb.EXPORT_FORMAT_CSV, pb.EXPORT_FORMAT_JSON, pb.EXPORT_FORMAT_REPORT
@@ -168,6 +168,16 @@ async def test_months_are_a_line_and_one_alone_is_none(service: Service) -> None
 
     assert ("<polyline" in alone, "<polyline" in several) == (False, True)
     assert re.search(r"<td>PPOs</td><td class=n>321</td><td class=n>\d+</td>", several)
+
+
+async def test_months_of_which_nothing_may_be_shown_are_no_line(service: Service) -> None:
+    few = december() | totals(M0=321, ADDED=0, REMOVED=0, NEW_PERSONS=0, M5=2, M6=2)
+    few = {cell: value for cell, value in few.items() if cell.breakdown != "reason"}
+    await service.submit(await service.record(few))
+    await service.record(few, month=JANUARY)
+
+    assert "<polyline" in await page(service, month=JANUARY)
+    assert "<polyline" not in await page(service, month=JANUARY, published=True)
 
 
 async def test_a_revision_does_not_show_what_the_published_one_before_hid(service: Service) -> None:
