@@ -10,7 +10,7 @@ from ppo.flagging.v1 import events_pb2 as events
 from ppo.tracking.v1 import tracking_pb2 as tracking
 from services.custody import answers, store
 from services.custody.models import Detention, due
-from services.people.matching import Index
+from services.people.index import Index
 from services.runtime.broker import Record
 from services.runtime.clock import Clock
 from services.runtime.consumer import ERASURE, Handler, Take, Unreadable

@@ -12,8 +12,7 @@ from prometheus_client import Gauge
 
 from ppo.person.v1 import person_pb2
 from services.flagging.store import nominals as store
-from services.people import matching
-from services.people.matching import Match
+from services.people.index import Index, Match
 from services.runtime.database import Database
 from services.runtime.errors import Invalid, Unavailable
 
@@ -38,7 +37,7 @@ class People:
     def __init__(self, database: Database) -> None:
         self._line = database.line()
         self._imports = 0
-        self._index = matching.Index()
+        self._index = Index()
         self._epoch = ""
         self._version = 0
         self._whole = False
@@ -54,7 +53,7 @@ class People:
         epoch, version = await store.version(self._line)
         if epoch != self._epoch or version < self._version:
             # Another database, such as a restored backup: nothing held is true of it.
-            self._index, self._epoch, self._version, self._whole = matching.Index(), epoch, 0, False
+            self._index, self._epoch, self._version, self._whole = Index(), epoch, 0, False
         while self._version < version:
             await self._take(await store.changed(self._line, self._version, READ_AT_ONCE))
         self._whole = True

@@ -27,6 +27,9 @@ class Form(NamedTuple):
         return tuple(mark for mark, true in marks.items() if true)
 
 
+NAMELESS = Form(Wording("", ""))
+
+
 class Reading(NamedTuple):
     forms: tuple[Form, ...]
     # As likeness.date_code.

@@ -4,7 +4,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from ppo.person.v1 import person_pb2, screening_pb2
 from services.people import identifiers, matching
-from services.people.matching import Match, Question
+from services.people.index import Index, Match
+from services.people.model import MODEL
+from services.people.question import Question
 
 # log2 of P(this identifier | same) / P(it | another): check letters and fingerprints make agreement by chance
 # one in a thousand million; one person in eight or so has a wrong one somewhere. By hand, like matching's.
@@ -20,7 +22,7 @@ class FlaggedSet:
     """Everybody who is flagged at one instant, each as the candidate that an answer names."""
 
     def __init__(self) -> None:
-        self.index = matching.Index()
+        self.index = Index()
         self._candidates: dict[str, screening_pb2.Candidate] = {}
         # What of each is in the index, and under which key.
         self._records: dict[str, dict[str, person_pb2.Person]] = {}
@@ -125,7 +127,7 @@ def screen(
         unknown_reason=reason,
         identity_basis=_basis(given, question, identified, fingerprint=fingerprint),
         candidates=flagged.candidates(given, suspects, limit),
-        model_version=matching.MODEL_VERSION,
+        model_version=MODEL.version,
         threshold_bits=threshold,
     )
 
@@ -167,7 +169,7 @@ def _suspects(
     ]
 
 
-def _unopposed(match: matching.Match) -> bool:
+def _unopposed(match: Match) -> bool:
     return not any(each.comparison.endswith("differs") for each in match.evidence)
 
 

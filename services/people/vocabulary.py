@@ -15,6 +15,8 @@ GIVEN, FAMILY = 0, 1
 NONE = 0
 # Beside the levels of names: of one that is written in another script.
 OTHER_SCRIPT = len(likeness.NAMES)
+# In words, by number.
+LEVELS = (*likeness.NAMES, "another script")
 
 Compare = Callable[[str, Spellings, Codes], Levels]
 

@@ -8,7 +8,7 @@ from services.console.bench import engines, febrl, fit, trials
 from services.console.bench.febrl import Record, Setting
 from services.console.bench.measures import Measure
 from services.console.bench.trials import FALSE_ALARMS, At
-from services.people.matching import Index
+from services.people.index import Index
 
 # Of those who have an alias, so many in a hundred give it.
 UNDER_ALIAS = 30

@@ -15,7 +15,7 @@ from ppo.person.v1 import person_pb2
 from services.console import output
 from services.console.bench import bare
 from services.people import names
-from services.people.matching import Index
+from services.people.index import Index
 from services.people.model import MODEL, Model
 
 FIVE = 5

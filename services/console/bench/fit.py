@@ -17,9 +17,10 @@ import services.people
 from services.console import output
 from services.console.bench import febrl
 from services.people import likeness
+from services.people.index import Index
 from services.people.likeness import NAMES, Codes, Levels
-from services.people.matching import Index, Question
 from services.people.model import MODEL, Bits, Model
+from services.people.question import Question
 from services.people.rows import DATE, FAMILY, GIVEN, PERSON, Field, Table
 from services.people.vocabulary import FAMILY as OF_FAMILY
 from services.people.vocabulary import GIVEN as OF_GIVEN

@@ -5,7 +5,8 @@ from random import Random
 import pytest
 
 from ppo.person.v1 import person_pb2
-from services.people import matching, rows
+from services.people import rows
+from services.people.index import Index
 from tests.builders import person
 
 PERSONS = 3_000
@@ -74,8 +75,8 @@ def misdate(chance: Random, asked: person_pb2.Person) -> None:
             born.year += 1
 
 
-def filled(held: list[person_pb2.Person]) -> matching.Index:
-    index = matching.Index()
+def filled(held: list[person_pb2.Person]) -> Index:
+    index = Index()
     for at, one in enumerate(held):
         index.put(str(at), one)
     return index
@@ -132,15 +133,15 @@ def with_other_names(chance: Random, held: person_pb2.Person) -> person_pb2.Pers
     return other
 
 
-def _weighed(index: matching.Index, asked: person_pb2.Person, at_least: float) -> dict[str, float]:
+def _weighed(index: Index, asked: person_pb2.Person, at_least: float) -> dict[str, float]:
     question = index.question(asked)
     each = (index.explain(question, str(at)) for at in range(len(index)))
     return {one.nominal_id: round(one.bits, 6) for one in each if one.bits >= at_least}
 
 
-def _scores(index: matching.Index, asked: person_pb2.Person, at_least: float) -> list[tuple[str, float]]:
+def _scores(index: Index, asked: person_pb2.Person, at_least: float) -> list[tuple[str, float]]:
     return [(each.nominal_id, round(each.bits, 6)) for each in index.matches(asked, FEW, at_least)]
 
 
-def _found(index: matching.Index, asked: person_pb2.Person) -> list[str]:
+def _found(index: Index, asked: person_pb2.Person) -> list[str]:
     return [each.nominal_id for each in index.matches(asked, 20, index.threshold())]

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from ppo.person.v1 import person_pb2
 from services.people import likeness, names
-from services.people.matching import Index, compare, contradicts
+from services.people.index import Index
+from services.people.matching import compare, contradicts
 from services.people.model import MODEL
 from services.people.vocabulary import FAMILY, GIVEN
 from tests.unit.people.builders import PNC, name, person

@@ -6,7 +6,8 @@ import pytest
 
 from ppo.flagging.v1 import events_pb2
 from ppo.person.v1 import person_pb2
-from services.people.matching import Index, compare
+from services.people.index import Index
+from services.people.matching import compare
 from services.people.model import MODEL
 from services.runtime import policy
 from tests.builders import person

@@ -25,6 +25,7 @@ from ppo.person.v1.screening_pb2 import (
     Screening,
 )
 from services.people import identifiers, matching, screening
+from services.people.model import MODEL
 from services.people.screening import FlaggedSet
 from tests.unit.people.builders import CRO, PNC, flagged, person
 
@@ -267,7 +268,7 @@ def test_the_answer_says_by_which_model_and_threshold() -> None:
     answer = ask(NOBODY)
 
     assert (answer.model_version, answer.threshold_bits) == (
-        matching.MODEL_VERSION,
+        MODEL.version,
         REGISTER.index.threshold(),
     )
 

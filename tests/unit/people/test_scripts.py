@@ -4,7 +4,8 @@ from random import Random
 
 import pytest
 
-from services.people.matching import Index, compare, contradicts
+from services.people.index import Index
+from services.people.matching import compare, contradicts
 from tests.builders import person
 from tests.unit.people.test_candidates import filled, people
 
