@@ -166,7 +166,7 @@ class Screening:
         return answer, holders
 
     async def _read_after(self, earlier: "asyncio.Task[Moment] | None") -> Moment:
-        if earlier is not None:
+        if earlier is not None and not earlier.done():
             await asyncio.wait([earlier])
             await self._gather()
         asked, self._asked = self._asked or set(), None

@@ -16,6 +16,7 @@ from services.runtime.broker import Cluster
 from services.runtime.clock import Clock
 from services.runtime.database import Database, try_lock
 from services.runtime.errors import Unavailable
+from services.runtime.outbox import Event
 
 AGE = Gauge("ppo_watermark_age_seconds", "How long ago the last watermark was written, by whichever replica.")
 
@@ -77,17 +78,14 @@ class Watermarks:
     async def _write(self, session: AsyncSession, partitions: int, now: datetime) -> None:
         epoch, version = await store.register(session)
         count, total = await self._sum(session, (epoch, version))
-        for partition in range(partitions):
-            watermark = events_pb2.Watermark(
-                epoch=epoch,
-                version=version,
-                flagged_count=count,
-                flagged_digest=total,
-                register_time=fields.stamp(now),
-                partition=partition,
-            )
-            key = store.watermark_key(partition)
-            await outbox.append(session, store.TOPIC, key, watermark, time=now, partition=partition)
+        watermark = events_pb2.Watermark(
+            epoch=epoch,
+            version=version,
+            flagged_count=count,
+            flagged_digest=total,
+            register_time=fields.stamp(now),
+        )
+        await outbox.append_all(session, [_event(watermark, partition) for partition in range(partitions)])
 
     async def _sum(self, session: AsyncSession, state: tuple[str, int]) -> tuple[int, int]:
         """Count and digest of the flagged, summed anew only when the register has changed."""
@@ -95,3 +93,9 @@ class Watermarks:
             flagged = await store.flagged(session)
             self._summed = state, len(flagged), digest(flagged)
         return self._summed[1:]
+
+
+def _event(watermark: events_pb2.Watermark, partition: int) -> Event:
+    watermark.partition = partition
+    key, time = store.watermark_key(partition), fields.time(watermark.register_time)
+    return Event.of(store.TOPIC, key, watermark, time=time, partition=partition)

@@ -182,10 +182,10 @@ def words(one: str, held: Spellings, codes: Codes) -> Levels:
     return levels if word else np.zeros_like(levels)
 
 
-def birth_dates(one: int, others: Codes) -> NDArray[np.intp]:
+def birth_dates(one: int, others: Codes) -> NDArray[np.uint8]:
     """The relation of each to one date, as the place in DATE_LEVELS; dates in the form of `date_code`."""
-    years, days = _year_relations(one >> 9)[others >> 9], _day_relations()[one & 511, others & 511]
-    return np.asarray(years.astype(np.intp) * DAYS + days)
+    years, days = _year_relations(one >> 9), _day_relations()[one & 511]
+    return np.asarray(years.take(others >> 9) * DAYS + days.take(others & 511))
 
 
 def date_code(born: Born) -> int:

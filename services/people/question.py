@@ -71,7 +71,7 @@ class Question:
         given, of_family = self.given(form), self.family(form).compared(rows.table[:, FAMILY])
         exactly = exactly & _is(of_family, form.wording.family)
         bits = of_family.bits + (rows.beside - self._own_price(form))
-        at = np.flatnonzero(exactly | (bits + given.most >= at_least - _HAIR))
+        [at] = (exactly | (bits + given.most >= at_least - _HAIR)).nonzero()
         if not len(at):
             return at, NO_BITS
         of_given = given.compared(rows.table[at, GIVEN], at_least)
@@ -85,13 +85,13 @@ class Question:
         return at[enough], bits[enough]
 
     def told(self, table: Table) -> Told:
-        date = self.date_bits[self._dates(table)]
+        date = self.date_bits.take(self._dates(table))
         dated = table[:, DATE] & likeness.known_parts(self.born) == self.born
         return Told(table, self.beside(table) + date, dated)
 
     def beside(self, table: Table) -> Bits:
         """The bits of all but names and date."""
-        bits = -self._weights.alias_prices[table[:, ALIASES]]
+        bits = -self._weights.alias_prices.take(table[:, ALIASES])
         if self.postcode:
             bits += self.postcode_bits * (table[:, POSTCODE] == self.postcode)
         return bits - self._weights.sex_differs * self._of_another_sex(table) if self.sex else bits
@@ -157,14 +157,14 @@ class Question:
         price = self._weights.alias_prices[min(form.aliases, MOST_ALIASES)]
         return float(min(of_names(way) - self._own_price(way) for way in ways) - price)
 
-    def _dates(self, table: Table) -> NDArray[np.intp]:
+    def _dates(self, table: Table) -> NDArray[np.uint8]:
         return likeness.birth_dates(self.born, table[:, DATE])
 
-    def _parts(self, form: Form, table: Table, dates: NDArray[np.intp]) -> tuple[Bits, Bits, Bits]:
+    def _parts(self, form: Form, table: Table, dates: NDArray[np.uint8]) -> tuple[Bits, Bits, Bits]:
         """What family name, given name and date are worth in each row."""
         family = self.family(form).compared(table[:, FAMILY]).bits
         given = self.given(form).field.compared(table[:, GIVEN]).bits
-        date = self.date_bits[dates]
+        date = self.date_bits.take(dates)
         return family, self._weights.given_bits(given, family + date), date
 
     def _own_price(self, form: Form) -> float:

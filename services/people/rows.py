@@ -41,7 +41,7 @@ class Compared(NamedTuple):
 
     @property
     def bits(self) -> Bits:
-        return np.asarray(self.of_level[self.levels])
+        return np.asarray(self.of_level.take(self.levels))
 
 
 class Field(NamedTuple):
@@ -55,7 +55,7 @@ class Field(NamedTuple):
     of_level: Bits
 
     def compared(self, codes: Codes) -> Compared:
-        return Compared(self.levels[codes], self.of_level)
+        return Compared(self.levels.take(codes), self.of_level)
 
     @property
     def missing(self) -> bool:
