@@ -30,10 +30,14 @@ def without_mistaken(
     given: person_pb2.Person, screening: screening_pb2.Screening, excluded: Collection[str]
 ) -> person_pb2.Person:
     """What was given but the identifiers of those whom the person is known not to be."""
-    wrong = [each for each in screening.candidates if each.nominal_id in excluded]
-    keys = {identifiers.key(each) for candidate in wrong for each in _identifiers(candidate)}
     copy = person_pb2.Person()
     copy.CopyFrom(given)
+    if screening.outcome == screening_pb2.OUTCOME_FLAGGED:
+        # Those that are known are all that one person's, of whom merged records may have others.
+        del copy.identifiers[:]
+        return copy
+    wrong = [each for each in screening.candidates if each.nominal_id in excluded]
+    keys = {identifiers.key(each) for candidate in wrong for each in _identifiers(candidate)}
     del copy.identifiers[:]
     copy.identifiers.extend(each for each in given.identifiers if identifiers.key(each) not in keys)
     return copy

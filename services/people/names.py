@@ -18,7 +18,10 @@ _LETTERS = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th"
 _BEARERS = dict.fromkeys(map(ord, "اعאע"), "a")
 # Typed into a name field when there is no name; taken as a name they would end in "not flagged".
 _NO_NAMES = frozenset(
-    {"unknown", "not known", "not given", "no name", "refused", "refused to give", "n a", "nk"}
+    {
+        *("unknown", "unknown male", "unknown female", "not known", "not given", "not stated", "no name"),
+        *("refused", "refused to give", "declined", "anonymous", "tbc", "n a", "n k", "nk", "u k"),
+    }
 )
 
 
@@ -30,10 +33,14 @@ class Wording(NamedTuple):
 
 
 def wording(name: pb.Name) -> Wording:
-    given, family = _stated(name.given_name), _stated(name.family_name)
+    given, family = normal(name.given_name), normal(name.family_name)
+    if f"{given} {family}" in _NO_NAMES:
+        return Wording("", "")
+    given, family = _stated(given), _stated(family)
     return Wording(given, family) if family else Wording("", given)
 
 
+# Names repeat: an index of many people asks again and again.
 @lru_cache(1 << 14)
 def normal(text: str) -> str:
     """Words of lower-case letters and digits, one space apart, accents off, in any script."""
@@ -80,10 +87,7 @@ def _nicknames() -> NickNamer:
     return NickNamer()
 
 
-# Names repeat: an index of many people asks again and again.
-@lru_cache(1 << 14)
-def _stated(text: str) -> str:
-    words = normal(text)
+def _stated(words: str) -> str:
     return "" if words in _NO_NAMES else words
 
 

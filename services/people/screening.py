@@ -158,8 +158,10 @@ def _suspects(
 ) -> list[Match]:
     if identified in flagged:
         return [flagged.explain(question, str(identified))]
+    # Where no name was given, what stands in the record of who has the identifier stands for it.
+    asked = question if identified is None or question.named else flagged.index.question(known[identified][0])
     # Exactly this name and date of birth is among them whatever the threshold.
-    matches = flagged.matches(question, limit=50, at_least=threshold)
+    matches = flagged.matches(asked, limit=50, at_least=threshold)
     # Under the identifier of somebody who is not flagged only a match that nothing speaks against counts: it
     # may be a second record of the same person, or a borrowed identifier. A twin or a brother is neither.
     by_details = [each for each in matches.values() if identified is None or _unopposed(each)]
@@ -170,7 +172,11 @@ def _suspects(
 
 
 def _unopposed(match: Match) -> bool:
-    return not any(each.comparison.endswith("differs") for each in match.evidence)
+    said = {each.field: each.comparison for each in match.evidence}
+    # Paula may be Paul's twin; of two with one given name the other sex is a slip of the pen.
+    if said.get("given_name", "").endswith("exact"):
+        said.pop("sex", None)
+    return not any(comparison.endswith("differs") for comparison in said.values())
 
 
 def _verdict(

@@ -154,6 +154,16 @@ def test_only_a_no_on_details_given_is_checked_again_after_fingerprints() -> Non
     )
 
 
+def test_no_identifier_is_asked_about_again_where_all_meant_somebody_ruled_out() -> None:
+    # A merged record's own: no candidate has it.
+    given = builders.person(identifiers=[builders.pnc_id(1)])
+
+    left = answers.without_mistaken(given, screening(FLAGGED, "n1"), {"n1"})
+
+    assert not left.identifiers
+    assert left.name == given.name
+
+
 def test_without_mistaken_leaves_what_was_given_as_it_is() -> None:
     given = builders.person(identifiers=[builders.pnc_id(1)])
     before = person_pb2.Person.FromString(given.SerializeToString())

@@ -24,12 +24,17 @@ def date(text: str) -> Date:
 
 
 def person(
-    words: str = "", born: str = "", aliases: Iterable[str] = (), pnc: Iterable[str] = ()
+    words: str = "",
+    born: str = "",
+    aliases: Iterable[str] = (),
+    pnc: Iterable[str] = (),
+    sex: person_pb2.Sex.ValueType = person_pb2.SEX_UNSPECIFIED,
 ) -> person_pb2.Person:
     return person_pb2.Person(
         name=name(words),
         aliases=map(name, aliases),
         birth_date=date(born),
+        sex=sex,
         identifiers=[person_pb2.Identifier(kind=PNC, value=value) for value in pnc],
     )
 

@@ -71,6 +71,14 @@ def test_what_is_typed_for_want_of_a_name_is_no_name(written: str) -> None:
     assert names.wording(person_pb2.Name(given_name=written, family_name=written)) == Wording("", "")
 
 
+@pytest.mark.parametrize("written", ["Unknown Male", "NOT Known", "U/K -", "Refused to give"])
+def test_what_is_typed_across_both_fields_for_want_of_a_name_is_no_name(written: str) -> None:
+    given, _, family = written.partition(" ")
+
+    assert names.wording(person_pb2.Name(given_name=given, family_name=family)) == Wording("", "")
+    assert names.wording(person_pb2.Name(family_name=written)) == Wording("", "")
+
+
 @pytest.mark.parametrize("one", ["Smyth", "Smithe", "SMITH"])
 def test_names_that_sound_alike_have_one_sound(one: str) -> None:
     assert names.sound(names.normal(one)) == names.sound("smith") != ""

@@ -179,6 +179,43 @@ def test_a_second_record_of_a_flagged_person_is_possible(words: str) -> None:
     assert verdict(answer)[:2] == (OUTCOME_POSSIBLE, IDENTITY_BASIS_IDENTIFIER)
 
 
+@pytest.mark.parametrize(
+    ("words", "outcome"),
+    [("Paul Wolstenholme", OUTCOME_POSSIBLE), ("Paula Wolstenholme", OUTCOME_NOT_FLAGGED)],
+)
+def test_a_second_record_with_another_sex_is_possible_and_a_twin_sister_is_not(
+    words: str, outcome: screening_pb2.Outcome.ValueType
+) -> None:
+    held = flagged(("paul", person("Paul Wolstenholme", "1980-05-11", sex=person_pb2.SEX_MALE)))
+    other = person(words, "1980-05-11", pnc=["1981/0000034U"], sex=person_pb2.SEX_FEMALE)
+
+    answer = screening.screen(
+        other, fingerprint=False, flagged=held, holders=[("other", other)], authoritative=True
+    )
+
+    assert answer.outcome == outcome
+
+
+@pytest.mark.parametrize(
+    ("words", "outcome"),
+    [("Robert Wolstenholme", OUTCOME_POSSIBLE), ("Adam Wolstenholme", OUTCOME_NOT_FLAGGED)],
+)
+def test_the_number_of_a_second_record_says_as_much_as_what_stands_in_it(
+    words: str, outcome: screening_pb2.Outcome.ValueType
+) -> None:
+    duplicate = person(words, "1980-05-11", pnc=["1981/0000034U"])
+
+    answer = screening.screen(
+        person(pnc=["1981/0000034U"]),
+        fingerprint=False,
+        flagged=REGISTER,
+        holders=[("second", duplicate)],
+        authoritative=True,
+    )
+
+    assert verdict(answer)[:2] == (outcome, IDENTITY_BASIS_IDENTIFIER)
+
+
 def test_a_twin_with_a_number_of_his_own_is_not_taken_for_his_brother() -> None:
     twin = person("Adam Wolstenholme", "1980-05-11", pnc=["1981/0000034U"])
     unnumbered = person("Adam Wolstenholme", "1980-05-11")
@@ -218,6 +255,15 @@ def test_without_name_and_number_there_is_no_identity(answer: Answer, empty: per
     screened = answer(empty)
 
     assert verdict(screened) == (OUTCOME_UNKNOWN, IDENTITY_BASIS_UNSPECIFIED, UNKNOWN_REASON_NO_IDENTITY)
+
+
+@pytest.mark.parametrize("written", ["1900-01-01", "1111-11-11", "9999-12-31"])
+def test_a_date_typed_for_want_of_one_speaks_against_nobody(written: str) -> None:
+    known = ask(person("Robert Wolstenholme", written, pnc=["2002/0073319Z"]))
+    thin = ask(person("Sparrowhawk", written))
+
+    assert known.outcome == OUTCOME_FLAGGED
+    assert verdict(thin)[::2] == (OUTCOME_UNKNOWN, UNKNOWN_REASON_INSUFFICIENT_INPUT)
 
 
 @pytest.mark.parametrize("thin", [person("Sparrowhawk"), person("Smith")])
