@@ -62,8 +62,9 @@ class Custody(CustodyServiceServicer):
         self._clock = clock
 
     async def CheckPerson(self, request: pb.CheckPersonRequest, context: Context) -> pb.CheckPersonResponse:
-        self._refuse_unknown_offences(request.offence_codes, self._clock.now())
-        asked = Asked(details.canonical(request.person), request.fingerprint)
+        now = self._clock.now()
+        self._refuse_unknown_offences(request.offence_codes, now)
+        asked = Asked(details.canonical(request.person, now.date()), request.fingerprint)
         offences = tuple(request.offence_codes)
         question = Question(asked, request.suite_id, request.purpose, identity.current(), offences)
         decided = await self._checker.decide(question, context.time_remaining())
@@ -215,7 +216,7 @@ class Custody(CustodyServiceServicer):
         return await self._checker.decide(question, context.time_remaining())
 
     def _booking(self, request: pb.BookInRequest, now: datetime) -> Detention:
-        person = details.canonical(request.person)
+        person = details.canonical(request.person, now.date())
         self._refuse_unknown_offences(request.offence_codes, now)
         return Detention(
             detention_id=str(uuid.uuid4()),

@@ -2,16 +2,28 @@
 
 import json
 from collections.abc import Iterable
+from datetime import date
+
+from google.type.date_pb2 import Date
 
 from ppo.person.v1 import person_pb2
-from services.people import identifiers, names
+from services.people import dates, identifiers, names
 from services.runtime.errors import Invalid
 
+# Longer than anybody lived.
+MOST_YEARS = 130
 
-def canonical(person: person_pb2.Person, path: str = "person.") -> person_pb2.Person:
-    """The same with canonical identifiers, each once. Raises Invalid naming the field."""
+
+def canonical(person: person_pb2.Person, today: date, path: str = "person.") -> person_pb2.Person:
+    """The same with canonical identifiers, each once, and no date that none was meant by.
+
+    Raises Invalid naming the field.
+    """
     copy = person_pb2.Person()
     copy.CopyFrom(person)
+    if not dates.stated(copy.birth_date):
+        copy.ClearField("birth_date")
+    _refuse_nobodys(copy.birth_date, today, f"{path}birth_date")
     del copy.identifiers[:]
     copy.identifiers.extend(canonical_identifiers(person.identifiers, path))
     return copy
@@ -28,6 +40,13 @@ def canonical_identifiers(
             raise Invalid(f"{path}identifiers.value", str(malformed)) from None
         found[identifier.kind, value] = person_pb2.Identifier(kind=identifier.kind, value=value)
     return list(found.values())
+
+
+def _refuse_nobodys(born: Date, today: date, field: str) -> None:
+    if (born.year, born.month, born.day) > (today.year, today.month, today.day):
+        raise Invalid(field, "is in the future")
+    if born.year and born.year < today.year - MOST_YEARS:
+        raise Invalid(field, f"is more than {MOST_YEARS} years ago; a year has four digits")
 
 
 def text(person: person_pb2.Person) -> str:

@@ -5,7 +5,7 @@ from datetime import date
 
 from ppo.person.v1 import person_pb2
 from services.flagging import fields
-from services.people import identifiers, names
+from services.people import dates, identifiers, names
 from services.people.identifiers import Malformed
 from services.runtime.errors import Invalid
 
@@ -79,6 +79,7 @@ def filed(person: person_pb2.Person, today: date) -> tuple[person_pb2.Person, li
             raise Invalid(f"{field}.family_name", "is required; a one-word name stands here")
     if person.ethnicity_code and person.ethnicity_code not in ETHNICITIES:
         raise Invalid("person.ethnicity_code", "is not a self-defined ethnicity code")
+    person = _dated(person)
     born = person.birth_date
     if born.day and not born.month:
         raise Invalid("person.birth_date", "has a day without its month")
@@ -88,6 +89,16 @@ def filed(person: person_pb2.Person, today: date) -> tuple[person_pb2.Person, li
         if kind == NOMINAL_ID:
             raise Invalid(f"person.identifiers[{place}].kind", "a nominal id is given by this index")
     return copy, held
+
+
+def _dated(person: person_pb2.Person) -> person_pb2.Person:
+    """Without a date that none was meant by."""
+    if dates.stated(person.birth_date):
+        return person
+    copy = person_pb2.Person()
+    copy.CopyFrom(person)
+    copy.ClearField("birth_date")
+    return copy
 
 
 def keys(person: person_pb2.Person) -> list[Key]:

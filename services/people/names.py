@@ -19,10 +19,13 @@ _BEARERS = dict.fromkeys(map(ord, "اعאע"), "a")
 # Typed into a name field when there is no name; taken as a name they would end in "not flagged".
 _NO_NAMES = frozenset(
     {
-        *("unknown", "unknown male", "unknown female", "not known", "not given", "not stated", "no name"),
+        *("unknown", "unknown male", "unknown female", "male unknown", "female unknown", "unidentified"),
+        *("unidentified male", "unidentified female", "not known", "not given", "not stated", "no name"),
         *("refused", "refused to give", "declined", "anonymous", "tbc", "n a", "n k", "nk", "u k"),
     }
 )
+# And a whole name of nothing else.
+_NO_LETTERS = "0123456789 x"
 
 
 class Wording(NamedTuple):
@@ -34,7 +37,8 @@ class Wording(NamedTuple):
 
 def wording(name: pb.Name) -> Wording:
     given, family = normal(name.given_name), normal(name.family_name)
-    if f"{given} {family}" in _NO_NAMES:
+    whole = f"{given} {family}"
+    if whole in _NO_NAMES or not whole.strip(_NO_LETTERS):
         return Wording("", "")
     given, family = _stated(given), _stated(family)
     return Wording(given, family) if family else Wording("", given)

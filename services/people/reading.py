@@ -4,13 +4,11 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from ppo.person.v1 import person_pb2
-from services.people import likeness, names, postcodes
+from services.people import dates, likeness, names, postcodes
 from services.people.names import Wording
 
 # The same to everybody as no sex recorded.
 _NO_SEX = person_pb2.SEX_NOT_SPECIFIED
-# Typed where a form asks for a date and there is none; taken as a date they would speak against everybody.
-_NO_DATES = frozenset({(1, 1, 1), (1111, 11, 11), (1753, 1, 1), (1900, 1, 1), (9999, 12, 31)})
 
 
 class Form(NamedTuple):
@@ -41,8 +39,8 @@ class Reading(NamedTuple):
 
 
 def read(person: person_pb2.Person) -> Reading:
-    date = (person.birth_date.year, person.birth_date.month, person.birth_date.day)
-    born = 0 if date in _NO_DATES else likeness.date_code(date)
+    date = person.birth_date
+    born = likeness.date_code((date.year, date.month, date.day)) if dates.stated(date) else 0
     sex = 0 if person.sex == _NO_SEX else person.sex
     return Reading(_forms(person), born, sex, postcodes.normal(person.postcode))
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from ppo.person.v1 import person_pb2, screening_pb2
-from services.people import identifiers, matching
+from services.people import identifiers, matching, names
 from services.people.index import Index, Match
 from services.people.model import MODEL
 from services.people.question import Question
@@ -117,8 +117,10 @@ def screen(
     known = _together(flagged.holders(given.identifiers), holders)
     identified = _identified(given, known, fingerprint=fingerprint)
     threshold = flagged.index.threshold(false_alarms)
-    question = flagged.index.question(given)
-    suspects = _suspects(question, known, identified, flagged, threshold)
+    asked = (given, *_other_records(given, known, flagged))
+    questions = [flagged.index.question(each) for each in asked]
+    suspects = _suspects(questions, known, identified, flagged, threshold)
+    question = questions[0]
     thin = identified is None and not (question.named and question.reaches(threshold))
     doubt = _doubt(given, question, thin=thin, authoritative=authoritative)
     outcome, reason = _verdict(identified, suspects, flagged, doubt)
@@ -154,29 +156,50 @@ def _contradicts(given: person_pb2.Person, records: Iterable[person_pb2.Person])
 
 
 def _suspects(
-    question: Question, known: Holders, identified: str | None, flagged: FlaggedSet, threshold: float
+    questions: Sequence[Question],
+    known: Holders,
+    identified: str | None,
+    flagged: FlaggedSet,
+    threshold: float,
 ) -> list[Match]:
+    question, *others = questions
     if identified in flagged:
         return [flagged.explain(question, str(identified))]
-    # Where no name was given, what stands in the record of who has the identifier stands for it.
-    asked = question if identified is None or question.named else flagged.index.question(known[identified][0])
     # Exactly this name and date of birth is among them whatever the threshold.
-    matches = flagged.matches(asked, limit=50, at_least=threshold)
+    by_details = flagged.matches(question, limit=50, at_least=threshold)
     # Under the identifier of somebody who is not flagged only a match that nothing speaks against counts: it
     # may be a second record of the same person, or a borrowed identifier. A twin or a brother is neither.
-    by_details = [each for each in matches.values() if identified is None or _unopposed(each)]
-    named = {each.nominal_id for each in by_details}
-    return by_details + [
-        flagged.explain(question, each) for each in known if each in flagged and each not in named
-    ]
+    if identified is not None:
+        by_details = _unopposed(by_details)
+    # And what is recorded of that somebody may be a second record of a PPO, whatever was said.
+    for other in others:
+        matches = flagged.matches(other, limit=50, at_least=threshold)
+        by_details = {**_unopposed(matches), **by_details}
+    named = [flagged.explain(question, each) for each in known if each in flagged and each not in by_details]
+    return [*by_details.values(), *named]
 
 
-def _unopposed(match: Match) -> bool:
+def _other_records(
+    given: person_pb2.Person, known: Holders, flagged: FlaggedSet
+) -> Iterator[person_pb2.Person]:
+    """What else stands under the identifiers of those who are not flagged."""
+    said = names.wording(given.name), given.birth_date
+    for nominal_id, records in known.items():
+        for each in records if nominal_id not in flagged else ():
+            if each.aliases or (names.wording(each.name), each.birth_date) != said:
+                yield each
+
+
+def _unopposed(matches: Mapping[str, Match]) -> dict[str, Match]:
+    return {nominal_id: match for nominal_id, match in matches.items() if not _opposed(match)}
+
+
+def _opposed(match: Match) -> bool:
     said = {each.field: each.comparison for each in match.evidence}
     # Paula may be Paul's twin; of two with one given name the other sex is a slip of the pen.
     if said.get("given_name", "").endswith("exact"):
         said.pop("sex", None)
-    return not any(comparison.endswith("differs") for comparison in said.values())
+    return any(comparison.endswith("differs") for comparison in said.values())
 
 
 def _verdict(

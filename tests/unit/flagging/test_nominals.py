@@ -31,6 +31,16 @@ def test_an_identifier_keeps_the_text_it_came_as_where_that_differs() -> None:
     assert [one.raw for one in filed.identifiers] == ["01/171310w", ""]
 
 
+@pytest.mark.parametrize("born", ["1900-01-01", "0001-01-01", "9999-12-31"])
+def test_a_date_typed_for_want_of_one_is_filed_as_none(born: str) -> None:
+    given = person(born=born)
+
+    filed, _ = nominals.filed(given, TODAY)
+
+    assert not filed.HasField("birth_date")
+    assert given == person(born=born)
+
+
 def test_the_row_itself_is_left_as_it_came() -> None:
     given = person(identifiers=[person_pb2.Identifier(kind=PNC, value="01/171310w")])
 

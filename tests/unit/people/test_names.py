@@ -71,12 +71,18 @@ def test_what_is_typed_for_want_of_a_name_is_no_name(written: str) -> None:
     assert names.wording(person_pb2.Name(given_name=written, family_name=written)) == Wording("", "")
 
 
-@pytest.mark.parametrize("written", ["Unknown Male", "NOT Known", "U/K -", "Refused to give"])
+@pytest.mark.parametrize(
+    "written", ["Unknown Male", "Male UNKNOWN", "NOT Known", "U/K -", "Refused to give", "XX XX", "0 000"]
+)
 def test_what_is_typed_across_both_fields_for_want_of_a_name_is_no_name(written: str) -> None:
     given, _, family = written.partition(" ")
 
     assert names.wording(person_pb2.Name(given_name=given, family_name=family)) == Wording("", "")
     assert names.wording(person_pb2.Name(family_name=written)) == Wording("", "")
+
+
+def test_a_name_of_one_letter_is_a_name_beside_another() -> None:
+    assert names.wording(person_pb2.Name(given_name="Malcolm", family_name="X")) == Wording("malcolm", "x")
 
 
 @pytest.mark.parametrize("one", ["Smyth", "Smithe", "SMITH"])

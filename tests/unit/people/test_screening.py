@@ -216,6 +216,30 @@ def test_the_number_of_a_second_record_says_as_much_as_what_stands_in_it(
     assert verdict(answer)[:2] == (outcome, IDENTITY_BASIS_IDENTIFIER)
 
 
+@pytest.mark.parametrize(
+    ("said", "fingerprint"),
+    [
+        (person("Peter Sparrowhawk", "1975-03-02"), True),
+        (person("Peter Sparrowhawk", "1975-03-02"), False),
+        (person("Wolstenholme"), False),
+    ],
+    ids=["a false name, and fingerprints", "a false name", "little of the name"],
+)
+def test_who_has_a_second_record_may_be_a_ppo_whatever_was_said(
+    said: person_pb2.Person, fingerprint: bool
+) -> None:
+    duplicate = person("Robert Wolstenholme", "1980-05-11", pnc=["1981/0000034U"])
+    said.identifiers.extend(duplicate.identifiers)
+    # The record that lives on comes first, and then what was merged into it.
+    holders = [("second", person("Robin Featherstone")), ("second", duplicate)]
+
+    answer = screening.screen(
+        said, fingerprint=fingerprint, flagged=REGISTER, holders=holders, authoritative=True
+    )
+
+    assert (answer.outcome, named(answer)) == (OUTCOME_POSSIBLE, ["robert"])
+
+
 def test_a_twin_with_a_number_of_his_own_is_not_taken_for_his_brother() -> None:
     twin = person("Adam Wolstenholme", "1980-05-11", pnc=["1981/0000034U"])
     unnumbered = person("Adam Wolstenholme", "1980-05-11")
