@@ -5,6 +5,7 @@ import time
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from prometheus_client import Counter
@@ -33,6 +34,8 @@ CHECKS = Counter(
 UNANSWERED = Counter(
     "ppo_custody_register_unanswered", "Times the register did not answer a check in time.", ["code"]
 )
+
+FINGERPRINT = screening_pb2.IDENTITY_BASIS_FINGERPRINT
 
 # What is left of a caller's deadline after the register's time, for the replica and for storing.
 MARGIN_SECONDS = 0.05
@@ -111,6 +114,7 @@ def _unanswered(code: str) -> Unavailable:
 class Found(NamedTuple):
     screening: screening_pb2.Screening
     basis: pb.Basis.ValueType
+    asked: Asked
 
 
 class Decided(NamedTuple):
@@ -152,6 +156,7 @@ class Checker:
         suite = self.suite(question.suite_id)
         left = self._register_seconds if seconds is None else max(0.0, seconds - MARGIN_SECONDS)
         found = await self._find(question.asked, question.purpose, left)
+        question = replace(question, asked=found.asked)
         answer = pb.Answer(
             decision_id=str(uuid.uuid4()),
             screening=found.screening,
@@ -179,11 +184,13 @@ class Checker:
     async def _find(self, asked: Asked, purpose: policy_pb2.Purpose.ValueType, left: float) -> Found:
         asked = asked._replace(excluded=self._replica.known_as(asked.excluded))
         found = await self._screen(asked, purpose, left)
+        if asked.otherwise is not None and found.screening.identity_basis != FINGERPRINT:
+            return await self._find(asked.otherwise, purpose, left)
         if not asked.excluded.intersection(each.nominal_id for each in found.screening.candidates):
             return found
         person = answers.without_mistaken(asked.person, found.screening, asked.excluded)
         if person != asked.person:
-            found = await self._screen(asked._replace(person=person), purpose, left)
+            found = (await self._screen(asked._replace(person=person), purpose, left))._replace(asked=asked)
         authoritative = found.basis == pb.BASIS_REGISTER
         return found._replace(
             screening=answers.exclude(found.screening, asked.excluded, authoritative=authoritative)
@@ -193,13 +200,13 @@ class Checker:
         seconds = min(self._register_seconds, left)
         try:
             screening = answers.understood(await self._register.screen(asked, purpose, seconds))
-            return Found(screening, pb.BASIS_REGISTER)
+            return Found(screening, pb.BASIS_REGISTER, asked)
         except Unavailable:
             now = self._clock.now()
             screening = self._replica.screen(
                 asked.person, fingerprint=asked.fingerprint, now=now, false_alarms=self._false_alarms
             )
-            return Found(screening, pb.BASIS_REPLICA)
+            return Found(screening, pb.BASIS_REPLICA, asked)
 
     async def _entrusted(self, screening: screening_pb2.Screening, session: AsyncSession | None) -> pb.Answer:
         if not screening.candidates:

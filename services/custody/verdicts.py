@@ -28,6 +28,8 @@ class Asked(NamedTuple):
     fingerprint: bool = False
     # Nominals of whom it is known that this person is none of them.
     excluded: frozenset[str] = frozenset()
+    # Where nobody is known by the fingerprints: what was said counts as before they were taken.
+    otherwise: "Asked | None" = None
 
 
 def standing(said: Iterable[Said]) -> Standing:
@@ -56,13 +58,16 @@ def asked(person: person_pb2.Person, fingerprints: Iterable[str], said: Iterable
     """`fingerprints`: which of the identifiers were read off the person's fingerprints."""
     confirmed, excluded = standing(said)
     printed = set(fingerprints)
-    if confirmed is not None and (confirmed.fingerprint or not printed):
+    said_so = Asked(person, excluded=excluded)
+    if confirmed is not None:
         # Somebody who is known to be that nominal may have said any name: the nominal alone is asked about.
-        return Asked(_nominal(confirmed.nominal_id), confirmed.fingerprint)
-    if not printed:
-        return Asked(person, excluded=excluded)
+        said_so = Asked(_nominal(confirmed.nominal_id), confirmed.fingerprint)
+    if not printed or said_so.fingerprint:
+        return said_so
     # An identifier that was only said may be somebody else's.
-    return Asked(_only(person, printed), fingerprint=True, excluded=excluded)
+    proven = _only(person, printed)
+    otherwise = said_so if said_so.person != proven else None
+    return Asked(proven, fingerprint=True, excluded=excluded, otherwise=otherwise)
 
 
 def _nominal(nominal_id: str) -> person_pb2.Person:

@@ -307,6 +307,24 @@ async def test_fingerprints_that_say_another_person_withdraw_the_arrest(desk: De
     await told(desk, detention, events.PpoArrestWithdrawn)
 
 
+async def test_fingerprints_that_nobody_is_known_by_take_no_ppo_for_another(desk: Desk) -> None:
+    person, alias = somebody(), somebody()
+    nominal_id = await desk.flagged(person)
+    by_number = await desk.book(person_pb2.Person(identifiers=person.identifiers))
+    under_alias = await desk.book(
+        person_pb2.Person(name=alias.name, birth_date=alias.birth_date, identifiers=person.identifiers)
+    )
+    unknown = [next(iter(somebody().identifiers)) for _ in range(2)]
+
+    identified = [
+        await desk.identify(detention, number)
+        for detention, number in zip((by_number, under_alias), unknown, strict=True)
+    ]
+
+    assert [outcome(each.answer) for each in identified] == ["FLAGGED", "POSSIBLE"]
+    assert [each.answer.screening.candidates[0].nominal_id for each in identified] == [nominal_id] * 2
+
+
 async def test_a_registration_made_in_error_withdraws_the_arrest_of_who_is_in_a_suite(desk: Desk) -> None:
     person = somebody()
     nominal_id = await desk.nominal(person)

@@ -58,6 +58,21 @@ def test_identifiers_read_off_fingerprints_outrank_those_that_were_said() -> Non
     assert asked.fingerprint
 
 
+def test_fingerprints_of_nobody_known_leave_what_was_said_before() -> None:
+    printed = [builders.pnc_id(2).value]
+    before = [[], [another("n2")], [same("n1", fingerprint=False)]]
+
+    assert [verdicts.asked(GIVEN, printed, said).otherwise for said in before] == [
+        verdicts.asked(GIVEN, [], said) for said in before
+    ]
+
+
+def test_where_nothing_else_was_said_nothing_else_is_asked() -> None:
+    printed = [each.value for each in GIVEN.identifiers]
+
+    assert verdicts.asked(GIVEN, printed, []).otherwise is None
+
+
 def test_fingerprints_outrank_a_confirmation_by_identifier_alone() -> None:
     printed = [builders.pnc_id(2).value]
 
