@@ -88,6 +88,13 @@ async def replicas(own: servers.Database, tmp_path: Path) -> AsyncIterator[Seque
         yield [await replica(stack, own.url(SCHEMA), tmp_path) for _ in range(2)]
 
 
+def somebody(serial: int) -> person_pb2.Person:
+    """Under one name and date of birth they might all be one person's records."""
+    given, family = ("".join(Random(f"{serial}{role}").sample("abcdefghiklmnoprstuvwy", 8)) for role in "gf")
+    born = f"{1950 + serial % 37}-{serial % 12 + 1:02d}-{serial % 28 + 1:02d}"
+    return builders.person(given, family, born, identifiers=[builders.pnc_id(serial)])
+
+
 async def load(replica: Replica, persons: int) -> list[str]:
     """Nominal ids of persons with the serials from 1 on."""
     rows = [
@@ -95,7 +102,7 @@ async def load(replica: Replica, persons: int) -> list[str]:
             request_id="load",
             source="pnc",
             source_reference=str(serial),
-            person=builders.person(identifiers=[builders.pnc_id(serial)]),
+            person=somebody(serial),
         )
         for serial in range(1, persons + 1)
     ]
