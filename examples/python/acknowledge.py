@@ -28,7 +28,7 @@ def asking(method: MethodDescriptor, event_id: str, registered: str) -> Any:
     notice_id, _, revision = event_id.partition("/")
     kind: Any = GetMessageClass(method.input_type)
     # The same notice has the same request_id, so that a repeat after a crash has no second effect.
-    request = kind(request_id=event_id, notice_id=notice_id, revision=int(revision))
+    request = kind(request_id=event_id, notice_id=notice_id, revision=int(revision or 0))
     if registered:
         day, given = date.fromisoformat(registered), request.register_date
         given.year, given.month, given.day = day.year, day.month, day.day

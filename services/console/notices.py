@@ -182,6 +182,7 @@ def trace(
     made = output.table(
         "To", "Revision", "State", "Recorded", "Published", "Due", "Acknowledged", "Escalated to"
     )
+    made.columns[0].no_wrap = True
     for one in response.deliveries:
         state = output.word(tracking.NoticeState, one.state)
         times = [

@@ -2,6 +2,7 @@
 
 import os
 from datetime import timedelta
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -38,7 +39,7 @@ def up(
     begin = details.when(clock, "--clock") if clock else None
     options = backing.named(backing.Options(data=data, offset=offset, clock_start=begin), os.environ)
     if detach:
-        _ready(control.launch(options, output.say))
+        _ready(data, control.launch(options, output.say))
         output.say(f"it runs on; stop it with: ppo down --data {data}")
         return 0
     return _stay(options)
@@ -49,7 +50,7 @@ def _stay(options: backing.Options) -> int:
 
     def ready(running: state.State) -> None:
         seen.append(running)
-        _ready(running)
+        _ready(options.data, running)
         elsewhere = "" if options.data == session.DATA else f"export PPO_DATA={options.data.absolute()}; "
         output.say(f"Ctrl-C stops it; in another terminal: {elsewhere}ppo check --help")
 
@@ -60,9 +61,9 @@ def _stay(options: backing.Options) -> int:
     return 0
 
 
-def _ready(running: state.State) -> None:
-    where = ", ".join(f"{service} {address}" for service, address in running.addresses.items())
-    output.say(f"listening: {where}")
+def _ready(data: Path, running: state.State) -> None:
+    where = running.addresses | {"kafka": session.kafka(data)[0]}
+    output.say("listening: " + ", ".join(f"{what} {address}" for what, address in where.items()))
 
 
 def down(

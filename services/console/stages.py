@@ -1,6 +1,7 @@
 """`ppo journey stage`: a step that no movement tells, such as bail, a sentence, a breach or a recall."""
 
 import asyncio
+from collections.abc import Iterator
 from typing import Annotated
 
 import typer
@@ -38,8 +39,9 @@ def stage(
 
     ```
     ppo journey stage 79/163001B --kind bailed --at 2004-12-20T10:00 --as E3
-    ppo journey stage 79/163001B --kind breach-proceedings --at 2004-12-20T10:00 --as probation-5 \\
-        --reason NON_COMPLIANCE --court birmingham-magistrates --reference "BM 04/2217"
+    ppo journey stage 79/163001B --kind breach-proceedings --as probation-5 \\
+        --at 2004-12-20T10:00 --reason NON_COMPLIANCE \\
+        --court birmingham-magistrates --reference "BM 04/2217"
     ```
 
     A court reads its own reference, the order, the time and the reason; it is told no name, and of no scheme.
@@ -59,7 +61,18 @@ def stage(
     else:
         output.show(f"recorded: {output.word(tracking.StageKind, request.kind)}")
         output.show(cases.position(response.journey))
+        for step in _to_be_looked_at(response.journey, request):
+            output.show(f"to be looked at, and told to nobody meanwhile: {step.review_reason}")
     return 0
+
+
+def _to_be_looked_at(
+    journey: tracking.Journey, request: tracking.RecordStageRequest
+) -> Iterator[tracking.JourneyStep]:
+    for step in journey.steps:
+        ours = step.event == tracking.StageKind.Name(request.kind).removeprefix("STAGE_KIND_")
+        if ours and step.review_reason and step.occurred_time == request.occurred_time:
+            yield step
 
 
 async def _record(

@@ -65,6 +65,21 @@ def test_a_breach_is_recorded_with_the_court_that_is_told(ppo: Run, served: Serv
     assert (ran.code, ran.out) == (0, "recorded: breach proceedings\nin the justice system\n")
 
 
+def test_a_stage_that_cannot_be_is_said_to_be_looked_at_and_told_to_nobody(ppo: Run, served: Served) -> None:
+    served.tracking.journey = tracking.Journey(nominal_id="nominal-1", position=tracking.POSITION_IN_CJS)
+    for reason, hour in (("of another day", "2004-12-19T10:00:00Z"), ("no licence", "2004-12-20T10:00:00Z")):
+        step = served.tracking.journey.steps.add(event="BREACH_PROCEEDINGS", review_reason=reason)
+        step.occurred_time.FromJsonString(hour)
+
+    ran = ppo(
+        *("journey", "stage", "A1234BC", "--kind", "breach-proceedings", "--at", "2004-12-20T10:00"),
+        *("--as", "probation-5"),
+    )
+
+    assert ran.code == 0
+    assert ran.out.splitlines()[2:] == ["to be looked at, and told to nobody meanwhile: no licence"]
+
+
 def test_a_prison_says_of_its_own_prisoner_that_the_date_is_lost(ppo: Run, served: Served) -> None:
     nominal_id = "e9ab78e1-0aeb-40b7-be35-3d21488eb20b"
 
