@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from datetime import date, datetime, timedelta
 from functools import lru_cache
+from itertools import zip_longest
 from typing import NamedTuple
 
 from services.tracking import days
@@ -31,7 +32,7 @@ def before_release(on: date) -> tuple[Ahead, Ahead]:
 def reviews(anchors: Iterable[date], end: date | None) -> Iterator[date]:
     """From the start of the programme and from each release anew: fortnightly for 12 weeks, then monthly."""
     starts = sorted(set(anchors))
-    for start, following in zip(starts, [*starts[1:], None], strict=True):
+    for start, following in zip_longest(starts, starts[1:]):
         last = min((one for one in (following, end) if one is not None), default=None)
         yield from (one for one in _from(start) if last is None or one < last)
 

@@ -45,6 +45,10 @@ def test_a_release_begins_it_anew_and_the_end_of_the_case_ends_it() -> None:
     assert found == [date(2004, 10, 18), date(2004, 11, 8)]
 
 
+def test_who_was_never_on_the_programme_has_no_plan_to_look_at() -> None:
+    assert list(reviews([], date(2004, 11, 20))) == []
+
+
 # ---- the day on which a prison lets somebody out
 
 
