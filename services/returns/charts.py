@@ -32,8 +32,9 @@ def bars(title: str, rows: Sequence[Bar], *, guide: float | None = None, guide_w
     height = len(rows) * ROW + 8
     if guide:
         parts.append(_guide(LABEL + guide * scale, height, guide_words))
-        height += 18
-    return _svg(title, height, parts)
+    # Over the guide, which would strike them through.
+    parts += [_value(place, row, scale) for place, row in enumerate(rows)]
+    return _svg(title, height + (18 if guide else 0), parts)
 
 
 def lines(title: str, months: Sequence[str], series: Sequence[Line]) -> str:
@@ -47,12 +48,19 @@ def _bar(place: int, row: Bar, scale: float) -> str:
     top = place * ROW + 4
     label = f'<text x="{LABEL - 8}" y="{top + 12}" text-anchor="end">{escape(row.label)}</text>'
     if row.value is None:
-        return f'{label}<text x="{LABEL}" y="{top + 12}" fill="{GREY}">{escape(row.words)}</text>'
+        return label
     length = row.value * scale
-    return (
-        f'{label}<rect x="{LABEL}" y="{top}" width="{length:.1f}" height="{BAR}" fill="{COLOURS[0]}"/>'
-        f'<text x="{LABEL + length + 6:.1f}" y="{top + 12}">{escape(row.words)}</text>'
-    )
+    rect = f'<rect x="{LABEL}" y="{top}" width="{length:.1f}" height="{BAR}" fill="{COLOURS[0]}"/>'
+    return label + rect
+
+
+def _value(place: int, row: Bar, scale: float) -> str:
+    below = place * ROW + 16
+    if row.value is None:
+        return f'<text x="{LABEL}" y="{below}" fill="{GREY}">{escape(row.words)}</text>'
+    x = LABEL + row.value * scale + 6
+    halo = 'stroke="#fff" stroke-width="4" paint-order="stroke"'
+    return f'<text x="{x:.1f}" y="{below}" {halo}>{escape(row.words)}</text>'
 
 
 def _guide(x: float, height: int, words: str) -> str:
