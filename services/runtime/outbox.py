@@ -3,7 +3,7 @@
 import uuid
 import zlib
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -68,6 +68,17 @@ class Event(NamedTuple):
         return cls(topic, key, event_id or str(uuid.uuid4()), name, time, disclosed, partition)
 
 
+class Sent(NamedTuple):
+    """An event that the broker had, and when; system clock."""
+
+    topic: str
+    event_id: str
+    sent_time: datetime
+
+
+async def _keep_nothing(session: AsyncSession, forgotten: Sequence[Sent]) -> None: ...
+
+
 COLUMNS = (
     *("topic", "key", "shard", "sequence", "event_id"),
     *("event_type", "event_time", "partition", "payload"),
@@ -85,6 +96,8 @@ class Outbox:
         self._others = others
         # Called when a transaction of this process has left something to be sent.
         self.appended: Callable[[], None] = lambda: None
+        # Awaited, in the same transaction, with what this is to know no longer: who needs it keeps it.
+        self.forgetting: Callable[[AsyncSession, Sequence[Sent]], Awaitable[None]] = _keep_nothing
         self.rows = Table(
             "outbox",
             metadata,
@@ -149,6 +162,18 @@ class Outbox:
             " AND topic = ANY (CAST(:topics AS text[])) AND key = ANY (CAST(:keys AS text[])) AND EXISTS"
             f" (SELECT FROM {rows} later WHERE later.topic = older.topic AND later.key = older.key"
             " AND later.sequence > older.sequence AND later.sent_time IS NOT NULL)"
+        )
+        self._dropped = text(
+            f"DELETE FROM {rows} WHERE id IN"
+            f" (SELECT id FROM {rows} WHERE topic = :topic AND sent_time < :before LIMIT :limit)"
+            " RETURNING topic, event_id, sent_time"
+        )
+        # In their order, as others may be sending already.
+        self._unsend = text(
+            "WITH had AS (SELECT id, topic, event_id, sent_time"
+            f" FROM {rows} WHERE sent_time IS NOT NULL ORDER BY id LIMIT :limit)"
+            f" UPDATE {rows} held SET sent_time = NULL FROM had WHERE held.id = had.id"
+            " RETURNING had.topic, had.event_id, had.sent_time"
         )
         self._sent = text(f"UPDATE {rows} SET sent_time = :now WHERE id = ANY (CAST(:ids AS bigint[]))")
 
@@ -259,21 +284,25 @@ class Outbox:
         """Of a compacted topic only the last sent state of a key is kept, as the broker does."""
         await session.execute(self._superseded, {"topics": list(topics), "keys": list(keys)})
 
-    async def drop_sent_before(self, session: AsyncSession, topic: str, before: datetime) -> None:
-        await session.execute(
-            self.rows.delete().where(self.rows.c.topic == topic, self.rows.c.sent_time < before)
-        )
+    async def drop_sent_before(self, session: AsyncSession, topic: str, before: datetime, limit: int) -> int:
+        """How many were dropped, at most `limit`."""
+        asked = {"topic": topic, "before": before, "limit": limit}
+        dropped = [Sent(*row) for row in await session.execute(self._dropped, asked)]
+        await self.forgetting(session, dropped)
+        return len(dropped)
 
-    async def meet_cluster(self, session: AsyncSession, cluster_id: str) -> bool:
-        """True where it is not the cluster that had our rows: all that is kept is unsent again."""
+    async def meet_cluster(self, session: AsyncSession, cluster_id: str, limit: int) -> int | None:
+        """None of the cluster that had our rows; of another, how many are unsent again, at most `limit`."""
         first = insert(self.cluster).values(only=1, cluster_id=cluster_id).on_conflict_do_nothing()
         await session.execute(first)
         known = await session.scalar(select(self.cluster.c.cluster_id).with_for_update())
         if known == cluster_id:
-            return False
-        await session.execute(self.cluster.update().values(cluster_id=cluster_id))
-        await session.execute(self.rows.update().values(sent_time=None))
-        return True
+            return None
+        had = [Sent(*row) for row in await session.execute(self._unsend, {"limit": limit})]
+        await self.forgetting(session, had)
+        if len(had) < limit:
+            await session.execute(self.cluster.update().values(cluster_id=cluster_id))
+        return len(had)
 
     async def backlog(self, session: AsyncSession) -> tuple[int, datetime | None]:
         """How many rows are unsent, and since when the oldest waits (domain time)."""

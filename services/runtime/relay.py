@@ -6,7 +6,7 @@ from collections import Counter as Counts
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
@@ -34,6 +34,8 @@ IDLE_SECONDS = 0.2
 RETRY_SECONDS = 0.5
 CLUSTER_SECONDS = 5
 PRUNE_SECONDS = 3600
+# So many rows are forgotten in one transaction: it takes a second.
+FORGOTTEN = 10_000
 COUNT_SECONDS = 1
 # Advisory locks have two numbers: this one says "a shard of an outbox"; the schema's own is added to it.
 LOCK_CLASS = 7_051
@@ -134,9 +136,12 @@ class Relay:
         if time.monotonic() - self._met < CLUSTER_SECONDS:
             return
         cluster_id = await self._cluster.cluster_id()
-        async with self._database.transaction() as session:
-            another = await self._outbox.meet_cluster(session, cluster_id)
-        if another:
+        again = FORGOTTEN
+        while again == FORGOTTEN:
+            async with self._database.transaction() as session:
+                unsent = await self._outbox.meet_cluster(session, cluster_id, FORGOTTEN)
+            again = unsent or 0
+        if unsent is not None:
             REPUBLISHED.inc()
             log.warning("another Kafka cluster: all that is kept is published again")
         self._met = time.monotonic()
@@ -154,12 +159,16 @@ class Relay:
         """Drops what the broker itself has dropped by now."""
         if time.monotonic() - self._pruned < PRUNE_SECONDS:
             return
-        async with self._database.transaction() as session:
-            for topic in self._topics.by_name.values():
-                if not topic.compacted:
-                    before = self._clock.system() - timedelta(seconds=topic.retention_seconds)
-                    await self._outbox.drop_sent_before(session, topic.name, before)
+        for topic in self._topics.by_name.values():
+            if not topic.compacted:
+                before = self._clock.system() - timedelta(seconds=topic.retention_seconds)
+                while await self._drop(topic.name, before) == FORGOTTEN:
+                    pass
         self._pruned = time.monotonic()
+
+    async def _drop(self, topic: str, before: datetime) -> int:
+        async with self._database.transaction() as session:
+            return await self._outbox.drop_sent_before(session, topic, before, FORGOTTEN)
 
 
 def _waves(rows: Iterable[Any]) -> list[list[Any]]:

@@ -44,6 +44,7 @@ from services.tracking.reforming import REFORM, Reforming
 from services.tracking.replay import Replay
 from services.tracking.reviews import Reviews
 from services.tracking.settle import CASES, SETTLE, Settler
+from services.tracking.store import notices
 from services.tracking.take import LAPSE, MOVEMENTS, Taking
 from services.tracking.telling import Teller
 from services.tracking.watch import Board
@@ -159,6 +160,7 @@ class Parts:
             OVERDUE: Escalation(settler, clock, timedelta(hours=config.escalation_hours)).act,
         }
         self.runner = Runner(database, due, clock, acts)
+        outbox.forgetting = notices.keep_published
         self._relay = Relay(database, outbox, clients.producer, clients.cluster, self._topics, clock)
 
     async def hear(self) -> None:

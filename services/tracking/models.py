@@ -335,6 +335,9 @@ class Delivery(Base):
     record: Mapped[content] = mapped_column(comment="As it was sent")
     state: Mapped[small] = mapped_column(comment="ppo.tracking.v1.NoticeState")
     recorded_time: Mapped[instant]
+    published_time: Mapped[maybe_instant] = mapped_column(
+        comment="When Kafka had it, once the outbox knows it no longer; system clock"
+    )
     due_time: Mapped[maybe_instant] = mapped_column(index=True)
     silent: Mapped[bool] = mapped_column(
         server_default=text("false"), comment="It confirms what the organisation had already"

@@ -12,7 +12,8 @@ from sqlalchemy.orm import aliased
 
 from ppo.tracking.v1 import notice_pb2
 from ppo.tracking.v1 import tracking_pb2 as pb
-from services.tracking.models import SCHEMA, Delivery, Notice, outbox, stamp
+from services.runtime.outbox import Sent
+from services.tracking.models import CASEWORK, NOTICES, SCHEMA, Delivery, Notice, outbox, stamp
 from services.tracking.store import numbering
 
 
@@ -26,16 +27,50 @@ async def deliveries(session: AsyncSession, notice_id: str) -> Sequence[Delivery
 
 
 async def published(session: AsyncSession, sent: Sequence[Delivery]) -> dict[tuple[str, str], datetime]:
-    """When Kafka had each record, by topic and id.
+    """When Kafka first had each record, by topic and id: what the outbox has forgotten the ledger knows.
 
-    Of one that the outbox has forgotten, for Kafka has as well, no more is known than when it was recorded.
+    Of one that was forgotten before the ledger kept it no more is known than when it was recorded.
     """
     rows = outbox.rows
     asked = tuple_(rows.c.topic, rows.c.event_id).in_([one.event for one in sent])
     found = await session.execute(select(rows.c.topic, rows.c.event_id, rows.c.sent_time).where(asked))
     told = {(row.topic, row.event_id): row.sent_time for row in found}
-    times = {one.event: told.get(one.event, one.recorded_time) for one in sent}
+    times = {one.event: one.published_time or told.get(one.event, one.recorded_time) for one in sent}
     return {event: at for event, at in times.items() if at is not None}
+
+
+# The rows are held in the order in which they are acknowledged.
+_KEEP = text(
+    f"""
+    WITH forgotten AS (
+        SELECT notice_id, organisation, revision, sent_time
+        FROM {SCHEMA}.delivery JOIN unnest(
+            CAST(:topics AS text[]), CAST(:ids AS text[]), CAST(:revisions AS integer[]),
+            CAST(:times AS timestamptz[])
+        ) AS had (topic, notice_id, revision, sent_time) USING (topic, notice_id, revision)
+        WHERE published_time IS NULL
+        ORDER BY notice_id, organisation, revision FOR UPDATE OF delivery
+    )
+    UPDATE {SCHEMA}.delivery AS held SET published_time = sent_time FROM forgotten
+    WHERE (held.notice_id, held.organisation, held.revision)
+        = (forgotten.notice_id, forgotten.organisation, forgotten.revision)
+    """
+)
+
+
+async def keep_published(session: AsyncSession, forgotten: Sequence[Sent]) -> None:
+    """Notices alone: nobody asks when another event was sent."""
+    had = [one for one in forgotten if one.topic.startswith((NOTICES, CASEWORK))]
+    if not had:
+        return
+    parts = [one.event_id.rpartition("/") for one in had]
+    values = {
+        "topics": [one.topic for one in had],
+        "ids": [notice_id for notice_id, _, _ in parts],
+        "revisions": [int(revision) for _, _, revision in parts],
+        "times": [one.sent_time for one in had],
+    }
+    await session.execute(_KEEP, values)
 
 
 async def recipients(

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -18,7 +18,7 @@ from services.runtime.clock import Clock
 from services.runtime.consumer import ERASURE, Consumer, Handler, Inbox, Take
 from services.runtime.database import Database, driver_url
 from services.runtime.errors import Conflict, Unavailable
-from services.runtime.outbox import Outbox
+from services.runtime.outbox import Outbox, Sent
 from services.runtime.policy import Undisclosed, Viewer
 from services.runtime.relay import Relay
 from tests import servers
@@ -302,6 +302,61 @@ async def test_another_cluster_gets_all_that_is_kept_under_the_first_ids(log: Lo
     first, second = await read(log.kafka, ARRESTS, 2)
     assert first.headers["ce_id"] == second.headers["ce_id"]
     assert first.headers["ce_sequence"] == second.headers["ce_sequence"]
+
+
+@dataclass
+class Forgotten:
+    """What the outbox has said that it forgets."""
+
+    rows: list[Sent] = field(default_factory=list)
+
+    async def keep(self, _: AsyncSession, rows: Sequence[Sent]) -> None:
+        self.rows += rows
+
+
+async def test_another_cluster_is_met_a_part_at_a_time_and_when_each_was_sent_is_told(
+    log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forgotten = Forgotten()
+    monkeypatch.setattr(log.outbox, "forgetting", forgotten.keep)
+    for _ in range(5):
+        await log.append("n1")
+    async with log.database.transaction() as session:
+        assert await log.outbox.meet_cluster(session, "one", 2) is None
+    await drain(log)
+
+    met = []
+    while not met or met[-1] is not None:
+        async with log.database.transaction() as session:
+            met.append(await log.outbox.meet_cluster(session, "another", 2))
+
+    assert met == [2, 2, 1, None]
+    assert [(one.topic, one.sent_time <= datetime.now(UTC)) for one in forgotten.rows] == [
+        (ARRESTS, True)
+    ] * 5
+    assert len({one.event_id for one in forgotten.rows}) == 5
+
+
+async def test_what_the_broker_has_dropped_is_forgotten_a_part_at_a_time_and_told(
+    log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forgotten = Forgotten()
+    monkeypatch.setattr(log.outbox, "forgetting", forgotten.keep)
+    for _ in range(3):
+        await log.append("n1")
+    await drain(log)
+    await log.append("n1")
+
+    now = datetime.now(UTC) + timedelta(seconds=1)
+    dropped = []
+    while not dropped or dropped[-1]:
+        async with log.database.transaction() as session:
+            dropped.append(await log.outbox.drop_sent_before(session, ARRESTS, now, 2))
+
+    assert dropped == [2, 1, 0]
+    assert len({one.event_id for one in forgotten.rows}) == 3
+    # What is unsent is not dropped, however old it is.
+    assert await log.kept() == 1
 
 
 async def test_what_the_audience_may_not_see_does_not_leave(log: Log) -> None:

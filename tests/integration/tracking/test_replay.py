@@ -1,8 +1,10 @@
 """The ledger sends an organisation's records once more; what could not be taken is retried or discarded."""
 
-from datetime import timedelta
+import asyncio
+from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
+import psycopg
 import pytest
 
 from deploy.embedded import clock
@@ -52,6 +54,45 @@ async def test_a_replay_is_what_was_sent_first_with_its_ids_and_sequences(world:
     )
     with pytest.raises(channel.CallError, match="nothing since"):
         await ops.ReplayNotices(later, timeout=SECONDS)
+
+
+async def published(world: World, notice_id: str) -> dict[str, datetime]:
+    """By organisation, once the broker has had it for each."""
+    ops = await world.tracking("ops", "ppo")
+    async with asyncio.timeout(SECONDS):
+        while True:
+            traced = await ops.TraceNotice(pb.TraceNoticeRequest(notice_id=notice_id), timeout=SECONDS)
+            if all(one.HasField("published_time") for one in traced.deliveries):
+                break
+    return {one.organisation: one.published_time.ToDatetime(UTC) for one in traced.deliveries}
+
+
+async def outbox(world: World, statement: str, notice_id: str) -> int:
+    """How many of its rows of the outbox were changed, or are there."""
+    address = world.processes.database.superuser
+    async with await psycopg.AsyncConnection.connect(address, autocommit=True) as connection:
+        asked = f"{statement} WHERE event_id LIKE %s"
+        return (await connection.execute(asked, (f"{notice_id}/%",))).rowcount
+
+
+async def test_the_ledger_says_when_a_notice_was_published_once_the_outbox_has_forgotten_it(
+    world: World,
+) -> None:
+    ppo = await world.known(Ppo(ocu="F1"))
+    await world.publish(hmpps("received", ppo.number, december(1), "ADMISSION", "BMI", "I"))
+    [notice] = await world.notices("F1", ppo, 1, pb.NOTICE_TYPE_PRISON_RECEPTION)
+    before = await published(world, notice.notice_id)
+
+    age = "UPDATE tracking.outbox SET sent_time = sent_time - interval '100 days'"
+    assert await outbox(world, age, notice.notice_id) == len(before) > 1
+    world.processes.tracking.restart()
+    async with asyncio.timeout(SECONDS):
+        while await outbox(world, "SELECT FROM tracking.outbox", notice.notice_id):
+            await asyncio.sleep(0.05)
+
+    hundred = timedelta(days=100)
+    after = await published(world, notice.notice_id)
+    assert after == {organisation: at - hundred for organisation, at in before.items()}
 
 
 async def buried(world: World, ppo: Ppo) -> tuple[movement_pb2.Movement, pb.DeadLetter]:
