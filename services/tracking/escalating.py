@@ -1,11 +1,12 @@
 """At the instant at which a notice is overdue, and a step later each, the next one up is told."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from ppo.tracking.v1 import tracking_pb2 as pb
 from services.runtime.clock import Clock
 from services.runtime.errors import Refusal
 from services.tracking.casebook import DUE_TOGETHER, OVERDUE, Casebook
@@ -40,13 +41,9 @@ class Escalation:
         # Whoever has the case now is told, under the lock of who lives on.
         await casebook.set_due_first(session, OVERDUE, dict.fromkeys(elsewhere.values(), now))
         late = await self._late(session, nominal_ids - elsewhere.keys())
-        risen = {
-            nominal_id: told
-            for nominal_id, of_one in late.items()
-            if (told := [one for one in of_one if level(one.overdue_time, now, self.step) > one.level])
-        }
-        if risen:
-            await self._tell(session, risen, now)
+        reached = {nominal_id: list(self._reached(of_one, now)) for nominal_id, of_one in late.items()}
+        if any(reached.values()):
+            await self._tell(session, reached, now)
         upcoming = {nominal_id: self._following(of_one, now) for nominal_id, of_one in late.items()}
         await due.drop_all(session, OVERDUE, nominal_ids)
         again = {nominal_id: at for nominal_id, at in upcoming.items() if at is not None}
@@ -64,12 +61,17 @@ class Escalation:
         times = (following(one.overdue_time, now, self.step) for one in late)
         return min((at for at in times if at is not None), default=None)
 
-    async def _tell(self, session: AsyncSession, risen: Mapping[str, Sequence[Late]], now: datetime) -> None:
-        book = await Casebook.open(session, risen)
-        reached = {
-            nominal_id: [one.to_proto(level(one.overdue_time, now, self.step), now) for one in late]
-            for nominal_id, late in risen.items()
-        }
+    def _reached(self, late: Iterable[Late], now: datetime) -> Iterator[pb.OverdueNotice]:
+        """What has come to a level, now or before: whoever has the case may be another since."""
+        for one in late:
+            reached = level(one.overdue_time, now, self.step)
+            if reached:
+                yield one.to_proto(pb.EscalationLevel.ValueType(max(one.level, reached)), now)
+
+    async def _tell(
+        self, session: AsyncSession, reached: Mapping[str, Sequence[pb.OverdueNotice]], now: datetime
+    ) -> None:
+        book = await Casebook.open(session, [nominal_id for nominal_id, told in reached.items() if told])
         await store.rise(session, [one for told in reached.values() for one in told])
         for nominal_id, overdue in reached.items():
             await self.settler.tell_of_lateness(book, nominal_id, overdue, now)

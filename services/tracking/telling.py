@@ -52,6 +52,8 @@ PROVISIONAL, CONFIRMED, RETRACTED = (
 )
 # Caused by nothing that happened to the person, so nothing takes it back.
 LATE = pb.NOTICE_TYPE_NOT_ACKNOWLEDGED
+# What it tells is the level, when it came to it, and whose case it was then.
+TO = " to "
 MESSAGES: dict[str, type[Message]] = {
     notice_pb2.Notice.DESCRIPTOR.full_name: notice_pb2.Notice,
     casework.CaseNotice.DESCRIPTOR.full_name: casework.CaseNotice,
@@ -81,7 +83,6 @@ class Teller:
         # A hand-over is known by the number of a case, which is each nominal's own.
         known = (row for row in rows if _own(held, row) or row.type not in news.LASTING)
         standing = {(row.type, row.cause): row for row in known}
-        followed = any(_moved(held, row) for row in rows)
         changes = news.news(file, standing, now)
         changes += [handed] if handed else []
         sent = [await self._tell(book, held, file, case, change, standing, now) for change in changes]
@@ -93,10 +94,10 @@ class Teller:
                 await self._go_on(book, held, row, now)
             elif row.hold_time is not None and row.hold_time <= now:
                 await self._confirm(book, held, row, now)
-        if followed:
-            # What is overdue of them is told to whoever has the case now.
-            book.overdue_since(held.nominal_id, now)
         await self._excuse(book, held, now)
+        late = [row for row in held.notices if row.type == LATE and row.state != RETRACTED]
+        if late and _told_another(late, _responsible(file, case, now)):
+            book.overdue_since(held.nominal_id, now)
         ends = (row.hold_time for row in (*rows, *chain.from_iterable(sent)))
         return min((at for at in ends if at is not None), default=None)
 
@@ -132,10 +133,9 @@ class Teller:
             return []
         whose = next((row.nominal_id for row in known if row is not None), held.nominal_id)
         subject = self._subject(held, file, case, now, whose)
-        # Of what ends a case, or is told after its end, those are told whose case it was.
         own_parties = parties(
             file.reference,
-            case.ownership if case.ownership.owner else file.last_owned(now),
+            _responsible(file, case, now),
             probation=case.probation_manager.organisation,
             nominating_ocu=file.nominating_ocu(now),
             at=now,
@@ -162,18 +162,14 @@ class Teller:
         overdue: pb.OverdueNotice,
         now: datetime,
     ) -> None:
-        """Each level is another revision of one notice."""
-        whose = parties(
-            file.reference,
-            case.ownership if case.ownership.owner else file.last_owned(now),
-            nominating_ocu=file.nominating_ocu(now),
-            at=now,
-        )
+        """Each level is another revision of one notice, and so is each whose case it has become."""
+        owned = _responsible(file, case, now)
+        level, reached = pb.EscalationLevel.Name(overdue.escalation), overdue.escalated_time.ToJsonString()
+        said = f"{level} at {reached}{TO}{owned.owner}"
+        whose = parties(file.reference, owned, nominating_ocu=file.nominating_ocu(now), at=now)
         told = not_acknowledged(overdue, self._subject(held, file, case, now), whose)
-        if told.copies:
-            level = pb.EscalationLevel.Name(overdue.escalation)
-            revised = _revised(held, held.nominal_id, told, level, None, now)
-            await self._send(book, held, revised, told, now)
+        if told.copies and (told.type, told.cause, said) not in _said(held):
+            await self._send(book, held, _revised(held, held.nominal_id, told, said, None, now), told, now)
 
     def _subject(self, held: Held, file: CaseFile, case: pb.Case, now: datetime, whose: str = "") -> Subject:
         person, merged = _known_as(held, whose), bool(held.person.merged_into)
@@ -265,6 +261,22 @@ def _may_be_unsaid(held: Held, row: NoticeRow) -> bool:
     """
     others = row.type != news.REVIEW and held.united
     return row.type not in news.LASTING and (_own(held, row) or others)
+
+
+def _said(held: Held) -> set[tuple[int, str, str]]:
+    standing = (row for row in held.notices if _own(held, row) and row.state != RETRACTED)
+    return {(row.type, row.cause, row.told) for row in standing}
+
+
+def _told_another(late: Sequence[NoticeRow], owned: pb.Ownership) -> bool:
+    """Whether something late was told others alone than whose case it is, as far as that was kept."""
+    known = {row.cause for row in late if TO not in row.told or row.told.endswith(f"{TO}{owned.owner}")}
+    return any(row.cause not in known for row in late)
+
+
+def _responsible(file: CaseFile, case: pb.Case, now: datetime) -> pb.Ownership:
+    """Of what ends a case, or comes after its end, those are told whose case it was."""
+    return case.ownership if case.ownership.owner else file.last_owned(now)
 
 
 def _known_as(held: Held, nominal_id: str) -> Person:

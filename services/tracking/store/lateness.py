@@ -22,6 +22,8 @@ class Late(NamedTuple):
     due_time: datetime
     told_time: datetime
     level: int
+    # When it came to that level.
+    escalated_time: datetime | None = None
 
     @property
     def overdue_time(self) -> datetime:
@@ -34,20 +36,21 @@ class Late(NamedTuple):
             organisation=self.organisation,
             due_time=stamp(self.due_time),
             escalation=reached,
-            escalated_time=stamp(now),
+            escalated_time=stamp(self.escalated_time if reached == self.level else now),
         )
 
 
-# A retraction asks for nothing any more.
+# A retraction asks for nothing any more; what was acknowledged after all and then changed is late anew.
 _UNSETTLED = text(
     f"""
-    SELECT nominal_id, notice_id, delivery.organisation, notice.type, min(delivery.due_time),
-        min(delivery.recorded_time), coalesce(max(level), 0)
+    SELECT nominal_id, notice_id, organisation, notice.type, min(delivery.due_time),
+        min(delivery.recorded_time), coalesce(max(level), 0), max(escalated_time)
     FROM {SCHEMA}.delivery JOIN {SCHEMA}.notice USING (notice_id)
-        LEFT JOIN {SCHEMA}.lateness USING (notice_id, organisation)
+        LEFT JOIN (SELECT * FROM {SCHEMA}.lateness WHERE settled_time IS NULL) standing
+            USING (notice_id, organisation)
     WHERE nominal_id = ANY (:ids) AND notice.state <> {pb.NOTICE_STATE_RETRACTED}
         AND delivery.due_time IS NOT NULL AND acknowledged_time IS NULL
-    GROUP BY nominal_id, notice_id, delivery.organisation, notice.type ORDER BY 5, 2, 3
+    GROUP BY nominal_id, notice_id, organisation, notice.type ORDER BY 5, 2, 3
     """
 )
 

@@ -7,7 +7,9 @@ from deploy.embedded import clock
 from ppo.tracking.v1 import notice_pb2
 from ppo.tracking.v1 import tracking_pb2 as pb
 from services.tracking.lateness import GRACE
-from tests.integration.tracking.running import NOW, SECONDS, Ppo, World, december, hmpps
+from tests.integration.tracking.running import NOW, SECONDS, Ppo, World, casework_notice, december, hmpps
+from tests.integration.tracking.test_disclosure import ENTERED, HOUSING, acknowledging
+from tests.integration.tracking.test_merges import merged, send
 
 STEP = timedelta(hours=24)
 LEVELS = (
@@ -28,11 +30,11 @@ def later(world: World, by: timedelta) -> None:
     clock.move(world.processes.directory, NOW + Hours.passed)
 
 
-async def received(world: World) -> notice_pb2.Notice:
+async def received(world: World, owner: str = "E3") -> notice_pb2.Notice:
     """Somebody is in prison: what the owner was told of it."""
-    ppo = await world.known(Ppo())
+    ppo = await world.known(Ppo(ocu=owner))
     await world.publish(hmpps("received", ppo.number, december(1), "ADMISSION", "BMI", "N"))
-    return (await world.notices("E3", ppo, 1, pb.NOTICE_TYPE_PRISON_RECEPTION))[0]
+    return (await world.notices(owner, ppo, 1, pb.NOTICE_TYPE_PRISON_RECEPTION))[0]
 
 
 async def acknowledge(world: World, notice_id: str, role: str, organisation: str) -> None:
@@ -41,14 +43,16 @@ async def acknowledge(world: World, notice_id: str, role: str, organisation: str
     await service.AcknowledgeNotice(request, timeout=SECONDS)
 
 
-async def escalations(world: World, notice: notice_pb2.Notice, of: str, many: int) -> list[int]:
+async def escalations(
+    world: World, notice: notice_pb2.Notice, of: str, many: int, owner: str = "E3", whose: str = ""
+) -> list[int]:
     """The levels at which the owner was told that this organisation has not acknowledged the notice."""
-    ppo = Ppo(nominal_id=notice.nominal_id)
+    ppo = Ppo(nominal_id=whose or notice.nominal_id)
     told: list[int] = []
     seen = 0
     while len(told) < many:
         seen += 1
-        notices = await world.notices("E3", ppo, seen, pb.NOTICE_TYPE_NOT_ACKNOWLEDGED)
+        notices = await world.notices(owner, ppo, seen, pb.NOTICE_TYPE_NOT_ACKNOWLEDGED)
         late = [one.overdue for one in notices if one.overdue.notice_id == notice.notice_id]
         told = [one.escalation for one in late if one.organisation == of]
     return told
@@ -105,3 +109,59 @@ async def test_what_was_acknowledged_after_all_goes_no_further(world: World) -> 
         pb.ListOverdueNoticesRequest(organisation="BMI", page_size=500), timeout=SECONDS
     )
     assert notice.notice_id not in {one.notice_id for one in listed.notices}
+
+
+async def test_who_gets_a_case_learns_at_once_what_has_gone_up_and_the_next_step_comes_when_it_would(
+    world: World,
+) -> None:
+    notice = await received(world, "D3")
+    later(world, GRACE + timedelta(minutes=1))
+    await escalations(world, notice, "BMI", 1, "D3")
+    before = (await deliveries(world, notice.notice_id))["BMI"]
+
+    await world.lives(Ppo(nominal_id=notice.nominal_id), "F1")
+    told = await escalations(world, notice, "BMI", 1, "F1")
+    after = (await deliveries(world, notice.notice_id))["BMI"]
+    later(world, STEP)
+
+    assert told == list(LEVELS[:1])
+    assert after == before
+    assert await escalations(world, notice, "BMI", 2, "F1") == list(LEVELS[:2])
+
+
+async def test_who_lives_on_in_another_brings_along_what_has_gone_up(world: World) -> None:
+    notice = await received(world, "D3")
+    living = await world.known(Ppo(ocu="F2"))
+    later(world, GRACE + timedelta(minutes=1) + 2 * STEP)
+    assert await escalations(world, notice, "BMI", 1, "D3") == list(LEVELS[-1:])
+
+    await send(world, merged(Ppo(nominal_id=notice.nominal_id, ocu="D3"), living))
+
+    assert await escalations(world, notice, "BMI", 1, "F2", living.nominal_id) == list(LEVELS[-1:])
+    # Those who had the case before have heard it.
+    assert await escalations(world, notice, "BMI", 1, "D3") == list(LEVELS[-1:])
+
+
+async def test_what_was_acknowledged_after_all_and_then_changed_is_late_from_the_first_level(
+    world: World,
+) -> None:
+    ppo = await world.known(Ppo(ocu="F3"))
+    await world.publish(hmpps("received", ppo.number, december(1), "ADMISSION", "BMI", "I"))
+    reference = world.case_reference(ppo)
+    needed = casework_notice((await world.records(HOUSING, 1, key=reference))[0])
+    notice = notice_pb2.Notice(notice_id=needed.notice_id, nominal_id=ppo.nominal_id)
+    later(world, GRACE + timedelta(minutes=1))
+    assert await escalations(world, notice, "birmingham-housing", 1, "F3") == list(LEVELS[:1])
+    await (await world.casework()).AcknowledgeNotice(
+        acknowledging(notice.notice_id, ENTERED), timeout=SECONDS
+    )
+
+    prison = await world.tracking("prison_offender_management_unit", "BMI")
+    tenancy = pb.RecordTenancyRequest(
+        request_id=str(uuid4()), nominal_id=ppo.nominal_id, held=pb.TENANCY_HELD_YES
+    )
+    await prison.RecordTenancy(tenancy, timeout=SECONDS)
+    await world.records(HOUSING, 2, key=reference)
+    later(world, GRACE + timedelta(minutes=1))
+
+    assert await escalations(world, notice, "birmingham-housing", 2, "F3") == list(LEVELS[:1]) * 2
