@@ -27,15 +27,14 @@ FORMATS = {
 
 Area = Annotated[str, typer.Argument(help="Such as birmingham.")]
 Month = Annotated[str, typer.Argument(help="Such as 2004-12.")]
+Since = Annotated[str, typer.Option(help="What has become known since; needed once the month was submitted.")]
 Revision = Annotated[int, typer.Option(min=0, help="The latest when not given.")]
 
 
 def close(
     area: Area,
     month: Month,
-    reason: Annotated[
-        str, typer.Option(help="What has become known since; needed once the month was submitted.")
-    ] = "",
+    reason: Since = "",
     explanation: Annotated[
         str, typer.Option(help="Of what does not follow from the month before, where that is refused.")
     ] = "",
@@ -76,9 +75,7 @@ def close_all(
     areas: Annotated[
         list[str] | None, typer.Option("--area", help="Several times; all when not given.")
     ] = None,
-    reason: Annotated[
-        str, typer.Option(help="What has become known since; needed where the month was submitted.")
-    ] = "",
+    reason: Since = "",
     request_id: session.RequestId = "",
     json: output.AsJson = False,
     data: session.Data = session.DATA,

@@ -40,12 +40,12 @@ class History:
 
     @property
     def person(self) -> person_pb2.Person:
-        return united([self.members[self.nominal_id], *self._others])
+        return united([self.members[self.nominal_id], *self._others.values()])
 
     @property
-    def _others(self) -> list[person_pb2.Person]:
+    def _others(self) -> dict[str, person_pb2.Person]:
         """As they were filed."""
-        return [person for member, person in self.members.items() if member != self.nominal_id]
+        return {member: person for member, person in self.members.items() if member != self.nominal_id}
 
     def others(self, row: Registration) -> list[Standing]:
         """What it has to fit in with. What two nominals had at once, before they were one, may stay."""

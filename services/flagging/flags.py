@@ -1,7 +1,8 @@
 """The flag of a person: what is published of the episodes, and whom it makes a candidate at an instant."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
+from types import MappingProxyType
 
 from ppo.flagging.v1 import events_pb2
 from ppo.person.v1 import person_pb2, screening_pb2
@@ -18,7 +19,7 @@ def flag(
     episodes: Iterable[events_pb2.Episode],
     now: datetime,
     merges: Iterable[events_pb2.Merge] = (),
-    others: Iterable[person_pb2.Person] = (),
+    others: Mapping[str, person_pb2.Person] = MappingProxyType({}),
 ) -> events_pb2.Flag:
     """Epoch and version are set where the register's version is raised."""
     ordered = sorted(episodes, key=lambda episode: span(episode)[0])
@@ -27,7 +28,8 @@ def flag(
         nominal_id=nominal_id, person=_told(person), episodes=ordered, recorded_time=recorded
     )
     state.merges.extend(merges)
-    state.merged_persons.extend(map(_told, others))
+    state.merged_persons.extend(map(_told, others.values()))
+    state.merged_nominal_ids.extend(others)
     state.state = FLAGGED if flagged_at(now, spans(state)) else NOT_FLAGGED
     return state
 

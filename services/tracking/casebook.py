@@ -16,7 +16,7 @@ from services.runtime.database import lock_all
 from services.runtime.outbox import Event
 from services.runtime.reference import Reference
 from services.tracking import corrections
-from services.tracking.casefile import CaseFile, Entry, Tenure
+from services.tracking.casefile import CaseFile, Entry, Tenure, members
 from services.tracking.evidence import Limits
 from services.tracking.lateness import begins
 from services.tracking.models import Delivery, Person, due, outbox
@@ -77,11 +77,10 @@ class Held:
             sorted(one.merged_time.ToDatetime(UTC) for one in told if not one.HasField("unmerged_time"))
         )
 
-    @property
-    def united(self) -> bool:
-        """Whether the flag is of the last merge or later: each nominal's comes by itself, in any order."""
-        recorded = self.flag.recorded_time.ToDatetime(UTC)
-        return all(merge <= recorded for merge in self.merges)
+    @cached_property
+    def told_of(self) -> set[str]:
+        """The others of whom the flag tells: that one is another, or is not, each nominal's flag says too."""
+        return members(self.flag)
 
     def file(self, reference: Reference, limits: Limits) -> CaseFile:
         return CaseFile(

@@ -457,6 +457,11 @@ def _day(given: Date) -> date:
     return date(given.year, given.month, given.day)
 
 
+def members(flag: flagging.Flag) -> set[str]:
+    """The others of whom a flag tells; one that does not name them yet has their registrations."""
+    return {*flag.merged_nominal_ids, *(one.nominal_id for one in flag.episodes)} - {"", flag.nominal_id}
+
+
 def span(episode: flagging.Episode) -> tuple[datetime, datetime | None]:
     ended = episode.HasField("effective_end_time")
     end = episode.effective_end_time.ToDatetime(UTC) if ended else None

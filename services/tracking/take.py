@@ -21,7 +21,7 @@ from services.runtime.database import lock_all
 from services.runtime.errors import Invalid, Refusal
 from services.tracking.addresses import AREAS
 from services.tracking.casebook import DUE_TOGETHER, SETTLE, Casebook, Held
-from services.tracking.casefile import Entry
+from services.tracking.casefile import Entry, members
 from services.tracking.models import DetentionCount, due, outbox
 from services.tracking.settle import Settler
 from services.tracking.store import casebook, facts, persons
@@ -326,12 +326,7 @@ def _recorded(told: custody.DetentionCounted, now: datetime) -> datetime:
 def concerned(flag: flagging.Flag) -> tuple[list[str], list[str]]:
     """The prison numbers and the nominals that a flag may say something new of."""
     own = [one.value for one in flag.person.identifiers if one.kind == NUMBER]
-    return own, [flag.nominal_id, flag.merged_into, *_members(flag)]
-
-
-def _members(flag: flagging.Flag) -> set[str]:
-    """The others whose registrations are this person's."""
-    return {one.nominal_id for one in flag.episodes} - {"", flag.nominal_id}
+    return own, [flag.nominal_id, flag.merged_into, *members(flag)]
 
 
 def numbers(movement: movement_pb2.Movement) -> list[str]:

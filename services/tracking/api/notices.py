@@ -8,6 +8,7 @@ from ppo.tracking.v1 import tracking_pb2 as pb
 from services.runtime import identity
 from services.runtime.errors import Invalid, NotFound
 from services.runtime.rpc import Context
+from services.tracking.acknowledging import acknowledge
 from services.tracking.api import given
 from services.tracking.api.servicer import Servicer
 from services.tracking.models import requests
@@ -43,21 +44,7 @@ class Notices(Servicer):
     async def AcknowledgeNotice(
         self, request: pb.AcknowledgeNoticeRequest, _: Context
     ) -> pb.AcknowledgeNoticeResponse:
-        now, organisation = self._clock.now(), identity.current().organisation
-        if request.revision < 0:
-            raise Invalid("revision", "is that of a notice, or 0 for the latest")
-
-        async def act(session: AsyncSession) -> pb.AcknowledgeNoticeResponse:
-            had = await notices.sent(session, request.notice_id, organisation, request.revision)
-            if not had:
-                # Whether others were sent one is not for the caller to know.
-                raise NotFound("your organisation was sent no such notice")
-            reply = pb.AcknowledgeNoticeResponse()
-            reply.acknowledged_time.FromDatetime(notices.settle(had, now))
-            await lateness.settle(session, request.notice_id, organisation, now)
-            return reply
-
-        return await requests.once(self._database, request, pb.AcknowledgeNoticeResponse, act, now)
+        return await acknowledge(self._database, self._clock, request, pb.AcknowledgeNoticeResponse)
 
     async def TraceNotice(self, request: pb.TraceNoticeRequest, _: Context) -> pb.TraceNoticeResponse:
         async with self._database.transaction() as session:

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from ppo.flagging.v1 import events_pb2 as flagging
 from ppo.person.v1 import person_pb2, screening_pb2
 from services.tracking import days
-from services.tracking.casefile import span
+from services.tracking.casefile import members, span
 from services.tracking.models import SCHEMA, Episode, Identifier, NominalMerge, Person
 from services.tracking.store import casebook
 
@@ -87,13 +87,8 @@ _UNITE = text(
 
 
 async def unite(session: AsyncSession, flags: Sequence[flagging.Flag]) -> set[str]:
-    """Whoever lives on in these, by their registrations; their own flags say so too, and may come later."""
-    told = {
-        (episode.nominal_id, flag.nominal_id, flag.version)
-        for flag in flags
-        for episode in flag.episodes
-        if episode.nominal_id not in ("", flag.nominal_id)
-    }
+    """Whoever lives on in these; their own flags say so too, and may come later."""
+    told = {(one, flag.nominal_id, flag.version) for flag in flags for one in members(flag)}
     if not told:
         return set()
     ids, into, versions = zip(*sorted(told), strict=True)
