@@ -1,6 +1,6 @@
 """The case files that one transaction works on: read together, changed in memory, written together."""
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -52,6 +52,8 @@ class Held:
     reviews: dict[str, Doubt]
     notices: list[NoticeRow]
     due: datetime | None
+    # Those whom the flag tells of still, and who by a later flag of their own are themselves again.
+    apart: Collection[str] = ()
 
     def __post_init__(self) -> None:
         self.stages_before, self.standing_before = self.stages, self.standing
@@ -67,7 +69,11 @@ class Held:
 
     @cached_property
     def flag(self) -> flagging.Flag:
-        return self.person.to_flag()
+        flag = self.person.to_flag()
+        own = [episode for episode in flag.episodes if episode.nominal_id not in self.apart]
+        del flag.episodes[:]
+        flag.episodes.extend(own)
+        return flag
 
     @cached_property
     def merges(self) -> tuple[datetime, ...]:
@@ -178,6 +184,7 @@ class Casebook:
         standing = await store.standing(session, ids)
         looked_at = await store.reviews(session, ids)
         due = await store.due_times(session, SETTLE, ids)
+        apart = await _apart(session, found, families)
         held = []
         for person in found:
             own = person.nominal_id
@@ -192,6 +199,7 @@ class Casebook:
                     {subject: Doubt(*told) for subject, told in looked_at.get(own, {}).items()},
                     [notice for one in family for notice in told.get(one, ())],
                     due.get(own),
+                    apart,
                 )
             )
         return cls(session, held)
@@ -306,6 +314,16 @@ async def _families(session: AsyncSession, found: Sequence[Person]) -> dict[str,
                     next_heads.setdefault(older.nominal_id, []).append(head)
         heads = next_heads
     return families
+
+
+async def _apart(
+    session: AsyncSession, found: Iterable[Person], families: Mapping[str, Sequence[Person]]
+) -> set[str]:
+    """Those of whom these flags tell, and who live on in nobody; not who is still to come."""
+    older = {one.nominal_id for family in families.values() for one in family}
+    told_of = {one for person in found for one in members(person.to_flag())} - older
+    known = await store.persons(session, told_of) if told_of else []
+    return {person.nominal_id for person in known if person.merged_into is None}
 
 
 def _number(entry: Entry) -> str:
