@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from ppo.flagging.v1 import flagging_pb2
 from ppo.flagging.v1.flagging_pb2_grpc import add_FlaggingServiceServicer_to_server
-from services.flagging import changes, matches
+from services.flagging import changes, deaths, matches
 from services.flagging.api import Flagging
 from services.flagging.gauges import Gauges
 from services.flagging.imports.checking import Checker
@@ -97,7 +97,11 @@ class Parts:
         self.flagging = Flagging(database, clock, reference, self.screening, self.people, clients.checker)
         self.watermarks = Watermarks(database, clients.cluster, clock)
         self.gauges = Gauges(database, clock)
-        acts = {changes.FLAG_ENDS: self._end_flag, MATCH_LAPSES: matches.lapse}
+        acts = {
+            changes.FLAG_ENDS: self._end_flag,
+            MATCH_LAPSES: matches.lapse,
+            deaths.REVERSAL_LAPSES: deaths.lapse,
+        }
         self.runner = Runner(database, due, clock, acts)
         self._relay = Relay(database, outbox, clients.producer, clients.cluster, config.topics, clock)
         told = Inbox(clock, self.screening, config.hmpps)

@@ -1,7 +1,7 @@
 """Deaths that prisons tell, which end a registration by themselves, and take back, which brings it back."""
 
-from collections.abc import Collection
-from datetime import datetime
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -10,21 +10,25 @@ from ppo.tracking.v1 import movement_pb2 as pb
 from services.flagging import changes, fields, nominals, register, steps
 from services.flagging.changes import History
 from services.flagging.fates import Fate
-from services.flagging.models import PrisonDeath, Registration
+from services.flagging.models import PrisonDeath, Registration, due
 from services.flagging.store import deaths
 from services.flagging.store import nominals as store
 from services.runtime import identity
+from services.runtime.database import lock
 from services.runtime.errors import Illegal, Invalid
 
 NUMBER = person_pb2.IDENTIFIER_KIND_PRISON_NUMBER
 # As whom a step is recorded that nobody decided.
 ITSELF = "flagging"
+REVERSAL_LAPSES = "reversal_lapses"
+# No record is sent again later than that: so long topics and their dead letters are kept.
+KEPT = timedelta(days=90)
 TAKEN_BACK = "the prison has taken the death back"
 NEVER_THEIRS = "the prison number was never this person's"
 
 
-async def died(session: AsyncSession, movement: pb.Movement, now: datetime, *, just_learnt: bool) -> Fate:
-    """Raises Invalid for what can be no death. `just_learnt`: nobody held the number before this movement."""
+async def died(session: AsyncSession, movement: pb.Movement, now: datetime) -> Fate:
+    """Raises Invalid for what can be no death."""
     death = fields.time(movement.occurred_time)
     if death > now:
         raise Invalid("occurred_time", "nobody is known to die in the future")
@@ -32,8 +36,8 @@ async def died(session: AsyncSession, movement: pb.Movement, now: datetime, *, j
     if history is None:
         return Fate.UNKNOWN_NUMBER
     fate = Fate.NOTHING_NEW
-    if await deaths.told(session, movement.movement_id) is None:
-        fate, of = end(history, death, just_learnt=just_learnt)
+    if await _told_of(session, movement.movement_id) is None:
+        fate, of = end(history, death)
         if of is not None:
             session.add(_told(movement, now, registration_id=of.registration_id, died_time=death))
     # Whatever it was: time may have brought something to an end.
@@ -43,15 +47,12 @@ async def died(session: AsyncSession, movement: pb.Movement, now: datetime, *, j
 
 async def taken_back(session: AsyncSession, movement: pb.Movement, now: datetime) -> Fate:
     """Of a movement that corrects another, which may have told of a death; the order they come in is any."""
-    history = await _history_told(session, movement, now)
-    if history is None or not history.rows:
-        return Fate.NOT_USED
-    told = await deaths.told(session, movement.corrects_movement_id)
+    history = await _history(session, movement, now)
+    told = await _told_of(session, movement.corrects_movement_id)
     if told is None:
-        session.add(_told(movement, now, movement_id=movement.corrects_movement_id, undone_time=now))
-        return await _unexplained(session, history)
+        return await _keep(session, movement, history, now)
     # One of another number is not its sender's to take back.
-    if told.undone_time is not None or told.prison_number != _number(movement)[1]:
+    if told.undone_time is not None or told.prison_number != _number(movement)[1] or history is None:
         return Fate.NOTHING_NEW
     told.undone_time = now
     await session.flush()
@@ -60,27 +61,54 @@ async def taken_back(session: AsyncSession, movement: pb.Movement, now: datetime
     return fate
 
 
-async def disowned(
-    session: AsyncSession, number: nominals.Key, nominal_id: str, now: datetime
-) -> Collection[Fate]:
-    """The number was never this person's, and so no death under it was; publishes the flag."""
-    history = (await changes.claim(session, [nominal_id], now))[nominal_id]
-    told = await deaths.under(session, number[1], [row.registration_id for row in history.rows])
+async def disowned(session: AsyncSession, histories: Sequence[History]) -> list[tuple[str, Fate]]:
+    """Of people who have other prison numbers now: no death under a number that is not theirs was theirs.
+
+    It was that of whoever among them has the number. By registration; who calls concludes the histories.
+    """
+    by_id = {row.registration_id: history for history in histories for row in history.rows}
+    told = await deaths.told_of(session, by_id)
+    holders = await store.holders(session, {(NUMBER, one.prison_number) for one in told})
+    fates: list[tuple[str, Fate]] = []
     for one in told:
-        one.undone_time = now
-    await session.flush()
-    by, ended = identity.current().subject, {one.registration_id for one in told}
-    fates = {await _return(session, history, one, by, NEVER_THEIRS) for one in ended}
-    await changes.conclude(session, [history])
+        ended, holder = one.registration_id or "", holders.get((NUMBER, one.prison_number))
+        if holder in by_id[ended].members:
+            continue
+        fates += _inherit(one, next((each for each in histories if holder in each.members), None))
+        one.undone_time = None if one.registration_id else by_id[ended].now
+        await session.flush()
+        by = identity.current().subject
+        fates.append((ended, await _return(session, by_id[ended], ended, by, NEVER_THEIRS)))
     return fates
 
 
-async def _history_told(session: AsyncSession, movement: pb.Movement, now: datetime) -> History | None:
-    """Of whoever the death was told, whose the number may not be any more."""
-    nominal_id = await deaths.nominal_of(session, movement.corrects_movement_id)
-    if nominal_id is None:
-        return await _history(session, movement, now)
-    return (await changes.claim(session, [nominal_id], now))[nominal_id]
+def _inherit(told: PrisonDeath, heir: History | None) -> Iterator[tuple[str, Fate]]:
+    """The death becomes another's, or nobody's of whom anything is known."""
+    told.registration_id = None
+    if heir is not None and told.died_time is not None:
+        fate, of = end(heir, told.died_time)
+        if of is not None:
+            told.registration_id = of.registration_id
+            yield of.registration_id, fate
+
+
+async def lapse(session: AsyncSession, movement_id: str) -> None:
+    """Nobody has told of the death that was taken back."""
+    await deaths.forget(session, movement_id)
+
+
+async def _keep(session: AsyncSession, movement: pb.Movement, history: History | None, now: datetime) -> Fate:
+    """It may take back a death that is still to come, which may even be the first to tell the number."""
+    corrected = movement.corrects_movement_id
+    session.add(_told(movement, now, movement_id=corrected, undone_time=now))
+    await due.put(session, REVERSAL_LAPSES, corrected, now + KEPT)
+    return Fate.NOT_USED if history is None else await _unexplained(session, history)
+
+
+async def _told_of(session: AsyncSession, movement_id: str) -> PrisonDeath | None:
+    """A death and what takes it back may come at once, by two ways."""
+    await lock(session, movement_id)
+    return await deaths.told(session, movement_id)
 
 
 async def _history(session: AsyncSession, movement: pb.Movement, now: datetime) -> History | None:
@@ -98,16 +126,13 @@ def _told(movement: pb.Movement, now: datetime, **told: str | datetime) -> Priso
     return PrisonDeath(recorded_time=now, **(known | told))
 
 
-def end(history: History, death: datetime, *, just_learnt: bool) -> tuple[Fate, Registration | None]:
+def end(history: History, death: datetime) -> tuple[Fate, Registration | None]:
     """Also the registration that the death was told of, if any."""
     row = next((row for row in history.rows if row.state in register.LIVE), None)
     if row is None:
         return Fate.NOTHING_NEW, _dead(history)
     if row.state not in register.FLAGGED:
         return Fate.ONLY_NOMINATED, _dead(history)
-    # A reversal that came first found nobody, and nothing is kept of nobody.
-    if just_learnt:
-        return Fate.NUMBER_JUST_LEARNT, row
     try:
         steps.end_by_death(history, row, death, ITSELF)
     except Illegal:

@@ -20,8 +20,6 @@ class Fate(StrEnum):
     TOLD_BY_ANOTHER = "told_by_another"
     # A death was taken back, and the registration was ended by somebody's own decision.
     DECIDED_BY_SOMEBODY = "decided_by_somebody"
-    # The death itself taught the number: whether it was taken back before, nobody knows.
-    NUMBER_JUST_LEARNT = "number_just_learnt"
 
 
 DOUBTFUL = frozenset(
@@ -31,6 +29,5 @@ DOUBTFUL = frozenset(
         Fate.DOES_NOT_FIT,
         Fate.TOLD_BY_ANOTHER,
         Fate.DECIDED_BY_SOMEBODY,
-        Fate.NUMBER_JUST_LEARNT,
     }
 )

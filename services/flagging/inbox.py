@@ -1,7 +1,6 @@
 """What flagging hears of prisons: deaths, merges, and prisoners whom a movement names."""
 
 from collections.abc import Mapping
-from datetime import datetime
 
 from prometheus_client import Counter
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -61,17 +60,11 @@ class Inbox:
     async def _take(self, session: AsyncSession, record: Record, movement: movement_pb2.Movement) -> None:
         validation.check(movement)
         now = self._clock.now()
-        just_learnt = await self._named(session, movement, now)
-        fate = await movements.take(session, movement, now, just_learnt=just_learnt)
+        if movement.name.family_name:
+            await rolls.named(session, self._screening, rolls.read_line(_line(movement), now), now)
+        fate = await movements.take(session, movement, now)
         TOLD.labels(fate).inc()
         movements.review(fate, topic=record.topic, partition=record.partition, offset=record.offset)
-
-    async def _named(self, session: AsyncSession, movement: movement_pb2.Movement, now: datetime) -> bool:
-        """Whether the number is somebody's whose it was not before."""
-        if not movement.name.family_name:
-            return False
-        found = await rolls.named(session, self._screening, rolls.read_line(_line(movement), now), now)
-        return found is not None and found.new
 
 
 def _line(movement: movement_pb2.Movement) -> roll_pb2.ScreenRollRequest:

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from ppo.flagging.v1 import roll_pb2 as pb
 from ppo.person.v1 import person_pb2
-from services.flagging import changes, deaths, movements, nominals
+from services.flagging import changes, movements, nominals
 from services.flagging.models import PrisonRuling
 from services.flagging.screening import Screening
 from services.flagging.store import merges
@@ -110,8 +110,7 @@ async def withdraw(
         raise Illegal("NUMBER_OF_RECORD", "the police's own record has this number: put it right there")
     theirs = sorted({holder, *people, *people.values()})
     session.add(_ruling(request, number[1], "", theirs, now))
-    for fate in await deaths.disowned(session, number, holder, now):
-        movements.review(fate, nominal_id=holder)
+    await movements.renumbered(session, [holder], now)
     return pb.WithdrawPrisonNumberResponse(link=pb.NUMBER_LINK_RULED_OUT)
 
 

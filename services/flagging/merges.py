@@ -8,7 +8,7 @@ from uuid import uuid4
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ppo.flagging.v1 import flagging_pb2 as pb
-from services.flagging import changes, nominals, register
+from services.flagging import changes, deaths, movements, nominals, register
 from services.flagging.changes import History
 from services.flagging.models import Nominal, NominalMerge, Registration, RegistrationStep
 from services.flagging.register import LIVE, MERGED, Standing
@@ -67,6 +67,8 @@ async def unmerge(session: AsyncSession, request: pb.UnmergeNominalsRequest, now
     restored = [
         each for part in (one, other) for each in await _restore(session, part, heirs, request.reason)
     ]
+    for registration_id, fate in await deaths.disowned(session, [one, other]):
+        movements.review(fate, registration_id=registration_id)
     await changes.conclude(session, [one, other])
     return Unmerged(nominal_id, history.nominal_id, restored)
 

@@ -1,5 +1,6 @@
 """What a prisoner's death or the merge of two prison numbers changes in the register and in the index."""
 
+from collections.abc import Collection
 from datetime import datetime
 
 import structlog
@@ -27,19 +28,28 @@ NUMBER = person_pb2.IDENTIFIER_KIND_PRISON_NUMBER
 log = structlog.get_logger()
 
 
-async def take(session: AsyncSession, movement: pb.Movement, now: datetime, *, just_learnt: bool) -> Fate:
+async def take(session: AsyncSession, movement: pb.Movement, now: datetime) -> Fate:
     """Raises Invalid for what can be no death and no merge."""
     fate = Fate.NOT_USED
     if movement.corrects_movement_id:
         fate = await deaths.taken_back(session, movement, now)
     if movement.kind == pb.MOVEMENT_KIND_RELEASE and movement.reason_code == DIED:
-        return await deaths.died(session, movement, now, just_learnt=just_learnt)
+        return await deaths.died(session, movement, now)
     if movement.kind == pb.MOVEMENT_KIND_MERGE:
         removed = nominals.number(NUMBER, movement.removed_prison_number, "removed_prison_number")
         return await _merged(
             session, nominals.number(NUMBER, movement.prison_number, "prison_number"), removed, now
         )
     return fate
+
+
+async def renumbered(session: AsyncSession, nominal_ids: Collection[str], now: datetime) -> None:
+    """After these persons may have lost prison numbers; publishes their flags."""
+    claimed = (await changes.claim(session, nominal_ids, now)).values()
+    histories = list({history.nominal_id: history for history in claimed}.values())
+    for registration_id, fate in await deaths.disowned(session, histories):
+        review(fate, registration_id=registration_id)
+    await changes.conclude(session, histories)
 
 
 def review(fate: Fate, **place: object) -> None:

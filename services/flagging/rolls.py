@@ -105,16 +105,14 @@ class RollCall:
         await store.count(session, self._roll_id, _counts(found), version)
 
 
-async def named(session: AsyncSession, screening: Screening, line: Line, now: datetime) -> Finding | None:
-    """Whom a movement names, as on a roll of one line; None where the number is somebody's already."""
+async def named(session: AsyncSession, screening: Screening, line: Line, now: datetime) -> None:
+    """Whom a movement names, as on a roll of one line, unless the number is somebody's already."""
     await lock(session, "nominals")
     if await nominal_store.holders(session, [line.key]):
-        return None
+        return
     screened = await screening.screen_all([line.person])
     ruled = await store.ruled_out(session, [line.key[1]])
-    found = roll.findings([line], screened, roll.presence([line]), ruled)
-    await write(session, found, now)
-    return found[0]
+    await write(session, roll.findings([line], screened, roll.presence([line]), ruled), now)
 
 
 async def write(session: AsyncSession, found: Sequence[Finding], now: datetime) -> None:

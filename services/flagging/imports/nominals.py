@@ -10,11 +10,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from ppo.flagging.v1 import flagging_pb2 as pb
 from ppo.person.v1 import person_pb2
-from services.flagging import changes, copying, nominals
+from services.flagging import changes, copying, movements, nominals
 from services.flagging.imports import checking
 from services.flagging.imports.checking import Batch, Row
 from services.flagging.imports.report import Report, rows
 from services.flagging.nominals import Key
+from services.flagging.store import deaths
 from services.flagging.store import nominals as store
 from services.flagging.store.nominals import Filed
 from services.runtime.clock import Clock
@@ -103,7 +104,12 @@ def _parts(batch: Sequence[Row]) -> Iterator[list[Row]]:
 
 
 async def _take(session: AsyncSession, source: str, batch: Sequence[Row], now: datetime) -> Taken:
-    known = await store.known(session, source, json.dumps([row.reference for row in batch]))
+    references = json.dumps([row.reference for row in batch])
+    # As a death does: the histories first, the persons' rows after them.
+    dead = await deaths.holders(session, source, references)
+    if dead:
+        await changes.hold(session, dead)
+    known = await store.known(session, source, references)
     batch = await _complete(session, batch, known)
     news = [row for row in batch if known.get(row.reference, ("", b""))[1] != row.person]
     filed, refused = _settle(news, known, await store.holders(session, _keys(news)))
@@ -115,6 +121,8 @@ async def _take(session: AsyncSession, source: str, batch: Sequence[Row], now: d
     if created:
         await _create(session, source, created, now)
     await changes.republish(session, [row.nominal_id for row in changed], now)
+    if lost := {row.nominal_id for row in changed} & dead:
+        await movements.renumbered(session, lost, now)
     told = [(row.line, refusal) for row, refusal in refused]
     return Taken(len(created), len(changed), len(batch) - len(news), told)
 

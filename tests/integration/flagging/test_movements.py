@@ -15,16 +15,18 @@ from sqlalchemy import text
 
 from ppo.flagging.v1 import events_pb2
 from ppo.flagging.v1 import flagging_pb2 as pb
-from ppo.person.v1 import person_pb2
+from ppo.person.v1 import person_pb2, screening_pb2
 from ppo.policy.v1 import policy_pb2
 from ppo.tracking.v1 import movement_pb2
+from services.flagging.deaths import REVERSAL_LAPSES, lapse
 from services.flagging.fields import stamp
 from services.flagging.inbox import GROUP, MOVEMENTS, Inbox
-from services.flagging.models import SCHEMA, inbox
+from services.flagging.models import SCHEMA, due, inbox
 from services.prisons import hmpps
 from services.runtime.broker import Producer, Record, Subscription, Tail
 from services.runtime.clock import Clock
 from services.runtime.consumer import Consumer
+from services.runtime.due import Runner
 from tests import servers
 from tests.builders import name, person, pnc_id
 from tests.integration.flagging.service import DAY, NOON, Service
@@ -396,21 +398,54 @@ async def test_another_numbers_reversal_takes_no_death_back(service: Service) ->
     assert (await service.latest(registration.nominal_id)).state == pb.REGISTRATION_STATE_REMOVED
 
 
-async def test_a_death_is_taken_back_of_whom_it_was_told_whoever_has_the_number_since(
+async def test_a_death_under_a_number_that_goes_with_the_other_when_two_are_two_again_is_theirs(
     service: Service,
 ) -> None:
     # A mistaken merge: the number is the other's.
     registration = await ppo(service, numbered(serial=1))
-    other = await service.nominal(person("Joan", "Marsh", identifiers=[pnc_id(2), prison_number(NUMBER)]))
-    await service.merge(other, registration.nominal_id)
+    other = await ppo(service, person("Joan", "Marsh", identifiers=[pnc_id(2), prison_number(NUMBER)]))
+    await service.merge(other.nominal_id, registration.nominal_id)
     await hear(service, death())
-    await service.unmerge(other)
+    assert (await service.latest(registration.nominal_id)).state == pb.REGISTRATION_STATE_REMOVED
 
-    async with counted("returned"):
-        await hear(service, reversal(death()))
+    await service.unmerge(other.nominal_id)
 
     assert (await service.latest(registration.nominal_id)).state == pb.REGISTRATION_STATE_ACTIVE
     assert await service.outcome(numbered(serial=1)) == "FLAGGED"
+    theirs = await service.latest(other.nominal_id)
+    assert (theirs.state, theirs.removal_reason) == (
+        pb.REGISTRATION_STATE_REMOVED,
+        pb.REMOVAL_REASON_DECEASED,
+    )
+    async with counted("returned"):
+        await hear(service, reversal(death()))
+    assert (await service.latest(other.nominal_id)).state == pb.REGISTRATION_STATE_ACTIVE
+
+
+async def test_a_death_stays_of_whom_it_was_told_when_two_are_two_again(service: Service) -> None:
+    registration = await ppo(service)
+    other = await service.nominal(person("Joan", "Marsh", identifiers=[pnc_id(2)]))
+    await service.merge(other, registration.nominal_id)
+    await hear(service, death())
+
+    await service.unmerge(other)
+
+    assert (await service.latest(registration.nominal_id)).state == pb.REGISTRATION_STATE_REMOVED
+
+
+async def test_an_import_that_takes_the_prison_number_away_takes_back_the_death_under_it(
+    service: Service,
+) -> None:
+    await service.load(numbered(NUMBER))
+    registration = await ppo_of(service, NUMBER)
+    await hear(service, death())
+    assert (await service.latest(registration.nominal_id)).state == pb.REGISTRATION_STATE_REMOVED
+
+    await service.load(numbered())
+
+    assert (await service.latest(registration.nominal_id)).state == pb.REGISTRATION_STATE_ACTIVE
+    assert await service.outcome(numbered()) == "FLAGGED"
+    assert (await flag(service, registration.nominal_id)).state == screening_pb2.FLAG_STATE_FLAGGED
 
 
 async def test_of_two_nominals_merged_dead_one_comes_back_and_the_other_is_to_be_looked_at(
@@ -434,20 +469,50 @@ async def test_of_two_nominals_merged_dead_one_comes_back_and_the_other_is_to_be
         }
 
 
-async def test_a_death_that_itself_teaches_the_number_is_to_be_looked_at(service: Service) -> None:
-    registration = await ppo(service, numbered())
+def introducing() -> movement_pb2.Movement:
+    """A death that is the first to tell the number."""
     told = death()
     told.name.CopyFrom(name("James", "Carter"))
     told.birth_date.CopyFrom(Date(year=1980, month=3, day=12))
     told.pnc_id = pnc_id(1).value
+    return told
 
-    # The reversal comes first, and finds nobody.
-    async with counted("number_just_learnt", "movements_review_total", "reason"):
-        await hear(service, reversal(told), told)
-    await hear(service, told)
+
+async def test_a_death_that_itself_teaches_the_number_ends_the_registration(service: Service) -> None:
+    registration = await ppo(service, numbered())
+
+    async with counted("ended"):
+        await hear(service, introducing())
+
+    assert await numbers(service, registration.nominal_id) == [NUMBER]
+    ended = await service.latest(registration.nominal_id)
+    assert (ended.state, ended.removal_reason) == (
+        pb.REGISTRATION_STATE_REMOVED,
+        pb.REMOVAL_REASON_DECEASED,
+    )
+
+
+async def test_a_reversal_is_kept_until_the_death_comes_that_teaches_the_number(service: Service) -> None:
+    registration = await ppo(service, numbered())
+
+    await hear(service, reversal(introducing()), introducing())
 
     assert await numbers(service, registration.nominal_id) == [NUMBER]
     assert (await service.latest(registration.nominal_id)).state == pb.REGISTRATION_STATE_ACTIVE
+
+
+async def test_of_nobody_a_reversal_is_kept_for_90_days(service: Service) -> None:
+    await hear(service, reversal(death(THIRD), THIRD))
+    async with service.database.transaction() as session:
+        kept = (await session.execute(text("SELECT count(*) FROM prison_death"))).scalar_one()
+    assert kept == 1
+
+    service.clock.at += timedelta(days=90)
+    await Runner(service.database, due, service.clock, {REVERSAL_LAPSES: lapse}).step()
+
+    async with service.database.transaction() as session:
+        kept = (await session.execute(text("SELECT count(*) FROM prison_death"))).scalar_one()
+    assert kept == 0
 
 
 # ---- merges

@@ -30,11 +30,11 @@ def later(world: World, by: timedelta) -> None:
     clock.move(world.processes.directory, NOW + Hours.passed)
 
 
-async def received(world: World, owner: str = "E3") -> notice_pb2.Notice:
+async def received(world: World, ppo: Ppo | None = None) -> notice_pb2.Notice:
     """Somebody is in prison: what the owner was told of it."""
-    ppo = await world.known(Ppo(ocu=owner))
+    ppo = await world.known(ppo or Ppo())
     await world.publish(hmpps("received", ppo.number, december(1), "ADMISSION", "BMI", "N"))
-    return (await world.notices(owner, ppo, 1, pb.NOTICE_TYPE_PRISON_RECEPTION))[0]
+    return (await world.notices(ppo.ocu, ppo, 1, pb.NOTICE_TYPE_PRISON_RECEPTION))[0]
 
 
 async def acknowledge(world: World, notice_id: str, role: str, organisation: str) -> None:
@@ -114,7 +114,7 @@ async def test_what_was_acknowledged_after_all_goes_no_further(world: World) -> 
 async def test_who_gets_a_case_learns_at_once_what_has_gone_up_and_the_next_step_comes_when_it_would(
     world: World,
 ) -> None:
-    notice = await received(world, "D3")
+    notice = await received(world, Ppo(ocu="D3"))
     later(world, GRACE + timedelta(minutes=1))
     await escalations(world, notice, "BMI", 1, "D3")
     before = (await deliveries(world, notice.notice_id))["BMI"]
@@ -130,12 +130,12 @@ async def test_who_gets_a_case_learns_at_once_what_has_gone_up_and_the_next_step
 
 
 async def test_who_lives_on_in_another_brings_along_what_has_gone_up(world: World) -> None:
-    notice = await received(world, "D3")
-    living = await world.known(Ppo(ocu="F2"))
+    away, living = Ppo(ocu="D3"), await world.known(Ppo(ocu="F2"))
+    notice = await received(world, away)
     later(world, GRACE + timedelta(minutes=1) + 2 * STEP)
     assert await escalations(world, notice, "BMI", 1, "D3") == list(LEVELS[-1:])
 
-    await send(world, merged(Ppo(nominal_id=notice.nominal_id, ocu="D3"), living))
+    await send(world, merged(away, living))
 
     assert await escalations(world, notice, "BMI", 1, "F2", living.nominal_id) == list(LEVELS[-1:])
     # Those who had the case before have heard it.

@@ -42,7 +42,7 @@ def merged() -> History:
     """Two nominals, each dead by a death of its own before they were one."""
     rows = [registration(1), registration(2)]
     for row in rows:
-        deaths.end(alone(row), NOW - DAY, just_learnt=False)
+        deaths.end(alone(row), NOW - DAY)
     return History("n1", {row.nominal_id: person_pb2.Person() for row in rows}, rows, [], NOW)
 
 
@@ -72,15 +72,6 @@ def test_a_death_is_told_of_the_registration_that_it_ends() -> None:
     history = merged()
     returned(history, "r2")
 
-    fate, told_of = deaths.end(history, NOW, just_learnt=False)
+    fate, told_of = deaths.end(history, NOW)
 
     assert (fate, told_of) == (Fate.ENDED, history.row("r2"))
-
-
-def test_a_death_that_teaches_its_number_ends_nothing_and_is_to_be_looked_at() -> None:
-    row = registration(1)
-
-    fate, told_of = deaths.end(alone(row), NOW, just_learnt=True)
-
-    assert (fate, told_of) == (Fate.NUMBER_JUST_LEARNT, row)
-    assert row.standing.name == "ACTIVE"
