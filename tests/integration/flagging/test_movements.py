@@ -438,7 +438,8 @@ async def test_an_import_that_takes_the_prison_number_away_takes_back_the_death_
 ) -> None:
     await service.load(numbered(NUMBER))
     registration = await ppo_of(service, NUMBER)
-    await hear(service, death())
+    service.clock.at += DAY
+    await hear(service, death(at=service.clock.at))
     assert (await service.latest(registration.nominal_id)).state == pb.REGISTRATION_STATE_REMOVED
 
     await service.load(numbered())
