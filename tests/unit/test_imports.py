@@ -57,9 +57,9 @@ SERVICES = {
     "tracking": Service(
         calls={"returns"},
         workers={
-            *("addresses", "audit", "casebook", "casework", "escalating", "gauges", "loading", "months"),
+            *("acknowledging", "addresses", "audit", "casebook", "casework", "escalating", "gauges", "loading"),
             *("letters", "reforming", "replay", "reporting", "reviews", "settle", "take", "telling", "watch"),
-            "progress",
+            *("months", "progress"),
         },
     ),
     "returns": Service(
