@@ -1,6 +1,6 @@
 """Deaths that prisons tell, which end a registration by themselves, and take back, which brings it back."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -74,22 +74,23 @@ async def disowned(session: AsyncSession, histories: Sequence[History]) -> list[
         ended, holder = one.registration_id or "", holders.get((NUMBER, one.prison_number))
         if holder in by_id[ended].members:
             continue
-        fates += _inherit(one, next((each for each in histories if holder in each.members), None))
-        one.undone_time = None if one.registration_id else by_id[ended].now
+        fates += await _inherit(
+            session, one, next((each for each in histories if holder in each.members), None)
+        )
         await session.flush()
         by = identity.current().subject
         fates.append((ended, await _return(session, by_id[ended], ended, by, NEVER_THEIRS)))
     return fates
 
 
-def _inherit(told: PrisonDeath, heir: History | None) -> Iterator[tuple[str, Fate]]:
-    """The death becomes another's, or nobody's of whom anything is known."""
-    told.registration_id = None
-    if heir is not None and told.died_time is not None:
-        fate, of = end(heir, told.died_time)
-        if of is not None:
-            told.registration_id = of.registration_id
-            yield of.registration_id, fate
+async def _inherit(session: AsyncSession, told: PrisonDeath, heir: History | None) -> list[tuple[str, Fate]]:
+    """The death becomes another's; whoever else is given the number, tracking tells it again."""
+    fate, of = end(heir, told.died_time) if heir and told.died_time else (Fate.NOTHING_NEW, None)
+    if of is None:
+        await session.delete(told)
+        return []
+    told.registration_id = of.registration_id
+    return [(of.registration_id, fate)]
 
 
 async def lapse(session: AsyncSession, movement_id: str) -> None:

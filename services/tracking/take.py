@@ -1,6 +1,6 @@
 """Takes what becomes known of a person: a flag, a movement, something from custody."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 from itertools import chain, groupby
 from typing import TypeAlias
@@ -138,7 +138,17 @@ class Taking:
         await _hold(session, *own)
         before = await persons.give(session, given)
         await self._move(session, await facts.unpark(session, own))
-        return before
+        gained = {one.value for one in given if before.get((one.kind, one.value)) != one.nominal_id}
+        await self._tell_register(session, gained.intersection(own))
+        return set(before.values())
+
+    async def _tell_register(self, session: AsyncSession, numbers: Collection[str]) -> None:
+        """Flagging has kept nothing of what it heard of numbers while they were another's or nobody's."""
+        for movement in await facts.movements(session, numbers) if numbers else ():
+            if _concerns_register(movement, pb.MOVEMENT_FATE_RECORDED):
+                # Under an id of its own: what it was heard as before is not heard again.
+                number, now = movement.prison_number, self._clock.now()
+                await outbox.append(session, MOVEMENTS, number, movement, time=now)
 
     # ---- movements
 

@@ -57,7 +57,16 @@ SERVICES = {
     "tracking": Service(
         calls={"returns"},
         workers={
-            *("acknowledging", "addresses", "audit", "casebook", "casework", "escalating", "gauges", "loading"),
+            *(
+                "acknowledging",
+                "addresses",
+                "audit",
+                "casebook",
+                "casework",
+                "escalating",
+                "gauges",
+                "loading",
+            ),
             *("letters", "reforming", "replay", "reporting", "reviews", "settle", "take", "telling", "watch"),
             *("months", "progress"),
         },

@@ -167,6 +167,16 @@ async def movement(session: AsyncSession, movement_id: str) -> movement_pb2.Move
     return kind.FromString(row.message) if row is not None and known else None
 
 
+async def movements(session: AsyncSession, numbers: Collection[str]) -> list[movement_pb2.Movement]:
+    """What stands under these prison numbers, in the order in which it was recorded."""
+    rows = (
+        select(Fact.message)
+        .where(Fact.prison_number.in_(numbers), Fact.withdrawn_time.is_(None))
+        .order_by(Fact.recorded_time, Fact.fact_id)
+    )
+    return [movement_pb2.Movement.FromString(message) for message in await session.scalars(rows)]
+
+
 async def known(session: AsyncSession, movement_id: str) -> bool:
     return await session.get(Fact, movement_id) is not None
 

@@ -210,7 +210,7 @@ class Given(NamedTuple):
 
 
 _ASKED = "unnest(CAST(:kinds AS smallint[]), CAST(:values AS text[])) AS asked (kind, value)"
-_BEFORE = text(f"SELECT DISTINCT nominal_id FROM {SCHEMA}.identifier JOIN {_ASKED} USING (kind, value)")
+_BEFORE = text(f"SELECT kind, value, nominal_id FROM {SCHEMA}.identifier JOIN {_ASKED} USING (kind, value)")
 _GIVE = text(
     f"""
     INSERT INTO {SCHEMA}.identifier AS held (kind, value, nominal_id, flag_version)
@@ -224,13 +224,13 @@ _GIVE = text(
 )
 
 
-async def give(session: AsyncSession, given: Sequence[Given]) -> set[str]:
-    """Each is this nominal's, unless a later flag says otherwise; returns whose they were before."""
+async def give(session: AsyncSession, given: Sequence[Given]) -> dict[tuple[int, str], str]:
+    """Each is this nominal's, unless a later flag says otherwise; returns whose each was before."""
     if not given:
-        return set()
+        return {}
     in_order = sorted({(one.kind, one.value): one for one in given}.values())
     asked = {"kinds": [one.kind for one in in_order], "values": [one.value for one in in_order]}
-    before = set(await session.scalars(_BEFORE, asked))
+    before = {(row.kind, row.value): row.nominal_id for row in await session.execute(_BEFORE, asked)}
     whose = {"ids": [one.nominal_id for one in in_order], "versions": [one.version for one in in_order]}
     await session.execute(_GIVE, asked | whose)
     return before

@@ -413,6 +413,21 @@ async def test_a_death_under_a_number_that_is_taken_back_is_no_death_of_the_pers
     assert await service.outcome(numbered()) == "FLAGGED"
 
 
+async def test_a_death_under_a_number_that_another_is_given_ends_theirs_once_it_is_told_again(
+    service: Service,
+) -> None:
+    registration, other = await ppo(service, numbered()), await ppo(service, numbered(serial=2))
+    await answer(service, line())
+    await hear(service, death(NUMBER))
+
+    await withdraw(service, registration.nominal_id)
+    await resolve(service, other.nominal_id)
+    await hear(service, death(NUMBER))
+
+    found = [(await service.latest(one.nominal_id)).state for one in (registration, other)]
+    assert found == [flagging_pb2.REGISTRATION_STATE_ACTIVE, flagging_pb2.REGISTRATION_STATE_REMOVED]
+
+
 async def test_a_reversal_brings_back_who_was_dead_under_a_number_that_the_police_took_away(
     service: Service,
 ) -> None:

@@ -151,6 +151,32 @@ async def test_whom_a_movement_names_is_for_the_register_to_find_and_not_kept_he
     assert (await world.moved(ppo, 1)).position == pb.POSITION_CUSTODY_REMAND
 
 
+async def test_of_a_death_that_has_waited_for_its_number_the_register_hears_again(world: World) -> None:
+    ppo = Ppo()
+    died = movement(ppo, movement_pb2.MOVEMENT_KIND_RELEASE, december(2), prison_id="BMI", reason_code="DEC")
+    request = pb.ReportMovementRequest(request_id=str(uuid4()), movement=died)
+    answer = await (await world.tracking("importer")).ReportMovement(request, timeout=SECONDS)
+    assert answer.fate == pb.MOVEMENT_FATE_PARKED
+
+    await world.known(ppo)
+
+    first, again = await world.records(MOVEMENTS, 2, key=ppo.number)
+    assert first.headers["ce_id"] != again.headers["ce_id"]
+    assert first.value == again.value == died.SerializeToString()
+
+
+async def test_of_a_death_under_a_number_that_goes_to_another_the_register_hears_again(world: World) -> None:
+    ppo = await world.known(Ppo())
+    await world.publish(hmpps("released", ppo.number, december(2), "RELEASED", "BMI", "DEC"))
+    await world.moved(ppo, 1)
+
+    await world.flag(replace(ppo, numbered=False))
+    await world.flag(Ppo(number=ppo.number))
+
+    [told] = await world.records(MOVEMENTS, 1, key=ppo.number)
+    assert movement_pb2.Movement.FromString(told.value or b"").reason_code == "DEC"
+
+
 async def test_a_repeat_takes_effect_once(world: World) -> None:
     ppo = await world.known(Ppo())
     received = hmpps("received", ppo.number, december(1), "ADMISSION", "BMI", "N")
