@@ -325,7 +325,7 @@ async def test_another_cluster_is_met_a_part_at_a_time_and_when_each_was_sent_is
         assert await log.outbox.meet_cluster(session, "one", 2) is None
     await drain(log)
 
-    met = []
+    met: list[int | None] = []
     while not met or met[-1] is not None:
         async with log.database.transaction() as session:
             met.append(await log.outbox.meet_cluster(session, "another", 2))
@@ -348,7 +348,7 @@ async def test_what_the_broker_has_dropped_is_forgotten_a_part_at_a_time_and_tol
     await log.append("n1")
 
     now = datetime.now(UTC) + timedelta(seconds=1)
-    dropped = []
+    dropped: list[int] = []
     while not dropped or dropped[-1]:
         async with log.database.transaction() as session:
             dropped.append(await log.outbox.drop_sent_before(session, ARRESTS, now, 2))
