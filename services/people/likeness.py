@@ -21,9 +21,7 @@ NAMES = (
     *("", "exact", "first name", "one edit", "nickname", "sounds alike"),
     *("two edits", "shared word", "initial", "similar", "differs"),
 )
-EXACT, _FIRST, _ONE_EDIT, _NICKNAME, _SOUND_ALIKE, _TWO_EDITS, _WORD, _INITIAL, _SIMILAR, DIFFERS = range(
-    1, 11
-)
+EXACT, _FIRST, _ONE_EDIT, _NICKNAME, SOUND_ALIKE, _TWO_EDITS, _WORD, INITIAL, _SIMILAR, DIFFERS = range(1, 11)
 _WEAK = np.zeros(len(NAMES), bool)
 _WEAK[[_TWO_EDITS, _SIMILAR, DIFFERS]] = True
 
@@ -175,7 +173,7 @@ def words(one: str, held: Spellings, codes: Codes) -> Levels:
     levels[like > 0] = _SIMILAR
     levels[(edits == 2) & (lengths > 3)] = _TWO_EDITS
     if sound := sound_number(one):
-        levels[table[:, _SOUND] == sound] = _SOUND_ALIKE
+        levels[table[:, _SOUND] == sound] = SOUND_ALIKE
     levels[(edits == 1) & (lengths > 2)] = _ONE_EDIT
     levels[edits == 0] = EXACT
     levels[table[:, SCRIPT] != script_number(one)] = 0
@@ -251,7 +249,7 @@ def _kin(one: str, held: Spellings, codes: Codes) -> Levels:
     levels, table, shorts = words(one, held, codes), held.features[codes], names.short_for(one)
     weak = _WEAK[levels]
     initials = weak & (table[:, _INITIAL_LETTER] == ord(one[0]))
-    levels[initials if len(one) == 1 else initials & (table[:, _LENGTH] == 1)] = _INITIAL
+    levels[initials if len(one) == 1 else initials & (table[:, _LENGTH] == 1)] = INITIAL
     for at in np.flatnonzero(weak & _may_share(table[:, _SHORT], shorts)).tolist():
         if not shorts.isdisjoint(names.short_for(held.names[codes[at]])):
             levels[at] = _NICKNAME

@@ -38,7 +38,7 @@ class Wording(NamedTuple):
 def wording(name: pb.Name) -> Wording:
     given, family = normal(name.given_name), normal(name.family_name)
     whole = f"{given} {family}"
-    if whole in _NO_NAMES or not whole.strip(_NO_LETTERS):
+    if whole in _NO_NAMES or not whole.strip(_NO_LETTERS) or _initials(whole):
         return Wording("", "")
     given, family = _stated(given), _stated(family)
     return Wording(given, family) if family else Wording("", given)
@@ -89,6 +89,11 @@ def short_for(word: str) -> frozenset[str]:
 @cache
 def _nicknames() -> NickNamer:
     return NickNamer()
+
+
+def _initials(words: str) -> bool:
+    """Whether it is nothing but Latin initials."""
+    return words.isascii() and all(len(word) == 1 for word in words.split())
 
 
 def _stated(words: str) -> str:

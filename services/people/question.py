@@ -1,5 +1,6 @@
 """A question read once: what each row of an index says to it, in bits, and why."""
 
+import math
 from collections.abc import Callable, Iterator
 from functools import cached_property
 from typing import NamedTuple
@@ -8,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ppo.person.v1 import person_pb2, screening_pb2
-from services.people import likeness, reading, vocabulary
+from services.people import likeness, names, reading, vocabulary
 from services.people.model import MOST_ALIASES, Bits, Model
 from services.people.population import GivenName, Population
 from services.people.reading import NAMELESS, Form, read
@@ -75,7 +76,7 @@ class Question:
         if not len(at):
             return at, NO_BITS
         of_given = given.compared(rows.table[at, GIVEN], at_least)
-        exactly = exactly[at] & _is(of_given, form.wording.given)
+        exactly = exactly[at] & _agrees(of_given, form.wording.given)
         hopeful = exactly | (bits[at] + of_given.bits >= at_least - _HAIR)
         at, exactly = at[hopeful], exactly[hopeful]
         if not len(at):
@@ -125,6 +126,8 @@ class Question:
 
     def _least_of_names(self, form: Form) -> float:
         """The names themselves are worth no less."""
+        if _initial(form.wording.given):
+            return -math.inf
         roles = zip(form.wording, self._weights.commonest_bits, strict=True)
         return sum(bits for name, bits in roles if name)
 
@@ -134,7 +137,7 @@ class Question:
     @cached_property
     def best(self) -> float:
         """The bits of who is held with exactly what was given; such a person reaches no fewer."""
-        return self._best(lambda way: sum(field.exact for field in self.names(way)))
+        return self._best(self._of_names)
 
     def reaches(self, bits: float) -> bool:
         """Whether the best has so many."""
@@ -148,7 +151,20 @@ class Question:
             [self._certain(form, of_names) for form in straight if form.romanised is way]
             for way in (False, True)
         ]
-        return min(max(names) for names in ways if names) + float(self.date_bits[likeness.itself(self.born)])
+        return min(max(names) for names in ways if names) + self._date_itself
+
+    def _of_names(self, form: Form) -> float:
+        """What the names are worth where all that was given of them agrees."""
+        family, given = self.names(form)
+        if not _initial(form.wording.given):
+            return family.exact + given.exact
+        others = np.array([family.exact + self._date_itself])
+        [bits] = self._weights.given_bits(given.of_level[[likeness.INITIAL]], others)
+        return family.exact + float(bits)
+
+    @property
+    def _date_itself(self) -> float:
+        return float(self.date_bits[likeness.itself(self.born)])
 
     def _certain(self, form: Form, of_names: Callable[[Form], float]) -> float:
         """What is certain of the names of who has these and as many aliases."""
@@ -200,3 +216,15 @@ def _evidence(field: str, comparison: str, bits: float) -> screening_pb2.Evidenc
 def _is(compared: Compared, name: str) -> NDArray[np.bool_]:
     """Where the name itself is held, or none was given."""
     return np.asarray(compared.levels == (likeness.EXACT if name else 0))
+
+
+def _initial(given: str) -> bool:
+    return len(names.first(given)) == 1
+
+
+def _agrees(compared: Compared, given: str) -> NDArray[np.bool_]:
+    """Where a given name is held that may be all that was given: of an initial every name that it begins."""
+    if not _initial(given):
+        return _is(compared, given)
+    # What is said as the letter is (Jay) is no mere initial, but worth as much.
+    return np.isin(compared.levels, (likeness.EXACT, likeness.INITIAL, likeness.SOUND_ALIKE))

@@ -72,7 +72,8 @@ def test_what_is_typed_for_want_of_a_name_is_no_name(written: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "written", ["Unknown Male", "Male UNKNOWN", "NOT Known", "U/K -", "Refused to give", "XX XX", "0 000"]
+    "written",
+    ["Unknown Male", "Male UNKNOWN", "NOT Known", "U/K -", "Refused to give", "XX XX", "0 000", "J S"],
 )
 def test_what_is_typed_across_both_fields_for_want_of_a_name_is_no_name(written: str) -> None:
     given, _, family = written.partition(" ")

@@ -49,7 +49,7 @@ def thinned(held: person_pb2.Person) -> list[person_pb2.Person]:
 
 def shortened(one: person_pb2.Name) -> list[person_pb2.Name]:
     first = one.given_name.partition(" ")[0] if one.family_name else one.given_name
-    parts = product({"", first, one.given_name}, {"", one.family_name})
+    parts = product({"", first[:1], first, one.given_name}, {"", one.family_name})
     return [
         person_pb2.Name(given_name=given, family_name=family) for given, family in parts if given or family
     ]
