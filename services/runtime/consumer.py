@@ -19,6 +19,7 @@ from services.runtime.broker import BATCH, Producer, Record, Subscription, dead_
 from services.runtime.clock import Clock
 from services.runtime.database import Database
 from services.runtime.errors import Refusal, Unavailable
+from services.runtime.telemetry import error_place
 
 M = TypeVar("M", bound=Message)
 
@@ -36,6 +37,10 @@ Hold: TypeAlias = Callable[[AsyncSession, Sequence[Record]], Awaitable[None]]
 # The handler of a record without a value, which means that its key is erased.
 ERASURE = "erasure"
 RETRY_SECONDS = 0.5
+# So often is tried what fails as nobody foresaw: an outage has by then said that it is one.
+TRIES = 3
+# So many of those one after the other; then it is not the records, and the process stops.
+UNFORESEEN = 10
 # Longer than any topic keeps its records, so that no repeat outlives the memory of it.
 INBOX_DAYS = 60
 
@@ -136,6 +141,8 @@ class Consumer:
         self._kind: Callable[[Record], str] = lambda record: ERASURE if record.value is None else kind(record)
         self._batch = batch
         self._hold = hold
+        # How many failed as nobody foresaw since the last that was taken.
+        self._unforeseen = 0
 
     async def run(self) -> None:
         while True:
@@ -161,19 +168,25 @@ class Consumer:
                 await asyncio.sleep(RETRY_SECONDS)
         await self._subscription.commit(records)
 
-    async def take(self, records: Sequence[Record]) -> None:
-        """All in one transaction; after a refusal each half, until the refused is alone: a dead letter."""
+    async def take(self, records: Sequence[Record], tries: int = 1) -> None:
+        """All in one transaction; after a failure each half, until what fails is alone: a dead letter."""
         try:
             await self._transact(records)
         except Unavailable:
             raise
-        except Refusal as refusal:
-            if len(records) == 1:
-                await self._bury(records[0], str(refusal))
-                return
-            half = len(records) // 2
-            await self.take(records[:half])
-            await self.take(records[half:])
+        # Also what nobody foresaw: no record keeps back the others of its partition.
+        except Exception as error:
+            if len(records) > 1:
+                half = len(records) // 2
+                await self.take(records[:half])
+                await self.take(records[half:])
+            elif isinstance(error, Refusal) or tries == TRIES:
+                await self._bury(records[0], self._reason(error))
+            else:
+                await asyncio.sleep(RETRY_SECONDS)
+                await self.take(records, tries + 1)
+        else:
+            self._unforeseen = 0
 
     async def retry(self, record: Record) -> None:
         """Takes one that was refused before, now. Raises the Refusal where it still is."""
@@ -203,6 +216,17 @@ class Consumer:
             return
         for record in records:
             await take(session, record)
+
+    def _reason(self, error: Exception) -> str:
+        """Why one record is a dead letter. Raises what fails of so many that it is not the records' fault."""
+        if isinstance(error, Refusal):
+            return str(error)
+        self._unforeseen += 1
+        if self._unforeseen > UNFORESEEN:
+            raise error
+        # Never its message, which may quote the record.
+        log.error("unforeseen", group=self._group, error=type(error).__name__, where=error_place(error))
+        return f"failed: {type(error).__name__}"
 
     def _used(self, record: Record) -> bool:
         """A record that says nothing of its type is unreadable; a type nobody uses here is skipped."""

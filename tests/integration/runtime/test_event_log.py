@@ -12,7 +12,7 @@ from sqlalchemy import Column, MetaData, Table, Text, create_engine, func, inser
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ppo.custody.v1 import events_pb2 as events
-from services.runtime import relay
+from services.runtime import consumer, relay
 from services.runtime.broker import Cluster, Producer, Record, Subscription, Tail, Topics
 from services.runtime.clock import Clock
 from services.runtime.consumer import ERASURE, Consumer, Handler, Inbox, Take
@@ -374,6 +374,7 @@ class Ledger:
     log: Log
     refuse: str = ""
     outage: int = 0
+    breaks: str = ""
 
     def handler(self) -> Handler[events.PpoArrested]:
         return Handler(events.PpoArrested, self.take)
@@ -384,6 +385,8 @@ class Ledger:
         if self.outage:
             self.outage -= 1
             raise Unavailable("register")
+        if event.nominal_id == self.breaks:
+            raise ZeroDivisionError(f"as nobody foresaw: {event.nominal_id}")
         await session.execute(insert(self.log.effects).values(nominal_id=event.nominal_id))
 
     async def taken(self) -> list[str]:
@@ -397,12 +400,12 @@ class Ledger:
 
 
 @asynccontextmanager
-async def consuming(consumer: Consumer) -> AsyncIterator[None]:
-    task = asyncio.create_task(consumer.run())
+async def consuming(taking: Consumer) -> AsyncIterator[None]:
+    task = asyncio.create_task(taking.run())
     yield
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
-    await consumer.close()
+    await taking.close()
 
 
 async def test_a_repeated_event_takes_effect_once(log: Log) -> None:
@@ -447,6 +450,37 @@ async def test_a_refused_record_goes_to_the_dead_letters_and_the_rest_goes_on(lo
     assert {record.headers["dead_topic"] for record in dead} == {ARRESTS}
 
 
+async def test_a_record_that_fails_as_nobody_foresaw_keeps_back_no_other_of_its_partition(log: Log) -> None:
+    await log.producer.send(
+        [
+            Record(ARRESTS, "k", arrested(one).SerializeToString(), headers(f"e{one}"))
+            for one in ("n1", "broken", "n2")
+        ]
+    )
+    ledger = Ledger(log, breaks="broken")
+
+    async with consuming(log.consumer(ledger.handler())):
+        await ledger.takes(["n1", "n2"])
+        [letter] = await read(log.kafka, ARRESTS + ".dead", 1)
+
+    assert letter.headers["dead_reason"] == "failed: ZeroDivisionError"
+
+
+async def test_where_every_record_fails_it_is_not_the_records_fault(
+    log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(consumer, "RETRY_SECONDS", 0)
+    records = [
+        Record(ARRESTS, "k", arrested("broken").SerializeToString(), headers(f"e{one}")) for one in range(11)
+    ]
+    taking = log.consumer(Ledger(log, breaks="broken").handler())
+
+    with pytest.raises(ZeroDivisionError):
+        await taking.take(records)
+
+    assert len(await read(log.kafka, ARRESTS + ".dead", 10)) == 10
+
+
 async def test_of_two_groups_that_refuse_a_record_each_says_that_it_did(log: Log) -> None:
     await log.producer.send([Record(ARRESTS, "k", b"\xff\xff\xff", headers("unreadable"))])
     first, second = (log.consumer(Ledger(log).handler(), group=group) for group in ("tracking", "flagging"))
@@ -486,10 +520,10 @@ async def test_what_a_consumer_took_before_it_died_is_not_taken_again_by_the_nex
 async def test_an_effect_that_was_rolled_back_comes_again(log: Log) -> None:
     record = Record(ARRESTS, "n1", arrested("n1").SerializeToString(), headers("e1"))
     ledger = Ledger(log, outage=1)
-    consumer = log.consumer(ledger.handler())
+    taking = log.consumer(ledger.handler())
 
     with pytest.raises(Unavailable):
-        await consumer.take([record])
-    await consumer.take([record])
+        await taking.take([record])
+    await taking.take([record])
 
     assert await ledger.taken() == ["n1"]
