@@ -37,10 +37,10 @@ Hold: TypeAlias = Callable[[AsyncSession, Sequence[Record]], Awaitable[None]]
 # The handler of a record without a value, which means that its key is erased.
 ERASURE = "erasure"
 RETRY_SECONDS = 0.5
-# So often is tried what fails as nobody foresaw: an outage has by then said that it is one.
+# So often is tried what fails as nobody foresaw.
 TRIES = 3
 # So many of those one after the other; then it is not the records, and the process stops.
-UNFORESEEN = 10
+UNFORESEEN = 3
 # Longer than any topic keeps its records, so that no repeat outlives the memory of it.
 INBOX_DAYS = 60
 
@@ -181,6 +181,8 @@ class Consumer:
                 await self.take(records[:half])
                 await self.take(records[half:])
             elif isinstance(error, Refusal) or tries == TRIES:
+                # An outage that did not say it was one is no fault of the record.
+                await self._database.probe()
                 await self._bury(records[0], self._reason(error))
             else:
                 await asyncio.sleep(RETRY_SECONDS)

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from itertools import takewhile
 from typing import NamedTuple
@@ -29,6 +29,7 @@ from services.tracking.store.numbering import Sending
 SETTLE, OVERDUE = "settle", "overdue"
 # Few enough that no call waits long for one of them, on a busy machine either.
 DUE_TOGETHER = 20
+TICK = timedelta(microseconds=1)
 
 
 class Doubt(NamedTuple):
@@ -103,6 +104,16 @@ class Held:
             and entry.message.prison_number == movement.prison_number
         )
         return min(by, default=None)
+
+    def after_others(self, recorded: datetime) -> datetime:
+        """Later than any movement of the person was recorded before: what is told under the first goes on so.
+
+        A batch has one time, and whoever waited for the lock has read the clock before who came first had.
+        """
+        before = (
+            entry.recorded for entry in self.entries if isinstance(entry.message, movement_pb2.Movement)
+        )
+        return max((recorded, *(one + TICK for one in before)))
 
     def owned(self, at: datetime) -> OwnershipRow | None:
         return next((row for row in reversed(self.standing) if row.effective_time <= at), None)

@@ -214,7 +214,8 @@ class Taking:
                 unheld.append((movement, recorded))
             else:
                 known.add(movement.movement_id)
-                entry = book.corrected(held, _entry(movement, recorded), movement)
+                entry = _entry(movement, held.after_others(recorded))
+                entry = book.corrected(held, entry, movement)
                 book.record(held, entry, number=movement.prison_number)
                 await self._settler.settle_in(book, held.nominal_id, self._clock.now(), entry.occurred)
                 fates.append(pb.MOVEMENT_FATE_RECORDED)

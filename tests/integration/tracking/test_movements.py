@@ -27,6 +27,15 @@ from tests.integration.tracking.running import (
 
 RECEPTION = movement_pb2.MOVEMENT_KIND_RECEPTION
 MERGE = movement_pb2.MOVEMENT_KIND_MERGE
+TRANSFER_IN = movement_pb2.MOVEMENT_KIND_TRANSFER_IN
+TRANSFER_OUT = movement_pb2.MOVEMENT_KIND_TRANSFER_OUT
+
+
+def transfers_told(world: World, ppo: Ppo) -> int:
+    told = "SELECT count(*) FROM tracking.notice WHERE nominal_id = %s AND type = %s"
+    with psycopg.connect(world.processes.database.superuser) as connection:
+        [(count,)] = connection.execute(told, (ppo.nominal_id, pb.NOTICE_TYPE_PRISON_TRANSFER)).fetchall()
+    return int(count)
 
 
 async def test_a_reception_reaches_owner_probation_and_prison(world: World) -> None:
@@ -59,6 +68,43 @@ async def test_a_transfer_as_two_events_is_one_notice_in_two_revisions(world: Wo
     assert left.notice_id == arrived.notice_id
     assert [left.revision, arrived.revision] == [1, 2]
     assert (arrived.movement.from_prison_id, arrived.movement.prison_id) == ("BMI", "FSI")
+
+
+async def test_a_transfer_whose_arrival_is_told_first_in_one_batch_is_one_notice(world: World) -> None:
+    ppo = await world.known(Ppo())
+    moved = [
+        movement(ppo, RECEPTION, december(1), prison_id="BMI", reason_code="N"),
+        movement(ppo, TRANSFER_IN, december(3, 12), prison_id="FSI", reason_code="INT"),
+        movement(ppo, TRANSFER_OUT, december(3), prison_id="BMI", reason_code="NOTR"),
+    ]
+    request_id = str(uuid4())
+    rows = [
+        pb.ReportMovementsRequest(request_id=request_id, line=line, movement=one)
+        for line, one in enumerate(moved, start=1)
+    ]
+
+    await (await world.tracking("importer")).ReportMovements(iter(rows), timeout=SECONDS)
+
+    assert len((await world.moved(ppo, 3)).steps) == 3
+    assert transfers_told(world, ppo) == 1
+
+
+async def test_a_transfer_whose_departure_waited_for_its_number_is_one_notice(world: World) -> None:
+    ppo, other = await world.known(Ppo()), Ppo()
+    waiting = movement(other, TRANSFER_OUT, december(3), prison_id="BMI", reason_code="NOTR")
+    request = pb.ReportMovementRequest(request_id=str(uuid4()), movement=waiting)
+    await (await world.tracking("importer")).ReportMovement(request, timeout=SECONDS)
+    await world.publish(
+        hmpps("received", ppo.number, december(1), "ADMISSION", "BMI", "I"),
+        hmpps("received", ppo.number, december(3, 12), "TRANSFERRED", "FSI", "INT"),
+    )
+    await world.moved(ppo, 2)
+
+    merge = movement(ppo, MERGE, december(5), removed_prison_number=other.number)
+    await world.send(MOVEMENTS, ppo.number, merge)
+
+    assert len((await world.moved(ppo, 3)).steps) == 3
+    assert transfers_told(world, ppo) == 1
 
 
 async def test_a_court_trip_is_no_release(world: World) -> None:
