@@ -84,11 +84,6 @@ class Held:
             sorted(one.merged_time.ToDatetime(UTC) for one in told if not one.HasField("unmerged_time"))
         )
 
-    @cached_property
-    def told_of(self) -> set[str]:
-        """The others of whom the flag tells: that one is another, or is not, each nominal's flag says too."""
-        return members(self.flag)
-
     def file(self, reference: Reference, limits: Limits) -> CaseFile:
         return CaseFile(
             self.flag, tuple(self.entries), reference, limits, self.merges, self.person.known_time
@@ -199,11 +194,11 @@ class Casebook:
         held = []
         for person in found:
             own = person.nominal_id
-            family = [own, *(one.nominal_id for one in families.get(own, []))]
+            family = [own, *(one.nominal_id for one in families[own])]
             held.append(
                 Held(
                     person,
-                    families.get(own, []),
+                    families[own],
                     _in_order(entry for one in family for entry in entries.get(one, ())),
                     stages.get(own, []),
                     standing.get(own, []),
@@ -324,7 +319,13 @@ async def _families(session: AsyncSession, found: Sequence[Person]) -> dict[str,
                     family.append(older)
                     next_heads.setdefault(older.nominal_id, []).append(head)
         heads = next_heads
-    return families
+    return {one.nominal_id: together(one, families.get(one.nominal_id, ())) for one in found}
+
+
+def together(person: Person, older: Sequence[Person]) -> list[Person]:
+    """Those of whom the person's flag tells too: until both flags have come, each goes on as it was."""
+    told_of = members(person.to_flag()) if older else ()
+    return [one for one in older if one.nominal_id in told_of]
 
 
 async def _apart(

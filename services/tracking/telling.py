@@ -255,13 +255,8 @@ def _moved(held: Held, row: NoticeRow) -> bool:
 
 
 def _may_be_unsaid(held: Held, row: NoticeRow) -> bool:
-    """A day on which another's plan was to be looked at was so, whatever days the two have together.
-
-    Unless the flag of who lives on tells of the other too, it finds nothing of theirs to be wrong: it was
-    before a merge, or is after one that was taken back, of which the other's flag is still to come.
-    """
-    others = row.type != news.REVIEW and row.nominal_id in held.told_of
-    return row.type not in news.LASTING and (_own(held, row) or others)
+    """A day on which another's plan was to be looked at was so, whatever days the two have together."""
+    return row.type not in news.LASTING and (_own(held, row) or row.type != news.REVIEW)
 
 
 def _said(held: Held) -> set[tuple[int, str, str]]:

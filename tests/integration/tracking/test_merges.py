@@ -218,7 +218,6 @@ async def test_until_the_flag_of_both_has_come_what_was_told_of_the_one_stands(w
 
     of_both, gone = merged(away, living)
     await send(world, [gone, of_both])
-    await world.case(living, lambda case: case.position == pb.POSITION_CUSTODY_SENTENCED)
     told = await world.notices("D3", away, 2, RECEPTION)
 
     assert [one.goes_on_as_nominal_id for one in told] == ["", living.nominal_id]
