@@ -323,7 +323,7 @@ async def _families(session: AsyncSession, found: Sequence[Person]) -> dict[str,
 
 
 def together(person: Person, older: Sequence[Person]) -> list[Person]:
-    """Those of whom the person's flag tells too: until both flags have come, facts and notices are each one's own."""
+    """Those of whom the person's flag tells too: until then what is known and told of each is its own."""
     told_of = members(person.to_flag()) if older else ()
     return [one for one in older if one.nominal_id in told_of]
 
