@@ -111,6 +111,7 @@ def _next(closed: Closed, standing: Standing, now: datetime) -> Revision:
         explanation=month.explanation,
         residual=residual,
         corrects_revision=standing.sent,
+        cells_changed=0,
         of=of,
     )
 

@@ -232,6 +232,7 @@ async def add(session: AsyncSession, made: Sequence[tuple[Revision, Iterable[tup
     """Revisions with their counts, and the first step of their lives."""
     # What a row refers to is looked for by a plan that a connection made while there was little of it, and
     # keeps: it would read all revisions there ever were for every count.
+    await session.execute(text("DISCARD PLANS"))
     await session.execute(text("SET LOCAL enable_seqscan = off"))
     session.add_all(row for row, _ in made)
     await session.flush()
@@ -241,6 +242,7 @@ async def add(session: AsyncSession, made: Sequence[tuple[Revision, Iterable[tup
     counts = ((row.return_id, row.revision, *cell, value) for row, counted in made for cell, value in counted)
     await copy_rows(session, f"{SCHEMA}.step", STEPPED, first)
     await copy_rows(session, f"{SCHEMA}.count", COUNTED, counts)
+    await session.execute(text("SET LOCAL enable_seqscan TO DEFAULT"))
     changed = await _changed(session, [row.return_id for row, _ in made if row.revision > 1])
     for row, _ in made:
         row.cells_changed = changed.get(row.return_id, 0)
