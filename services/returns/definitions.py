@@ -110,7 +110,8 @@ MEASURES: Mapping[str, Measure] = {
     ),
     "M16": Measure(
         "Days from offence to sentence",
-        "Sentences in the month of persons of M1, by the days from the offence: their median and mean.",
+        "Sentences in the month of persons of M1, by the days from the offence: the median and mean of "
+        "those recorded.",
         "sentences",
     ),
     "M17": Measure(
@@ -263,7 +264,9 @@ def _refuse_unknown(breakdown: str, category: str) -> None:
     if category and parts is not None and category not in parts + ANYWHERE:
         raise Invalid("count.category", f"{category!r} is no part of the breakdown by {breakdown}")
     pattern = DAYS.get(breakdown)
-    if pattern and not pattern.fullmatch(category) and category not in ANYWHERE:
+    # Of sentences before and after it would not be known which of the two they are.
+    unknown = ANYWHERE if breakdown == "days" else ()
+    if pattern and not pattern.fullmatch(category) and category not in unknown:
         raise Invalid("count.category", f"{category!r} is no number of days")
 
 

@@ -26,16 +26,20 @@ REST = "rest"
 NO_KEYS: frozenset[Key] = frozenset()
 
 PEOPLE, TESTED, DUE, NOTICES = ("M1", ""), ("M7", ""), ("M18", "due"), ("M19", "")
+SENTENCES = ("M16", "")
 # Shown by themselves.
 TOTALS: Sequence[Key] = (
-    *(PEOPLE, TESTED, DUE, NOTICES),
-    *((measure, "") for measure in ("M16", "FOLLOW_UPS", "RE_ENGAGED", "M24")),
+    *(PEOPLE, TESTED, DUE, NOTICES, SENTENCES),
+    *((measure, "") for measure in ("FOLLOW_UPS", "RE_ENGAGED", "M24")),
 )
 STAGES = tuple((f"M{number}", "") for number in range(10, 15))
 TREATED = tuple(("M17", part) for part in (*(BREAKDOWNS["treatment"] or ()), *ANYWHERE))
 NO_NEED = tuple(("M17", part) for part in ("no need", *(f"need {part}" for part in ANYWHERE)))
 # Neither by OCU, agency nor prison: such breakdowns overlap, and what one hides another would give away.
 ATTENDANCE = tuple(("M18", outcome) for outcome in (*(BREAKDOWNS["attendance"] or ()), *ANYWHERE))
+# How many sentences its days are of is told by no line, but the days of few are not shown.
+DAYS = tuple(("M16", f"days {part}") for part in ANYWHERE)
+MANY: Key = ("M16 rest", REST)
 DELIVERY = tuple(("M19", part) for part in BREAKDOWNS["limit"] or ())
 # Shown only where all of these are, as they could be worked out of it or of what it is a share of.
 SHOWN_WITH: Mapping[Key, tuple[Key, ...]] = {
@@ -49,8 +53,7 @@ SHOWN_WITH: Mapping[Key, tuple[Key, ...]] = {
     ("M20", ""): (PEOPLE, ("M4", NOT_RECORDED)),
     ("M4", WHITE + RECORDED): (("M4", WHITE), ("M4", NOT_RECORDED)),
     ("M4", NON_WHITE + RECORDED): (("M4", NON_WHITE), ("M4", NOT_RECORDED)),
-    ("M16", "median days"): (("M16", ""),),
-    ("M16", "mean days"): (("M16", ""),),
+    **dict.fromkeys((("M16", "median days"), ("M16", "mean days")), (SENTENCES, *DAYS, MANY)),
     ("M15", ""): (PEOPLE,),
 }
 
@@ -88,6 +91,7 @@ def tables(headlines: Iterable[Headline]) -> list[Table]:
         _needs(values),
         _with_rest(values, TESTED, ("M9", ""), ("M8", REST)),
         Table(("M9", ""), _of(values, "M9")),
+        *_days(values),
         Table(DUE, {key: values[key] for key in ATTENDANCE if key in values}),
         Table(NOTICES, {key: values[key] for key in DELIVERY if key in values}),
         Table(("M24", ""), _of(values, "M24")),
@@ -165,6 +169,12 @@ def _needs(values: Values) -> Table:
     if others or not given:
         return Table(PEOPLE, {key: values[key] for key in given} | others)
     return _with_rest(values, PEOPLE, *given)
+
+
+def _days(values: Values) -> list[Table]:
+    """The sentences whose days are known, and those whose days are not, where the days are given."""
+    untold = [key for key in DAYS if key in values]
+    return [_with_rest(values, SENTENCES, *untold)] if untold else []
 
 
 def _of(values: Values, measure: str) -> dict[Key, int]:

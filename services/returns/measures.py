@@ -123,8 +123,15 @@ def _sizes(people: int, ocus: dict[str, int], planned: int) -> Iterator[Headline
 
 
 def _sentences(counts: Counts) -> Iterator[Headline]:
-    yield from _spread("M16", "", _total(counts, "M16"), parts(counts, "M16", "days"))
-    yield from _shares(counts, "M16", Cell("M16", "ocu"), _total(counts, "M16"))
+    sentences, days = _total(counts, "M16"), parts(counts, "M16", "days")
+    yield Headline("M16", "", sentences)
+    if days:
+        # Of none of which they are not recorded is said too.
+        for part, value in ({NOT_RECORDED: 0} | days).items():
+            if part in ANYWHERE:
+                yield Headline("M16", f"days {part}", value, sentences)
+    yield from _middle("M16", "", days)
+    yield from _shares(counts, "M16", Cell("M16", "ocu"), sentences)
     for breakdown in ("ocu_days", "court_days"):
         for place, days in _places(counts, "M16", breakdown):
             yield from _middle("M16", place, days)
@@ -134,12 +141,8 @@ def _sentences(counts: Counts) -> Iterator[Headline]:
             for part, value in parts(counts, "M23", "window_days").items()
             if part.startswith(window)
         }
-        yield from _spread("M23", window, sum(days.values()), days)
-
-
-def _spread(measure: str, which: str, sentences: int, days: Mapping[str, int]) -> Iterator[Headline]:
-    yield Headline(measure, which, sentences)
-    yield from _middle(measure, which, days)
+        yield Headline("M23", window, sum(days.values()))
+        yield from _middle("M23", window, days)
 
 
 def _middle(measure: str, which: str, days: Mapping[str, int]) -> Iterator[Headline]:

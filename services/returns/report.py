@@ -6,7 +6,7 @@ from html import escape
 from ppo.returns.v1 import returns_pb2 as pb
 from services.returns import behind, charts, months
 from services.returns.charts import Bar
-from services.returns.definitions import MEASURES, NOT_RECORDED, parts
+from services.returns.definitions import ANYWHERE, MEASURES, NOT_RECORDED, parts
 from services.returns.disclosure import Key
 from services.returns.document import HIDDEN, Document, Line
 from services.returns.measures import NON_WHITE, WHITE
@@ -187,13 +187,15 @@ def _sentences(document: Document) -> Iterable[str]:
     """By spans of days; a publication has the median and mean alone."""
     if document.published:
         return
-    days = {int(day): times for day, times in parts(document.picture.counts, "M16", "days").items()}
-    if not days:
+    given = parts(document.picture.counts, "M16", "days")
+    if not given:
         return
+    days = {int(day): times for day, times in given.items() if day not in ANYWHERE}
     bars = []
     for first, last in SPANS:
         times = sum(many for day, many in days.items() if first <= day and (last is None or day <= last))
         bars.append(Bar(f"{first} to {last} days" if last else f"over {first - 1} days", times, f"{times:,}"))
+    bars += [Bar(part, given[part], f"{given[part]:,}") for part in ANYWHERE if part in given]
     yield from _chart("Days from offence to sentence", bars)
 
 

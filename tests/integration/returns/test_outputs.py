@@ -61,6 +61,30 @@ async def test_a_page_is_whole_with_its_charts_in_it_and_fetches_nothing(service
     assert "PPOs in Birmingham Community Safety Partnership, December 2004" in found
 
 
+async def test_sentences_whose_days_are_not_known_are_bars_of_their_own(service: Service) -> None:
+    days = {"137": 1, "not recorded": 5, "other or not known": 2}
+    await service.record(
+        december() | totals(M16=8) | {Cell("M16", "days", day): times for day, times in days.items()}
+    )
+
+    found = await page(service)
+
+    drawn = found[found.index("<h2>Days from offence to sentence</h2>") :]
+    drawn = drawn[: drawn.index("</svg>")]
+    assert re.findall(r">([^<>]+)</text>", drawn)[:8] == [
+        *(
+            "0 to 30 days",
+            "31 to 60 days",
+            "61 to 90 days",
+            "91 to 180 days",
+            "181 to 365 days",
+            "over 365 days",
+        ),
+        *("not recorded", "other or not known"),
+    ]
+    assert re.findall(r">([^<>]+)</text>", drawn)[8:] == ["0", "0", "0", "1", "0", "0", "5", "2"]
+
+
 async def test_the_same_return_is_the_same_bytes_in_every_form(service: Service) -> None:
     await service.record()
 

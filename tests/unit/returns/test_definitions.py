@@ -53,6 +53,8 @@ def test_every_measure_of_the_return_has_a_definition() -> None:
         (("M16", "ocu_days", "D3"), "count.category"),
         (("M16", "ocu_days", "D3: soon"), "count.category"),
         (("M18", "agency_attendance", "probation: missed"), "count.category"),
+        (("M23", "window_days", "not recorded"), "count.category"),
+        (("M23", "window_days", "other or not known"), "count.category"),
     ],
 )
 def test_what_no_return_holds_is_refused(given: tuple[str, str, str], field: str) -> None:
@@ -60,6 +62,11 @@ def test_what_no_return_holds_is_refused(given: tuple[str, str, str], field: str
         cell(*given)
 
     assert refusal.value.field == field
+
+
+def test_days_that_are_not_recorded_are_counted() -> None:
+    assert cell("M16", "days", "not recorded").category == "not recorded"
+    assert cell("M16", "ocu_days", "D3: not recorded").category == "D3: not recorded"
 
 
 def test_a_part_of_two_things_may_have_any_place() -> None:

@@ -59,6 +59,7 @@ class Attack:
         for table in disclosure.tables(found):
             self._sum(name, table, given)
         self._shares(name, given)
+        self._days(name, found, now)
         return now
 
     def _sum(self, name: str, table: Table, given: Mapping[Key, Headline]) -> None:
@@ -92,6 +93,12 @@ class Attack:
                 self._equal(name, [("M17", "in treatment"), ("M17", "not in treatment")], one.base, given)
             if key[0] == "M4" and key[1].endswith("recorded") and key[1] != "not recorded":
                 self._equal(name, [(key[0], key[1].removesuffix(" of those recorded"))], one.value, given)
+
+    def _days(self, name: str, found: Sequence[Headline], given: Mapping[Key, Headline]) -> None:
+        """Whoever is told the median may have heard of how many sentences it is."""
+        if {("M16", "median days"), ("M16", "mean days")} & given.keys():
+            many = [table.parts.get(disclosure.MANY, 0) for table in disclosure.tables(found)]
+            self._equal(name, [disclosure.MANY], sum(many), given)
 
     def _equal(self, name: str, which: Sequence[Key], value: int, given: Mapping[Key, Headline]) -> None:
         row: dict[int, float] = {}
@@ -181,6 +188,8 @@ def months(draw: st.DrawFn) -> dict[Cell, int]:
     cells |= totals(M18=due) | _split(draw, "M18", "attendance", due, ATTENDANCE)
     told = draw(st.integers(0, 30))
     limits = [f"{limit}, {outcome}" for limit in definitions.LIMITS[:2] for outcome in definitions.OUTCOMES]
+    sentences = draw(st.integers(0, 30))
+    cells |= totals(M16=sentences) | _split(draw, "M16", "days", sentences, ("20", "137", "not recorded"))
     return cells | totals(M19=told) | _split(draw, "M19", "limit", told, limits)
 
 
@@ -235,7 +244,7 @@ def test_nor_with_its_revisions_and_the_month_before(
 
 def _partly(counts: dict[Cell, int], other: dict[Cell, int]) -> dict[Cell, int]:
     """A revision: the tests, the removals and the deliveries are others, the people as they were."""
-    changed = ("M5", "M7", "M8", "M9", "M19")
+    changed = ("M5", "M7", "M8", "M9", "M16", "M19")
     cells = {cell: value for cell, value in counts.items() if cell.measure not in changed}
     people = counts[Cell("M1")]
     if other[Cell("M5")] > people:
@@ -301,6 +310,33 @@ def test_nothing_is_hidden_where_nothing_is_small() -> None:
     counts = {cell: value * 10 for cell, value in december().items()}
 
     assert not disclosure.hidden(headlines(counts, PLANNED))
+
+
+@pytest.mark.parametrize(
+    ("days", "shown"),
+    [
+        ({"137": 6, "not recorded": 0}, True),
+        ({"137": 5, "not recorded": 5}, True),
+        ({"137": 1, "not recorded": 5}, False),
+        ({"137": 1, "other or not known": 5}, False),
+        ({"20": 3, "137": 1, "not recorded": 40}, False),
+        ({"137": 5, "not recorded": 1}, False),
+        ({"not recorded": 6}, None),
+    ],
+)
+def test_days_of_few_sentences_are_not_told_as_those_of_all(days: dict[str, int], shown: bool | None) -> None:
+    counts = december() | totals(M16=sum(days.values()))
+    counts |= {Cell("M16", "days", day): times for day, times in days.items()}
+    found = headlines(counts, PLANNED)
+
+    listed = {
+        one.category: seen
+        for one, seen in disclosure.published(found, disclosure.hidden(found))
+        if one.measure == "M16"
+    }
+
+    assert listed[""]
+    assert (listed.get("median days"), listed.get("mean days")) == (shown, shown)
 
 
 def appointments(
