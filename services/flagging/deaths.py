@@ -35,11 +35,14 @@ async def died(session: AsyncSession, movement: pb.Movement, now: datetime) -> F
     history = await _history(session, movement, now)
     if history is None:
         return Fate.UNKNOWN_NUMBER
-    fate = Fate.NOTHING_NEW
-    if await _told_of(session, movement.movement_id) is None:
+    fate, told = Fate.NOTHING_NEW, await _told_of(session, movement.movement_id)
+    if told is None or await _anothers(session, told, history):
+        await deaths.forget(session, movement.movement_id)
         fate, of = end(history, death)
         if of is not None:
             session.add(_told(movement, now, registration_id=of.registration_id, died_time=death))
+        if told is not None and fate == Fate.ENDED:
+            fate = Fate.TAKEN_BACK_BY_ANOTHER
     # Whatever it was: time may have brought something to an end.
     await changes.conclude(session, [history])
     return fate
@@ -51,9 +54,11 @@ async def taken_back(session: AsyncSession, movement: pb.Movement, now: datetime
     told = await _told_of(session, movement.corrects_movement_id)
     if told is None:
         return await _keep(session, movement, history, now)
-    # One of another number is not its sender's to take back.
-    if told.undone_time is not None or told.prison_number != _number(movement)[1] or history is None:
+    if told.undone_time is not None:
         return Fate.NOTHING_NEW
+    # One of another person is not its sender's to take back; the number may be one that a merge has kept.
+    if history is None or all(row.registration_id != told.registration_id for row in history.rows):
+        return Fate.TAKEN_BACK_BY_ANOTHER
     told.undone_time = now
     await session.flush()
     fate = await _return(session, history, told.registration_id, ITSELF, TAKEN_BACK)
@@ -110,6 +115,13 @@ async def _told_of(session: AsyncSession, movement_id: str) -> PrisonDeath | Non
     """A death and what takes it back may come at once, by two ways."""
     await lock(session, movement_id)
     return await deaths.told(session, movement_id)
+
+
+async def _anothers(session: AsyncSession, kept: PrisonDeath, history: History) -> bool:
+    """A reversal that came first, under a number that is not theirs who died."""
+    number = (NUMBER, kept.prison_number)
+    holder = (await store.holders(session, [number])).get(number)
+    return kept.died_time is None and holder not in history.members
 
 
 async def _history(session: AsyncSession, movement: pb.Movement, now: datetime) -> History | None:

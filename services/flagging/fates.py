@@ -18,6 +18,8 @@ class Fate(StrEnum):
     DOES_NOT_FIT = "does_not_fit"
     # A death was taken back that another movement tells of as well: the person is a PPO meanwhile.
     TOLD_BY_ANOTHER = "told_by_another"
+    # A death was taken back under a number that is not the dead person's: the death stands meanwhile.
+    TAKEN_BACK_BY_ANOTHER = "taken_back_by_another"
     # A death was taken back, and the registration was ended by somebody's own decision.
     DECIDED_BY_SOMEBODY = "decided_by_somebody"
 
@@ -28,6 +30,7 @@ DOUBTFUL = frozenset(
         Fate.ONLY_NOMINATED,
         Fate.DOES_NOT_FIT,
         Fate.TOLD_BY_ANOTHER,
+        Fate.TAKEN_BACK_BY_ANOTHER,
         Fate.DECIDED_BY_SOMEBODY,
     }
 )

@@ -34,7 +34,9 @@ async def take(session: AsyncSession, movement: pb.Movement, now: datetime) -> F
     if movement.corrects_movement_id:
         fate = await deaths.taken_back(session, movement, now)
     if movement.kind == pb.MOVEMENT_KIND_RELEASE and movement.reason_code == DIED:
-        return await deaths.died(session, movement, now)
+        died = await deaths.died(session, movement, now)
+        # Who was taken for dead is to be looked at, whatever becomes of who is.
+        return fate if fate == Fate.TAKEN_BACK_BY_ANOTHER else died
     if movement.kind == pb.MOVEMENT_KIND_MERGE:
         removed = nominals.number(NUMBER, movement.removed_prison_number, "removed_prison_number")
         return await _merged(

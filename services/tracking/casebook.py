@@ -96,7 +96,6 @@ class Held:
             for entry in self.entries
             if isinstance(entry.message, movement_pb2.Movement)
             and entry.message.corrects_movement_id == movement.movement_id
-            and entry.message.prison_number == movement.prison_number
         )
         return min(by, default=None)
 
@@ -217,7 +216,7 @@ class Casebook:
     def corrected(self, held: Held, entry: Entry, movement: movement_pb2.Movement) -> Entry:
         """Withdraws what a movement corrects. What corrects it may have come before it."""
         if movement.corrects_movement_id:
-            self._withdraw(held, movement.corrects_movement_id, movement.prison_number, entry.recorded)
+            self._withdraw(held, movement.corrects_movement_id, entry.recorded)
         return entry._replace(withdrawn=held.corrected(movement))
 
     def record(self, held: Held, entry: Entry, *, nominal_id: str = "", number: str = "") -> None:
@@ -236,10 +235,11 @@ class Casebook:
             )
         )
 
-    def _withdraw(self, held: Held, movement_id: str, number: str, at: datetime) -> None:
-        """One of another number is not its sender's to take back."""
+    def _withdraw(self, held: Held, movement_id: str, at: datetime) -> None:
+        """Under whatever number of this person; one of another person is not its sender's to take back."""
         for place, entry in enumerate(held.entries):
-            if entry.id == movement_id and entry.withdrawn is None and _number(entry) == number:
+            movement = isinstance(entry.message, movement_pb2.Movement)
+            if movement and entry.id == movement_id and entry.withdrawn is None:
                 held.entries[place] = entry._replace(withdrawn=at)
                 self._withdrawn[movement_id] = at
 
@@ -336,10 +336,6 @@ async def _apart(
     told_of = {one for person in found for one in members(person.to_flag())} - older
     known = await store.persons(session, told_of) if told_of else []
     return {person.nominal_id for person in known if person.merged_into is None}
-
-
-def _number(entry: Entry) -> str:
-    return entry.message.prison_number if isinstance(entry.message, movement_pb2.Movement) else ""
 
 
 def _in_order(entries: Iterable[Entry]) -> list[Entry]:

@@ -390,12 +390,68 @@ async def test_a_death_that_the_keeper_has_recorded_too_is_the_keepers_to_take_b
     assert (await service.latest(registration.nominal_id)).state == pb.REGISTRATION_STATE_REMOVED
 
 
-async def test_another_numbers_reversal_takes_no_death_back(service: Service) -> None:
-    registration = await ppo(service, numbered(NUMBER, OTHER))
+async def two(service: Service) -> pb.Registration:
+    """The first of two PPOs, each with a number."""
+    registration = await ppo(service)
+    await ppo(service, numbered(OTHER, serial=2))
+    return registration
 
-    await hear(service, death(), reversal(death(), OTHER))
+
+@pytest.mark.parametrize("number", [OTHER, THIRD], ids=["anothers", "nobodys"])
+async def test_a_reversal_under_a_number_that_is_not_theirs_takes_no_death_back_and_is_to_be_looked_at(
+    service: Service, number: str
+) -> None:
+    registration = await two(service)
+    await hear(service, death())
+
+    async with counted("taken_back_by_another", "movements_review_total", "reason"):
+        await hear(service, reversal(death(), number))
 
     assert (await service.latest(registration.nominal_id)).state == pb.REGISTRATION_STATE_REMOVED
+
+
+async def test_a_death_that_was_another_prisoners_ends_that_ones_registration_and_is_to_be_looked_at(
+    service: Service,
+) -> None:
+    registration = await two(service)
+    await hear(service, death())
+    righted = death(OTHER)
+    righted.corrects_movement_id = death().movement_id
+
+    async with counted("taken_back_by_another", "movements_review_total", "reason"):
+        await hear(service, righted)
+
+    other = await service.read(prison_number(OTHER))
+    states = [await service.latest(one) for one in (registration.nominal_id, other.nominal_id)]
+    assert [one.state for one in states] == [pb.REGISTRATION_STATE_REMOVED] * 2
+
+
+@pytest.mark.parametrize("number", [OTHER, THIRD], ids=["anothers", "nobodys"])
+async def test_a_reversal_under_a_number_that_is_not_theirs_keeps_no_death_away_by_coming_first(
+    service: Service, number: str
+) -> None:
+    registration = await two(service)
+    await hear(service, reversal(death(), number))
+
+    async with counted("taken_back_by_another", "movements_review_total", "reason"):
+        await hear(service, death())
+
+    assert (await service.latest(registration.nominal_id)).removal_reason == pb.REMOVAL_REASON_DECEASED
+    await hear(service, reversal(death()))
+    assert (await service.latest(registration.nominal_id)).state == pb.REGISTRATION_STATE_ACTIVE
+
+
+@pytest.mark.parametrize("order", ["death merge back", "merge back death", "back merge death"])
+async def test_a_death_is_taken_back_under_the_number_that_a_merge_has_kept(
+    service: Service, order: str
+) -> None:
+    registration = await ppo(service)
+    told = {"death": death(), "merge": merge(OTHER, NUMBER), "back": reversal(death(), OTHER)}
+
+    await hear(service, *(told[one] for one in order.split()))
+
+    assert (await service.latest(registration.nominal_id)).state == pb.REGISTRATION_STATE_ACTIVE
+    assert await service.outcome(numbered(NUMBER)) == "FLAGGED"
 
 
 async def test_a_death_under_a_number_that_goes_with_the_other_when_two_are_two_again_is_theirs(

@@ -225,6 +225,33 @@ async def test_nobody_takes_back_a_movement_of_another_number(world: World) -> N
     assert len((await world.journey(ppo)).steps) == 1
 
 
+@pytest.mark.parametrize(
+    "order", ["wrong merge back", "wrong back merge", "back wrong merge", "merge back wrong"]
+)
+async def test_a_reversal_under_the_number_that_a_merge_has_kept_takes_the_movement_back(
+    world: World, order: str
+) -> None:
+    ppo, removed = await world.known(Ppo()), Ppo()
+    wrong = movement(removed, RECEPTION, december(1), prison_id="BMI", reason_code="I")
+    told = {
+        "wrong": wrong,
+        "merge": movement(
+            ppo, movement_pb2.MOVEMENT_KIND_MERGE, december(2), removed_prison_number=removed.number
+        ),
+        "back": movement(ppo, REVERSAL, december(1), corrects_movement_id=wrong.movement_id),
+        "stays": movement(removed, RECEPTION, december(3), prison_id="FSI", reason_code="I"),
+    }
+    request_id = str(uuid4())
+    rows = [
+        pb.ReportMovementsRequest(request_id=request_id, line=line, movement=told[one])
+        for line, one in enumerate([*order.split(), "stays"], start=1)
+    ]
+
+    await (await world.tracking("importer")).ReportMovements(iter(rows), timeout=SECONDS)
+
+    assert [step.prison_id for step in (await world.moved(ppo, 1)).steps] == ["FSI"]
+
+
 async def test_a_fact_is_withdrawn_by_its_name_and_one_that_is_not_there_is_not_found(world: World) -> None:
     ppo = await world.known(Ppo())
     await world.publish(hmpps("received", ppo.number, december(1), "ADMISSION", "BMI", "N"))
