@@ -17,6 +17,8 @@ _KNOWN = {
     screening_pb2.OUTCOME_UNKNOWN,
 }
 _SOMEBODY = (screening_pb2.OUTCOME_FLAGGED, screening_pb2.OUTCOME_POSSIBLE)
+_BY_IDENTIFIER = (screening_pb2.IDENTITY_BASIS_FINGERPRINT, screening_pb2.IDENTITY_BASIS_IDENTIFIER)
+_NUMBERS = frozenset(map(identifiers.kind_name, person_pb2.IdentifierKind.values()))
 
 
 def understood(screening: screening_pb2.Screening) -> screening_pb2.Screening:
@@ -58,6 +60,14 @@ def exclude(
         reason = screening_pb2.UNKNOWN_REASON_INSUFFICIENT_INPUT
         return _said(screening, screening_pb2.OUTCOME_UNKNOWN, reason)
     return _said(screening, screening_pb2.OUTCOME_NOT_FLAGGED)
+
+
+def known_by_identifier(screening: screening_pb2.Screening) -> bool:
+    """Whether it says of anybody that an identifier that was given is theirs, if not theirs alone."""
+    evidence = (said for each in screening.candidates for said in each.evidence)
+    return screening.identity_basis in _BY_IDENTIFIER or any(
+        said.field in _NUMBERS and said.comparison == "exact" for said in evidence
+    )
 
 
 def check_after_fingerprints(screening: screening_pb2.Screening) -> bool:

@@ -35,8 +35,6 @@ UNANSWERED = Counter(
     "ppo_custody_register_unanswered", "Times the register did not answer a check in time.", ["code"]
 )
 
-FINGERPRINT = screening_pb2.IDENTITY_BASIS_FINGERPRINT
-
 # What is left of a caller's deadline after the register's time, for the replica and for storing.
 MARGIN_SECONDS = 0.05
 PROBE_SECONDS = 0.5
@@ -56,13 +54,13 @@ class Register:
         self.serving = False
 
     async def screen(
-        self, asked: Asked, purpose: policy_pb2.Purpose.ValueType, seconds: float
+        self, asked: Asked, purpose: policy_pb2.Purpose.ValueType, until: float
     ) -> screening_pb2.Screening:
-        """Raises Unavailable where it has not answered within `seconds`, Invalid where it refuses it."""
+        """`until`: by the monotonic clock. Raises Unavailable past it, Invalid where it refuses it."""
         request = flagging_pb2.ScreenPersonRequest(
             person=asked.person, fingerprint=asked.fingerprint, purpose=purpose
         )
-        async with self._turn(time.monotonic() + seconds) as left:
+        async with self._turn(until) as left:
             try:
                 response = await self._stub.ScreenPerson(request, timeout=left)
             except channel.CallError as error:
@@ -155,7 +153,9 @@ class Checker:
         """
         suite = self.suite(question.suite_id)
         left = self._register_seconds if seconds is None else max(0.0, seconds - MARGIN_SECONDS)
-        found = await self._find(question.asked, question.purpose, left)
+        # For all that is asked of it together.
+        until = time.monotonic() + min(self._register_seconds, left)
+        found = await self._find(question.asked, question.purpose, until)
         question = replace(question, asked=found.asked)
         answer = pb.Answer(
             decision_id=str(uuid.uuid4()),
@@ -181,25 +181,26 @@ class Checker:
             raise Invalid("suite_id", "is no custody suite that the reference data knows")
         return suite
 
-    async def _find(self, asked: Asked, purpose: policy_pb2.Purpose.ValueType, left: float) -> Found:
+    async def _find(self, asked: Asked, purpose: policy_pb2.Purpose.ValueType, until: float) -> Found:
         asked = asked._replace(excluded=self._replica.known_as(asked.excluded))
-        found = await self._screen(asked, purpose, left)
-        if asked.otherwise is not None and found.screening.identity_basis != FINGERPRINT:
-            return await self._find(asked.otherwise, purpose, left)
+        found = await self._screen(asked, purpose, until)
+        # That nobody is known by them the register alone can say: the replica knows those who are flagged.
+        unknown = found.basis == pb.BASIS_REGISTER and not answers.known_by_identifier(found.screening)
+        if asked.otherwise is not None and unknown:
+            return await self._find(asked.otherwise, purpose, until)
         if not asked.excluded.intersection(each.nominal_id for each in found.screening.candidates):
             return found
         person = answers.without_mistaken(asked.person, found.screening, asked.excluded)
         if person != asked.person:
-            found = (await self._screen(asked._replace(person=person), purpose, left))._replace(asked=asked)
+            found = (await self._screen(asked._replace(person=person), purpose, until))._replace(asked=asked)
         authoritative = found.basis == pb.BASIS_REGISTER
         return found._replace(
             screening=answers.exclude(found.screening, asked.excluded, authoritative=authoritative)
         )
 
-    async def _screen(self, asked: Asked, purpose: policy_pb2.Purpose.ValueType, left: float) -> Found:
-        seconds = min(self._register_seconds, left)
+    async def _screen(self, asked: Asked, purpose: policy_pb2.Purpose.ValueType, until: float) -> Found:
         try:
-            screening = answers.understood(await self._register.screen(asked, purpose, seconds))
+            screening = answers.understood(await self._register.screen(asked, purpose, until))
             return Found(screening, pb.BASIS_REGISTER, asked)
         except Unavailable:
             now = self._clock.now()

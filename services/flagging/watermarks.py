@@ -55,17 +55,22 @@ class Watermarks:
         """Writes the watermarks if it is time. Returns in how many seconds to try again."""
         # A topic that is not there yet is made by its first record, where the broker allows that.
         partitions = max(1, await self._cluster.partitions(store.TOPIC))
-        async with self._database.snapshot() as session:
-            if not await try_lock(session, "watermarks"):
+        # What is read in the turn is read after it has begun: another's may just have been written.
+        async with self._database.transaction() as turn:
+            if not await try_lock(turn, "watermarks"):
                 return EVERY.total_seconds()
-            now = self._clock.system()
-            last = await store.last_watermark(session, partitions)
-            self._last = last or self._last
-            if last is not None and timedelta() <= now - last < EVERY:
-                return (last + EVERY - now).total_seconds()
-            if await self._unsent(session):
-                return RETRY_SECONDS
-            await self._write(session, partitions, now)
+            async with self._database.snapshot() as session:
+                return await self._in_turn(session, partitions)
+
+    async def _in_turn(self, session: AsyncSession, partitions: int) -> float:
+        now = self._clock.system()
+        last = await store.last_watermark(session, partitions)
+        self._last = last or self._last
+        if last is not None and timedelta() <= now - last < EVERY:
+            return (last + EVERY - now).total_seconds()
+        if await self._unsent(session):
+            return RETRY_SECONDS
+        await self._write(session, partitions, now)
         self._last = now
         return EVERY.total_seconds()
 

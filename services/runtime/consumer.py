@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import groupby
-from typing import Generic, TypeAlias, TypeVar
+from typing import Generic, NamedTuple, TypeAlias, TypeVar
 
 import structlog
 from google.protobuf.message import DecodeError, Message
@@ -37,10 +37,8 @@ Hold: TypeAlias = Callable[[AsyncSession, Sequence[Record]], Awaitable[None]]
 # The handler of a record without a value, which means that its key is erased.
 ERASURE = "erasure"
 RETRY_SECONDS = 0.5
-# So often is tried what fails as nobody foresaw.
-TRIES = 3
-# So many of those one after the other; then it is not the records, and the process stops.
-UNFORESEEN = 3
+# Of one batch; of more it is not the records, and the process stops.
+MOST_UNFORESEEN = 3
 # Longer than any topic keeps its records, so that no repeat outlives the memory of it.
 INBOX_DAYS = 60
 
@@ -110,6 +108,13 @@ class Inbox:
         await session.execute(self.table.delete().where(self.table.c.recorded_time < before))
 
 
+class Came(NamedTuple):
+    """What came of a batch: the kinds of which something new was taken, and what failed as nobody foresaw."""
+
+    taken: set[str]
+    unforeseen: list[tuple[Record, Exception]]
+
+
 class Consumer:
     """Takes the events of a group. `handlers` by the full name of the message; other types are skipped."""
 
@@ -141,8 +146,6 @@ class Consumer:
         self._kind: Callable[[Record], str] = lambda record: ERASURE if record.value is None else kind(record)
         self._batch = batch
         self._hold = hold
-        # How many failed as nobody foresaw since the last that was taken.
-        self._unforeseen = 0
 
     async def run(self) -> None:
         while True:
@@ -168,36 +171,49 @@ class Consumer:
                 await asyncio.sleep(RETRY_SECONDS)
         await self._subscription.commit(records)
 
-    async def take(self, records: Sequence[Record], tries: int = 1) -> None:
-        """All in one transaction; after a failure each half, until what fails is alone: a dead letter."""
+    async def take(self, records: Sequence[Record]) -> None:
+        """All in one transaction; after a failure each half, until what fails is alone: a dead letter.
+
+        Raises what nobody foresaw of a record, unless others of its kind were taken: else it may be no fault
+        of the record's.
+        """
+        came = Came(set(), [])
+        await self._take(records, came)
+        for record, error in came.unforeseen:
+            if len(came.unforeseen) > MOST_UNFORESEEN or self._kind(record) not in came.taken:
+                raise error
+        for record, error in came.unforeseen:
+            # Never its message, which may quote the record.
+            name, where = type(error).__name__, error_place(error)
+            log.error("unforeseen", group=self._group, error=name, where=where)
+            await self._bury(record, f"failed: {name}")
+
+    async def _take(self, records: Sequence[Record], came: "Came") -> None:
         try:
-            await self._transact(records)
+            came.taken.update(await self._transact(records))
+            return
         except Unavailable:
             raise
-        # Also what nobody foresaw: no record keeps back the others of its partition.
         except Exception as error:
-            if len(records) > 1:
-                half = len(records) // 2
-                await self.take(records[:half])
-                await self.take(records[half:])
-            elif isinstance(error, Refusal) or tries == TRIES:
-                # An outage that did not say it was one is no fault of the record.
-                await self._database.probe()
-                await self._bury(records[0], self._reason(error))
-            else:
-                await asyncio.sleep(RETRY_SECONDS)
-                await self.take(records, tries + 1)
+            failure = error
+        if len(records) > 1:
+            half = len(records) // 2
+            await self._take(records[:half], came)
+            await self._take(records[half:], came)
+        elif isinstance(failure, Refusal):
+            await self._bury(records[0], str(failure))
         else:
-            self._unforeseen = 0
+            came.unforeseen.append((records[0], failure))
 
     async def retry(self, record: Record) -> None:
         """Takes one that was refused before, now. Raises the Refusal where it still is."""
         await self._transact([record])
 
-    async def _transact(self, records: Sequence[Record]) -> None:
+    async def _transact(self, records: Sequence[Record]) -> set[str]:
+        """The kinds of which something new was taken."""
         used = [record for record in records if self._used(record)]
         if not used:
-            return
+            return set()
         ids = [event_id(record) for record in used]
         async with self._database.transaction() as session:
             now = self._clock.system()
@@ -209,8 +225,10 @@ class Consumer:
             for kind, together in groupby(first, self._kind):
                 await self._hand_over(session, self._handlers[kind], list(together))
         REPEATED.labels(self._group).inc(len(used) - len(first))
-        for kind, count in Counts(map(self._kind, first)).items():
+        taken = Counts(map(self._kind, first))
+        for kind, count in taken.items():
             TAKEN.labels(self._group, kind).inc(count)
+        return set(taken)
 
     async def _hand_over(self, session: AsyncSession, take: Take, records: Sequence[Record]) -> None:
         if isinstance(take, Together):
@@ -218,17 +236,6 @@ class Consumer:
             return
         for record in records:
             await take(session, record)
-
-    def _reason(self, error: Exception) -> str:
-        """Why one record is a dead letter. Raises what fails of so many that it is not the records' fault."""
-        if isinstance(error, Refusal):
-            return str(error)
-        self._unforeseen += 1
-        if self._unforeseen > UNFORESEEN:
-            raise error
-        # Never its message, which may quote the record.
-        log.error("unforeseen", group=self._group, error=type(error).__name__, where=error_place(error))
-        return f"failed: {type(error).__name__}"
 
     def _used(self, record: Record) -> bool:
         """A record that says nothing of its type is unreadable; a type nobody uses here is skipped."""

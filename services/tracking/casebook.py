@@ -30,6 +30,8 @@ SETTLE, OVERDUE = "settle", "overdue"
 # Few enough that no call waits long for one of them, on a busy machine either.
 DUE_TOGETHER = 20
 TICK = timedelta(microseconds=1)
+# Nobody waits as long for the lock of a person.
+LOCKED = timedelta(minutes=1)
 
 
 class Doubt(NamedTuple):
@@ -100,14 +102,16 @@ class Held:
         return min(by, default=None)
 
     def after_others(self, recorded: datetime) -> datetime:
-        """Later than any movement of the person was recorded before: what is told under the first goes on so.
+        """Later than any movement of the person that came first: what is told under that one goes on so.
 
         A batch has one time, and whoever waited for the lock has read the clock before who came first had.
+        What has waited for its number keeps its time.
         """
         before = (
             entry.recorded for entry in self.entries if isinstance(entry.message, movement_pb2.Movement)
         )
-        return max((recorded, *(one + TICK for one in before)))
+        last = max(before, default=recorded - TICK)
+        return last + TICK if recorded <= last < recorded + LOCKED else recorded
 
     def owned(self, at: datetime) -> OwnershipRow | None:
         return next((row for row in reversed(self.standing) if row.effective_time <= at), None)

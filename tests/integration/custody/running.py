@@ -288,13 +288,15 @@ class Desk:
         nominal_id: str,
         verdict: pb.MatchVerdict.ValueType,
         reason: str = "",
+        *,
+        basis: screening_pb2.IdentityBasis.ValueType = screening_pb2.IDENTITY_BASIS_FINGERPRINT,
     ) -> pb.Detention:
         request = pb.ConfirmMatchRequest(
             request_id=str(uuid4()),
             detention_id=detention.detention_id,
             nominal_id=nominal_id,
             verdict=verdict,
-            identity_basis=screening_pb2.IDENTITY_BASIS_FINGERPRINT,
+            identity_basis=basis,
             reason=reason,
         )
         return (await (await self.custody()).ConfirmMatch(request, **PATIENTLY)).detention

@@ -34,7 +34,9 @@ async def register(staged: Staged) -> AsyncIterator[Register]:
 
 
 async def screen(register: Register, seconds: float = 5) -> screening_pb2.Screening:
-    return await register.screen(Asked(builders.person()), policy_pb2.PURPOSE_ARREST, seconds)
+    return await register.screen(
+        Asked(builders.person()), policy_pb2.PURPOSE_ARREST, time.monotonic() + seconds
+    )
 
 
 async def test_what_the_register_says_is_passed_on(register: Register, staged: Staged) -> None:

@@ -325,6 +325,26 @@ async def test_fingerprints_that_nobody_is_known_by_take_no_ppo_for_another(desk
     assert [each.answer.screening.candidates[0].nominal_id for each in identified] == [nominal_id] * 2
 
 
+async def test_fingerprints_that_two_are_known_by_may_be_a_ppos_whoever_was_confirmed_before(
+    desk: Desk,
+) -> None:
+    said, ppo, other = somebody(), somebody(), somebody()
+    nominal_id = await desk.nominal(said)
+    registration = await desk.flag(nominal_id)
+    flagged = await desk.flagged(ppo)
+    await desk.nominal(other)
+    detention = await desk.book(unnumbered(said))
+    await desk.rule(detention, nominal_id, SAME, basis=screening_pb2.IDENTITY_BASIS_IDENTIFIER)
+    stream = await desk.watch_from_now()
+    await desk.annul(registration)
+    await until(stream, "ANSWER_CHANGED")
+
+    identified = await desk.identify(detention, *ppo.identifiers, *other.identifiers)
+
+    assert outcome(identified.answer) == "POSSIBLE"
+    assert [each.nominal_id for each in identified.answer.screening.candidates] == [flagged]
+
+
 async def test_a_registration_made_in_error_withdraws_the_arrest_of_who_is_in_a_suite(desk: Desk) -> None:
     person = somebody()
     nominal_id = await desk.nominal(person)

@@ -12,7 +12,7 @@ from sqlalchemy import Column, MetaData, Table, Text, create_engine, func, inser
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ppo.custody.v1 import events_pb2 as events
-from services.runtime import consumer, relay
+from services.runtime import relay
 from services.runtime.broker import Cluster, Producer, Record, Subscription, Tail, Topics
 from services.runtime.clock import Clock
 from services.runtime.consumer import ERASURE, Consumer, Handler, Inbox, Take
@@ -450,35 +450,51 @@ async def test_a_refused_record_goes_to_the_dead_letters_and_the_rest_goes_on(lo
     assert {record.headers["dead_topic"] for record in dead} == {ARRESTS}
 
 
+def numbered(*nominal_ids: str) -> list[Record]:
+    return [
+        Record(ARRESTS, "k", arrested(one).SerializeToString(), headers(f"e{place}"))
+        for place, one in enumerate(nominal_ids)
+    ]
+
+
 async def test_a_record_that_fails_as_nobody_foresaw_keeps_back_no_other_of_its_partition(log: Log) -> None:
-    await log.producer.send(
-        [
-            Record(ARRESTS, "k", arrested(one).SerializeToString(), headers(f"e{one}"))
-            for one in ("n1", "broken", "n2")
-        ]
-    )
     ledger = Ledger(log, breaks="broken")
 
-    async with consuming(log.consumer(ledger.handler())):
-        await ledger.takes(["n1", "n2"])
-        [letter] = await read(log.kafka, ARRESTS + ".dead", 1)
+    await log.consumer(ledger.handler()).take(numbered("n1", "broken", "n2"))
 
+    [letter] = await read(log.kafka, ARRESTS + ".dead", 1)
     assert letter.headers["dead_reason"] == "failed: ZeroDivisionError"
+    assert await ledger.taken() == ["n1", "n2"]
 
 
-async def test_where_every_record_fails_it_is_not_the_records_fault(
-    log: Log, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("before", [(), ("n1",)], ids=["alone", "behind a repeat"])
+@pytest.mark.parametrize("broken", [1, 4])
+async def test_where_it_may_be_no_fault_of_the_record_none_is_buried(
+    log: Log, before: tuple[str, ...], broken: int
 ) -> None:
-    monkeypatch.setattr(consumer, "RETRY_SECONDS", 0)
-    records = [
-        Record(ARRESTS, "k", arrested("broken").SerializeToString(), headers(f"e{one}")) for one in range(4)
-    ]
-    taking = log.consumer(Ledger(log, breaks="broken").handler())
+    ledger = Ledger(log, breaks="broken")
+    taking = log.consumer(ledger.handler())
+    await taking.take(numbered(*before))
+
+    with pytest.raises(ZeroDivisionError):
+        await taking.take(numbered(*before, *["broken"] * broken))
+
+    ledger.breaks = ""
+    await taking.take(numbered(*before, *["broken"] * broken))
+    assert sorted(await ledger.taken()) == [*["broken"] * broken, *before]
+
+
+async def test_of_many_that_fail_none_is_buried_whatever_else_is_taken(log: Log) -> None:
+    ledger = Ledger(log, breaks="broken")
+    records = numbered("n1", *["broken"] * 4)
+    taking = log.consumer(ledger.handler())
 
     with pytest.raises(ZeroDivisionError):
         await taking.take(records)
 
-    assert len(await read(log.kafka, ARRESTS + ".dead", 3)) == 3
+    ledger.breaks = ""
+    await taking.take(records)
+    assert sorted(await ledger.taken()) == [*["broken"] * 4, "n1"]
 
 
 async def test_of_two_groups_that_refuse_a_record_each_says_that_it_did(log: Log) -> None:

@@ -89,24 +89,6 @@ async def test_a_transfer_whose_arrival_is_told_first_in_one_batch_is_one_notice
     assert transfers_told(world, ppo) == 1
 
 
-async def test_a_transfer_whose_departure_waited_for_its_number_is_one_notice(world: World) -> None:
-    ppo, other = await world.known(Ppo()), Ppo()
-    waiting = movement(other, TRANSFER_OUT, december(3), prison_id="BMI", reason_code="NOTR")
-    request = pb.ReportMovementRequest(request_id=str(uuid4()), movement=waiting)
-    await (await world.tracking("importer")).ReportMovement(request, timeout=SECONDS)
-    await world.publish(
-        hmpps("received", ppo.number, december(1), "ADMISSION", "BMI", "I"),
-        hmpps("received", ppo.number, december(3, 12), "TRANSFERRED", "FSI", "INT"),
-    )
-    await world.moved(ppo, 2)
-
-    merge = movement(ppo, MERGE, december(5), removed_prison_number=other.number)
-    await world.send(MOVEMENTS, ppo.number, merge)
-
-    assert len((await world.moved(ppo, 3)).steps) == 3
-    assert transfers_told(world, ppo) == 1
-
-
 async def test_a_court_trip_is_no_release(world: World) -> None:
     ppo = await world.known(Ppo())
 

@@ -61,7 +61,8 @@ async def published(world: World, notice_id: str) -> dict[str, datetime]:
     ops = await world.tracking("ops", "ppo")
     async with asyncio.timeout(SECONDS):
         while True:
-            traced = await ops.TraceNotice(pb.TraceNoticeRequest(notice_id=notice_id), timeout=SECONDS)
+            request = pb.TraceNoticeRequest(notice_id=notice_id)
+            traced = await ops.TraceNotice(request, timeout=SECONDS, wait_for_ready=True)
             if all(one.HasField("published_time") for one in traced.deliveries):
                 break
     return {one.organisation: one.published_time.ToDatetime(UTC) for one in traced.deliveries}
