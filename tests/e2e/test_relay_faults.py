@@ -1,6 +1,7 @@
 """Tracking, Kafka and PostgreSQL are killed, and the wire cut, while movements come: every notice once."""
 
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Sequence, Sized
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,9 +9,10 @@ from random import Random, SystemRandom
 
 import pytest
 
+from ppo.tracking.v1 import tracking_pb2 as pb
 from services.runtime.broker import Producer
 from tests.conftest import Say
-from tests.e2e.prisons import Prisons
+from tests.e2e.prisons import Prisons, Said
 from tests.e2e.recipients import Recipients
 from tests.e2e.stage import MOMENTS, Stage, Strike, ends, staged, strikes
 from tests.integration.tracking.running import MOVEMENTS, Ppo
@@ -92,8 +94,14 @@ class Play:
         return {
             "dead letters": dead,
             "facts of movements": {sent: facts} if sent != facts else {},
-            "told otherwise": {one: (caused[one], told[one]) for one in caused if caused[one] != told[one]},
+            "told otherwise": {one: wrong for one in caused if (wrong := _otherwise(caused[one], told[one]))},
         }
+
+
+def _otherwise(caused: Counter[Said], told: Counter[Said]) -> dict[str, Counter[Said]]:
+    """Too much, and too little; what took longer than its hold to take effect was never provisional."""
+    less = Counter({said: n for said, n in (caused - told).items() if said[2] != pb.NOTICE_STATE_PROVISIONAL})
+    return {what: said for what, said in (("more", told - caused), ("less", less)) if said}
 
 
 @pytest.fixture
