@@ -208,7 +208,7 @@ def _age(answer: custody.Answer) -> str:
 def candidates(said: screening.Screening) -> Table:
     made = output.table("On the register", "Born", "Identifiers", "OCU", "Bits", "Why")
     for one in said.candidates[:_SHOWN]:
-        why = "; ".join(f"{part.field.replace('_', ' ')} {part.comparison}" for part in one.evidence)
+        why = output.evidence(one.evidence)
         name, born = _known_as(one.person), output.day(one.person.birth_date)
         numbers = output.identifiers(one.person) or one.nominal_id
         made.add_row(name, born, numbers, one.nominating_ocu, f"{one.bits:.1f}", why)

@@ -30,6 +30,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ppo.person.v1 import person_pb2 as person
+from ppo.person.v1 import screening_pb2 as screening
 from services.runtime.reference import LONDON
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, one object a line.")]
@@ -159,3 +160,7 @@ def full_name(name: person.Name) -> str:
 
 def identifiers(of: person.Person) -> str:
     return ", ".join(one.value for one in of.identifiers)
+
+
+def evidence(parts: Iterable[screening.Evidence]) -> str:
+    return "; ".join(f"{part.field.replace('_', ' ')} {part.comparison}" for part in parts)

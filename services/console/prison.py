@@ -188,7 +188,7 @@ def _match(match: roll.PrisonMatch) -> Padding:
     made = output.table("", "Name", "Born", "Identifiers", "Nominal id", "Bits", "Evidence")
     made.add_row("prisoner", *_person(match.person), "", "", f"asked {output.moment(match.asked_time)}")
     for one in match.candidates:
-        evidence = ", ".join(f"{each.field.replace('_', ' ')} {each.comparison}" for each in one.evidence)
+        evidence = output.evidence(one.evidence)
         made.add_row("may be", *_person(one.person), one.nominal_id, f"{one.bits:.1f}", evidence)
     return Padding(made, (0, 0, 1, 0))
 

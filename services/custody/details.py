@@ -59,13 +59,13 @@ def text(person: person_pb2.Person) -> str:
 def subjects(person: person_pb2.Person) -> list[str]:
     """Each alone says who this is: an identifier, or a full name with a full date of birth."""
     known = [_number(each) for each in person.identifiers]
-    if all(_born(person)) and all(_name(person.name)):
+    if all(_born(person)) and all(names.wording(person.name)):
         known.append(json.dumps([_name(person.name), _born(person)]))
     return known
 
 
 def _name(name: person_pb2.Name) -> tuple[str, str]:
-    wording = names.wording(name)
+    wording = names.written(name)
     return wording.given, wording.family
 
 

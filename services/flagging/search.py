@@ -12,7 +12,7 @@ from services.flagging.index import People
 from services.flagging.models import Nominal
 from services.flagging.store import merges as merge_store
 from services.flagging.store import nominals as store
-from services.people import matching
+from services.people import matching, reading
 from services.runtime.errors import Invalid
 
 PAGE = 10
@@ -48,7 +48,7 @@ async def _holders(session: AsyncSession, given: person_pb2.Person) -> list[Nomi
 async def _likely(
     session: AsyncSession, people: People, given: person_pb2.Person, limit: int
 ) -> list[pb.FoundNominal]:
-    if not matching.named(given):
+    if not reading.named(given):
         return []
     matches = people.matches(given, limit)
     held = await store.by_ids(session, [match.nominal_id for match in matches])

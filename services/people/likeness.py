@@ -248,7 +248,7 @@ def _kin(one: str, held: Spellings, codes: Codes) -> Levels:
     """With nicknames and initials, for names of one word."""
     levels, table, shorts = words(one, held, codes), held.features[codes], names.short_for(one)
     weak = _WEAK[levels]
-    initials = weak & (table[:, _INITIAL_LETTER] == ord(one[0]))
+    initials = weak & (table[:, _INITIAL_LETTER] == ord(one[0])) & names.initial(one[0])
     levels[initials if len(one) == 1 else initials & (table[:, _LENGTH] == 1)] = INITIAL
     for at in np.flatnonzero(weak & _may_share(table[:, _SHORT], shorts)).tolist():
         if not shorts.isdisjoint(names.short_for(held.names[codes[at]])):

@@ -2,8 +2,7 @@
 
 from ppo.person.v1 import person_pb2, screening_pb2
 from services.people.index import Index
-from services.people.names import wording
-from services.people.reading import read
+from services.people.names import written
 from services.people.vocabulary import LEVELS, OTHER_SCRIPT
 
 
@@ -20,7 +19,7 @@ def contradicts(given: person_pb2.Person, held: person_pb2.Person) -> bool:
 
     A family name changes in a life, and twins and brothers have the same one: it speaks only for itself.
     """
-    if given.birth_date == held.birth_date and wording(given.name) == wording(held.name):
+    if given.birth_date == held.birth_date and written(given.name) == written(held.name):
         return False
     _, evidence = compare(given, held)
     said = {
@@ -30,7 +29,3 @@ def contradicts(given: person_pb2.Person, held: person_pb2.Person) -> bool:
     return bool(differ & {"birth_date", "given_name"}) or (
         "given_name" not in said and "family_name" in differ
     )
-
-
-def named(person: person_pb2.Person) -> bool:
-    return bool(read(person).forms)

@@ -1,5 +1,6 @@
 """Names made comparable: normal forms, sounds, nicknames."""
 
+import re
 import unicodedata
 from functools import cache, lru_cache
 from typing import NamedTuple
@@ -17,13 +18,15 @@ _LETTERS = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th"
 # Of a vowel in Arabic and Hebrew, mostly this one; taken for silent, Ahmad would begin with an h.
 _BEARERS = dict.fromkeys(map(ord, "اعאע"), "a")
 # Typed into a name field when there is no name; taken as a name they would end in "not flagged".
-_NO_NAMES = frozenset(
-    {
-        *("unknown", "unknown male", "unknown female", "male unknown", "female unknown", "unidentified"),
-        *("unidentified male", "unidentified female", "not known", "not given", "not stated", "no name"),
-        *("refused", "refused to give", "declined", "anonymous", "tbc", "n a", "n k", "nk", "u k"),
-    }
+_NO_NAMES = (
+    *("unknown", "unidentified", "not known", "not given", "not stated", "no name", "refused to give"),
+    *("refused", "declined", "anonymous", "tbc", "n a", "n k", "nk", "u k"),
 )
+_TITLES = ("mr", "mrs", "ms", "miss", "mx", "dr")
+# A name by themselves, or beside one (Kwok Man); beside one of the above they are none.
+_DESCRIBED = ("male", "female", "person", "man", "woman", "name", "[0-9x]+")
+_NO_NAME, _BESIDE = "|".join(_NO_NAMES), "|".join((*_NO_NAMES, *_TITLES, *_DESCRIBED))
+_NOBODY = re.compile(f"(?:(?:{_BESIDE}) )*(?:{_NO_NAME})(?: (?:{_BESIDE}))*")
 # And a whole name of nothing else.
 _NO_LETTERS = "0123456789 x"
 
@@ -35,11 +38,20 @@ class Wording(NamedTuple):
     family: str
 
 
+_NOTHING = Wording("", "")
+
+
 def wording(name: pb.Name) -> Wording:
+    """Nothing where it tells too little to say who it is not."""
+    return _NOTHING if _initials(name) else written(name)
+
+
+def written(name: pb.Name) -> Wording:
+    """Initials alone too: some are filed under no more, or have a family name of one letter."""
     given, family = normal(name.given_name), normal(name.family_name)
-    whole = f"{given} {family}"
-    if whole in _NO_NAMES or not whole.strip(_NO_LETTERS) or _initials(whole):
-        return Wording("", "")
+    whole = f"{given} {family}".strip()
+    if _NOBODY.fullmatch(whole) or not whole.strip(_NO_LETTERS):
+        return _NOTHING
     given, family = _stated(given), _stated(family)
     return Wording(given, family) if family else Wording("", given)
 
@@ -91,13 +103,19 @@ def _nicknames() -> NickNamer:
     return NickNamer()
 
 
-def _initials(words: str) -> bool:
-    """Whether it is nothing but Latin initials."""
-    return words.isascii() and all(len(word) == 1 for word in words.split())
+def initial(word: str) -> bool:
+    """Whether it may stand for a name that it begins; where letters have no capitals one is a whole name."""
+    return len(word) == 1 and word != word.upper()
+
+
+def _initials(name: pb.Name) -> bool:
+    """Whether it is nothing but initials; with an accent, as typed, a letter is rather a name."""
+    typed = f"{name.given_name} {name.family_name}"
+    return typed.isascii() and all(len(word) == 1 for word in normal(typed).split())
 
 
 def _stated(words: str) -> str:
-    return "" if words in _NO_NAMES else words
+    return "" if words in _TITLES or _NOBODY.fullmatch(words) else words
 
 
 @lru_cache(65_536)

@@ -47,7 +47,7 @@ class Told(NamedTuple):
 class Question:
     def __init__(self, given: person_pb2.Person, population: Population, weights: Model) -> None:
         straight, self.born, self.sex, postcode = read(given)
-        self.named = bool(straight)
+        self.named = reading.named(given)
         self.forms = (*straight, *map(reading.swapped, straight)) or (NAMELESS,)
         self.rarity = population.births.rarity(self.born)
         self.date_bits = weights.date_bits(*self.rarity)
@@ -145,6 +145,9 @@ class Question:
         return self._best(self._least_of_names) >= bits or self.best >= bits
 
     def _best(self, of_names: Callable[[Form], float]) -> float:
+        # Who has those initials may be held under any names that they begin.
+        if not self.named:
+            return -math.inf
         straight = [form for form in self.forms if not form.swapped]
         # Who has them may be held in either script.
         ways = [
@@ -219,7 +222,7 @@ def _is(compared: Compared, name: str) -> NDArray[np.bool_]:
 
 
 def _initial(given: str) -> bool:
-    return len(names.first(given)) == 1
+    return names.initial(names.first(given))
 
 
 def _agrees(compared: Compared, given: str) -> NDArray[np.bool_]:

@@ -45,19 +45,24 @@ def read(person: person_pb2.Person) -> Reading:
     return Reading(_forms(person), born, sex, postcodes.normal(person.postcode))
 
 
+def named(person: person_pb2.Person) -> bool:
+    """Whether any of the names says who it is; initials are no more than looked for."""
+    return any(names.wording(each).family for each in (person.name, *person.aliases))
+
+
 def swapped(form: Form) -> Form:
     return form._replace(wording=Wording(form.wording.family, form.wording.given), swapped=True)
 
 
 def _forms(person: person_pb2.Person) -> tuple[Form, ...]:
-    main = names.wording(person.name)
+    main = names.written(person.name)
     forms = tuple(_written(Form(main))) if main.family else ()
     # Most have none, and an index reads a million.
     return (*forms, *_other_forms(person, main)) if person.aliases else forms
 
 
 def _other_forms(person: person_pb2.Person, main: Wording) -> Iterator[Form]:
-    aliases = {wording for each in person.aliases if (wording := names.wording(each)).family} - {main}
+    aliases = {wording for each in person.aliases if (wording := names.written(each)).family} - {main}
     # Sorted, for a tie must not hang on the order of a set.
     for wording in sorted(aliases):
         yield from _written(Form(wording, len(aliases)))

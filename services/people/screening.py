@@ -7,6 +7,7 @@ from services.people import identifiers, matching, names
 from services.people.index import Index, Match
 from services.people.model import MODEL
 from services.people.question import Question
+from services.people.reading import read
 
 # log2 of P(this identifier | same) / P(it | another): check letters and fingerprints make agreement by chance
 # one in a thousand million; one person in eight or so has a wrong one somewhere. By hand, like matching's.
@@ -121,13 +122,14 @@ def screen(
     questions = [flagged.index.question(each) for each in asked]
     suspects = _suspects(questions, known, identified, flagged, threshold)
     question = questions[0]
-    thin = identified is None and not (question.named and question.reaches(threshold))
+    thin = identified is None and not question.reaches(threshold)
     doubt = _doubt(given, question, thin=thin, authoritative=authoritative)
     outcome, reason = _verdict(identified, suspects, flagged, doubt)
+    told = bool(suspects) or _numbered(given) or question.named
     return screening_pb2.Screening(
         outcome=outcome,
         unknown_reason=reason,
-        identity_basis=_basis(given, question, identified, fingerprint=fingerprint),
+        identity_basis=_basis(identified, told=told, fingerprint=fingerprint),
         candidates=flagged.candidates(given, suspects, limit),
         model_version=MODEL.version,
         threshold_bits=threshold,
@@ -174,7 +176,8 @@ def _suspects(
     # And what is recorded of that somebody may be a second record of a PPO, whatever was said.
     for other in others:
         matches = flagged.matches(other, limit=50, at_least=threshold)
-        by_details = {**_unopposed(matches), **by_details}
+        recorded = {each: _on_record(match, other, question) for each, match in _unopposed(matches).items()}
+        by_details = {**recorded, **by_details}
     named = [flagged.explain(question, each) for each in known if each in flagged and each not in by_details]
     return [*by_details.values(), *named]
 
@@ -183,11 +186,39 @@ def _other_records(
     given: person_pb2.Person, known: Holders, flagged: FlaggedSet
 ) -> Iterator[person_pb2.Person]:
     """What else stands under the identifiers of those who are not flagged."""
-    said = names.wording(given.name), given.birth_date
+    said = names.written(given.name), given.birth_date
     for nominal_id, records in known.items():
-        for each in records if nominal_id not in flagged else ():
-            if each.aliases or (names.wording(each.name), each.birth_date) != said:
+        for record in records if nominal_id not in flagged else ():
+            each = _completed(record, given)
+            if each.aliases or (names.written(each.name), each.birth_date) != said:
                 yield each
+
+
+def _completed(record: person_pb2.Person, given: person_pb2.Person) -> person_pb2.Person:
+    """With the date and the sex that were said where none is recorded: a name alone means every namesake."""
+    held, copy = read(record), person_pb2.Person()
+    copy.CopyFrom(record)
+    if not held.born:
+        copy.birth_date.CopyFrom(given.birth_date)
+    if not held.sex:
+        copy.sex = given.sex
+    return copy
+
+
+def _on_record(match: Match, asked: Question, said: Question) -> Match:
+    """Marks what was compared with a record under the identifiers, and not with what was said."""
+    spoken = {
+        "birth_date": asked.born == said.born,
+        "sex": asked.sex == said.sex,
+        "postcode": asked.postcode == said.postcode,
+    }
+    marked = (each if spoken.get(each.field) else _recorded(each) for each in match.evidence)
+    return match._replace(evidence=list(marked))
+
+
+def _recorded(part: screening_pb2.Evidence) -> screening_pb2.Evidence:
+    comparison = f"on record, {part.comparison}"
+    return screening_pb2.Evidence(field=part.field, comparison=comparison, bits=part.bits)
 
 
 def _unopposed(matches: Mapping[str, Match]) -> dict[str, Match]:
@@ -231,13 +262,11 @@ def _doubt(
     return screening_pb2.UNKNOWN_REASON_UNSPECIFIED
 
 
-def _basis(
-    given: person_pb2.Person, question: Question, identified: str | None, *, fingerprint: bool
-) -> screening_pb2.IdentityBasis.ValueType:
+def _basis(identified: str | None, *, told: bool, fingerprint: bool) -> screening_pb2.IdentityBasis.ValueType:
     if identified is not None:
         by_print = screening_pb2.IDENTITY_BASIS_FINGERPRINT
         return by_print if fingerprint else screening_pb2.IDENTITY_BASIS_IDENTIFIER
-    if _numbered(given) or question.named:
+    if told:
         return screening_pb2.IDENTITY_BASIS_DETAILS_GIVEN
     return screening_pb2.IDENTITY_BASIS_UNSPECIFIED
 

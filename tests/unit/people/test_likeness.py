@@ -42,6 +42,15 @@ def test_two_names_are_as_like_from_either_side(
     assert compare(one, other) == compare(other, one)
 
 
+@pytest.mark.parametrize(
+    ("letter", "whole", "level"),
+    [("j", "jonathan", "initial"), ("р", "роберт", "initial"), ("小", "小明", "differs")],
+    ids=ascii,
+)
+def test_only_a_letter_that_has_a_capital_is_an_initial(letter: str, whole: str, level: str) -> None:
+    assert given_name(letter, whole) == given_name(whole, letter) == level
+
+
 @given(dates, dates)
 def test_two_dates_are_as_like_from_either_side(one: likeness.Born, other: likeness.Born) -> None:
     assert birth_date(one, other) == birth_date(other, one)

@@ -73,7 +73,11 @@ def test_what_is_typed_for_want_of_a_name_is_no_name(written: str) -> None:
 
 @pytest.mark.parametrize(
     "written",
-    ["Unknown Male", "Male UNKNOWN", "NOT Known", "U/K -", "Refused to give", "XX XX", "0 000", "J S"],
+    [
+        *("Unknown Male", "Male UNKNOWN", "NOT Known", "U/K -", "Refused to give", "XX XX", "0 000", "J S"),
+        *("Mr Unknown", "Unknown Miss", "Unknown Person", "Unidentified Woman", "Name Refused", "Man N/K"),
+        *("Mr No Name", "Unknown Mr Male", "Unknown Unknown", "Unknown Male 1"),
+    ],
 )
 def test_what_is_typed_across_both_fields_for_want_of_a_name_is_no_name(written: str) -> None:
     given, _, family = written.partition(" ")
@@ -84,6 +88,32 @@ def test_what_is_typed_across_both_fields_for_want_of_a_name_is_no_name(written:
 
 def test_a_name_of_one_letter_is_a_name_beside_another() -> None:
     assert names.wording(person_pb2.Name(given_name="Malcolm", family_name="X")) == Wording("malcolm", "x")
+
+
+@pytest.mark.parametrize(
+    ("written", "wording"),
+    [
+        ("Kwok Man", Wording("kwok", "man")),
+        ("Mary Person", Wording("mary", "person")),
+        ("Mr Man", Wording("", "man")),
+        ("Mr Smith", Wording("", "smith")),
+        ("Unknown Smith", Wording("", "smith")),
+        ("Å Ö", Wording("a", "o")),
+        ("Jae O", Wording("jae", "o")),
+    ],
+    ids=ascii,
+)
+def test_what_may_be_a_name_stays_one(written: str, wording: Wording) -> None:
+    given, _, family = written.partition(" ")
+
+    assert names.wording(person_pb2.Name(given_name=given, family_name=family)) == wording
+
+
+@pytest.mark.parametrize(
+    ("word", "so"), [("j", True), ("р", True), ("小", False), ("jo", False), ("", False)]
+)
+def test_an_initial_is_a_single_letter_that_has_a_capital(word: str, so: bool) -> None:
+    assert names.initial(word) is so
 
 
 @pytest.mark.parametrize("one", ["Smyth", "Smithe", "SMITH"])

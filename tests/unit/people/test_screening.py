@@ -24,7 +24,7 @@ from ppo.person.v1.screening_pb2 import (
     UNKNOWN_REASON_UNSPECIFIED,
     Screening,
 )
-from services.people import identifiers, matching, screening
+from services.people import identifiers, reading, screening
 from services.people.model import MODEL
 from services.people.screening import FlaggedSet
 from tests.unit.people.builders import CRO, PNC, flagged, person
@@ -240,6 +240,84 @@ def test_who_has_a_second_record_may_be_a_ppo_whatever_was_said(
     assert (answer.outcome, named(answer)) == (OUTCOME_POSSIBLE, ["robert"])
 
 
+def under(record: person_pb2.Person, said: person_pb2.Person) -> Screening:
+    """What is answered to somebody whose fingerprints mean that record, which is no PPO's."""
+    said.identifiers.extend(record.identifiers)
+    return screening.screen(
+        said, fingerprint=True, flagged=REGISTER, holders=[("other", record)], authoritative=True
+    )
+
+
+@pytest.mark.parametrize("born", ["", "1900-01-01"])
+@pytest.mark.parametrize(
+    ("words", "aliases"), [("Robert Wolstenholme", []), ("Peter Sparrowhawk", ["Robert Wolstenholme"])]
+)
+def test_where_a_record_has_no_date_the_one_that_was_said_speaks_against_a_namesake(
+    words: str, aliases: list[str], born: str
+) -> None:
+    record = person(words, born, aliases, pnc=["1981/0000034U"])
+
+    answers = [under(record, person("Peter Sparrowhawk", said)) for said in ("1971-12-03", "1980-05-11", "")]
+
+    assert [each.outcome for each in answers] == [OUTCOME_NOT_FLAGGED, OUTCOME_POSSIBLE, OUTCOME_POSSIBLE]
+
+
+def test_where_a_record_has_no_sex_the_one_that_was_said_speaks_against_a_relative() -> None:
+    held = flagged(("paul", person("Paul Wolstenholme", "1980-05-11", sex=person_pb2.SEX_MALE)))
+    record = person("Paula Wolstenholme", "1980-05-11", pnc=["1981/0000034U"])
+    said = person("Ann Sparrowhawk", pnc=["1981/0000034U"], sex=person_pb2.SEX_FEMALE)
+
+    answer = screening.screen(
+        said, fingerprint=True, flagged=held, holders=[("paula", record)], authoritative=True
+    )
+
+    assert answer.outcome == OUTCOME_NOT_FLAGGED
+
+
+@pytest.mark.parametrize(
+    ("said", "recorded", "mark"),
+    [("1975-03-02", "1980-05-11", "on record, "), ("1980-05-11", "1980-05-11", ""), ("1980-05-11", "", "")],
+    ids=["another date", "the date that was said", "no date"],
+)
+def test_what_was_compared_with_a_record_and_not_with_what_was_said_is_marked(
+    said: str, recorded: str, mark: str
+) -> None:
+    record = person("Robert Wolstenholme", recorded, pnc=["1981/0000034U"])
+
+    [candidate] = under(record, person("Peter Sparrowhawk", said)).candidates
+
+    assert compared(candidate) == {
+        "pnc_id": "contradicts",
+        "given_name": "on record, exact",
+        "family_name": "on record, exact",
+        "birth_date": f"{mark}exact",
+    }
+
+
+def test_what_was_said_itself_is_never_marked() -> None:
+    [candidate] = under(NOBODY, person("Robert Wolstenholme", "1980-05-11")).candidates
+
+    assert not any("record" in each for each in compared(candidate).values())
+
+
+@pytest.mark.parametrize("words", ["J O", "Å Ö"])
+def test_a_ppo_filed_under_single_letters_is_found_by_them(words: str) -> None:
+    held = flagged(("jae", person(words, "1980-05-11")))
+
+    answer = ask(person(words, "1980-05-11"), flagged=held)
+
+    assert verdict(answer)[:2] == (OUTCOME_POSSIBLE, IDENTITY_BASIS_DETAILS_GIVEN)
+
+
+def test_initials_find_the_family_name_of_one_letter_and_are_too_little_for_a_no() -> None:
+    held = flagged(("jae", person("Jae O", "1980-05-11")))
+
+    found, other = (ask(person("J O", born), flagged=held) for born in ("1980-05-11", "1971-12-03"))
+
+    assert (found.outcome, named(found)) == (OUTCOME_POSSIBLE, ["jae"])
+    assert verdict(other) == (OUTCOME_UNKNOWN, IDENTITY_BASIS_UNSPECIFIED, UNKNOWN_REASON_NO_IDENTITY)
+
+
 def test_a_twin_with_a_number_of_his_own_is_not_taken_for_his_brother() -> None:
     twin = person("Adam Wolstenholme", "1980-05-11", pnc=["1981/0000034U"])
     unnumbered = person("Adam Wolstenholme", "1980-05-11")
@@ -281,7 +359,9 @@ def test_without_name_and_number_there_is_no_identity(answer: Answer, empty: per
     assert verdict(screened) == (OUTCOME_UNKNOWN, IDENTITY_BASIS_UNSPECIFIED, UNKNOWN_REASON_NO_IDENTITY)
 
 
-@pytest.mark.parametrize("written", ["1900-01-01", "1111-11-11", "9999-12-31"])
+@pytest.mark.parametrize(
+    "written", ["1900-01-01", "1111-11-11", "9999-12-31", "1", "1111", "1753", "1900", "9999"]
+)
 def test_a_date_typed_for_want_of_one_speaks_against_nobody(written: str) -> None:
     known = ask(person("Robert Wolstenholme", written, pnc=["2002/0073319Z"]))
     thin = ask(person("Sparrowhawk", written))
@@ -516,7 +596,7 @@ def test_the_exact_name_and_date_of_somebody_flagged_are_never_not_flagged(
 
     answer = ask(held, flagged=flagged(("self", held)))
 
-    assert answer.outcome == (OUTCOME_POSSIBLE if matching.named(held) else OUTCOME_UNKNOWN)
+    assert answer.outcome == (OUTCOME_POSSIBLE if reading.named(held) else OUTCOME_UNKNOWN)
 
 
 def test_who_was_merged_is_met_under_the_details_of_either_record() -> None:
