@@ -12,7 +12,7 @@ from typing import Any
 import structlog
 from prometheus_client import Counter, Gauge
 
-from services.runtime.broker import Cluster, Producer, Record, Topics
+from services.runtime.broker import Cluster, Producer, Record, Topic, Topics
 from services.runtime.clock import Clock
 from services.runtime.database import Database
 from services.runtime.errors import Unavailable
@@ -71,6 +71,8 @@ class Relay:
         self._woken = asyncio.Event()
         outbox.appended = self._woken.set
         self._met = self._pruned = self._counted = float("-inf")
+        # Topics of which some of what the broker has dropped is still kept.
+        self._unpruned: list[Topic] = []
 
     async def run(self) -> None:
         while True:
@@ -156,15 +158,15 @@ class Relay:
             self._counted = time.monotonic()
 
     async def _prune(self) -> None:
-        """Drops what the broker itself has dropped by now."""
-        if time.monotonic() - self._pruned < PRUNE_SECONDS:
-            return
-        for topic in self._topics.by_name.values():
-            if not topic.compacted:
-                before = self._clock.system() - timedelta(seconds=topic.retention_seconds)
-                while await self._drop(topic.name, before) == FORGOTTEN:
-                    pass
-        self._pruned = time.monotonic()
+        """Drops a part of what the broker itself has dropped by now: notices wait for no more than that."""
+        if not self._unpruned and time.monotonic() - self._pruned >= PRUNE_SECONDS:
+            self._unpruned = [topic for topic in self._topics.by_name.values() if not topic.compacted]
+            self._pruned = time.monotonic()
+        if self._unpruned:
+            topic = self._unpruned[-1]
+            before = self._clock.system() - timedelta(seconds=topic.retention_seconds)
+            if await self._drop(topic.name, before) < FORGOTTEN:
+                self._unpruned.pop()
 
     async def _drop(self, topic: str, before: datetime) -> int:
         async with self._database.transaction() as session:

@@ -359,6 +359,37 @@ async def test_what_the_broker_has_dropped_is_forgotten_a_part_at_a_time_and_tol
     assert await log.kept() == 1
 
 
+async def test_notices_wait_for_no_more_than_a_part_of_what_is_forgotten(
+    log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in (("FORGOTTEN", 2), ("IDLE_SECONDS", 0)):
+        monkeypatch.setattr(relay, name, value)
+    for _ in range(5):
+        await log.append("n1")
+    await drain(log)
+    running, kept = Relay(log.database, log.outbox, log.producer, log.cluster, TOPICS, Ages()), list[int]()
+
+    async def watched() -> int:
+        kept.append(await log.kept())
+        return 0
+
+    monkeypatch.setattr(running, "round", watched)
+    turning = asyncio.create_task(running.run())
+    async with asyncio.timeout(30):
+        while 0 not in kept:
+            await asyncio.sleep(0.01)
+
+    turning.cancel()
+    assert sorted(set(kept) - {5}) == [0, 1, 3]
+
+
+class Ages(Clock):
+    """Long after the broker has dropped all."""
+
+    def system(self) -> datetime:
+        return super().system() + timedelta(days=4000)
+
+
 async def test_what_the_audience_may_not_see_does_not_leave(log: Log) -> None:
     async with log.database.transaction() as session:
         with pytest.raises(Undisclosed):
