@@ -136,11 +136,10 @@ class Taking:
         """Returns whose they were before."""
         own = [one.value for one in given if one.kind == NUMBER]
         await _hold(session, *own)
-        before = await persons.give(session, given)
+        before, moved = await persons.give(session, given)
         await self._move(session, await facts.unpark(session, own))
-        gained = {one.value for one in given if before.get((one.kind, one.value)) != one.nominal_id}
-        await self._tell_register(session, gained.intersection(own))
-        return set(before.values())
+        await self._tell_register(session, {value for kind, value in moved if kind == NUMBER})
+        return before
 
     async def _tell_register(self, session: AsyncSession, numbers: Collection[str]) -> None:
         """Flagging has kept nothing of what it heard of numbers while they were another's or nobody's."""

@@ -220,20 +220,21 @@ _GIVE = text(
     ON CONFLICT (kind, value) DO UPDATE
         SET nominal_id = excluded.nominal_id, flag_version = excluded.flag_version
         WHERE held.flag_version <= excluded.flag_version
+    RETURNING kind, value, nominal_id
     """
 )
 
 
-async def give(session: AsyncSession, given: Sequence[Given]) -> dict[tuple[int, str], str]:
-    """Each is this nominal's, unless a later flag says otherwise; returns whose each was before."""
+async def give(session: AsyncSession, given: Sequence[Given]) -> tuple[set[str], set[tuple[int, str]]]:
+    """Each is this nominal's, unless a later flag says otherwise. Whose they were, and what moved."""
     if not given:
-        return {}
+        return set(), set()
     in_order = sorted({(one.kind, one.value): one for one in given}.values())
     asked = {"kinds": [one.kind for one in in_order], "values": [one.value for one in in_order]}
     before = {(row.kind, row.value): row.nominal_id for row in await session.execute(_BEFORE, asked)}
     whose = {"ids": [one.nominal_id for one in in_order], "versions": [one.version for one in in_order]}
-    await session.execute(_GIVE, asked | whose)
-    return before
+    now = {(row.kind, row.value): row.nominal_id for row in await session.execute(_GIVE, asked | whose)}
+    return set(before.values()), {one for one, nominal_id in now.items() if before.get(one) != nominal_id}
 
 
 _LOSABLE = text(

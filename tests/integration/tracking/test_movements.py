@@ -24,6 +24,7 @@ from tests.integration.tracking.running import (
     movement,
     stamp,
 )
+from tests.integration.tracking.test_merges import send
 
 RECEPTION = movement_pb2.MOVEMENT_KIND_RECEPTION
 MERGE = movement_pb2.MOVEMENT_KIND_MERGE
@@ -203,6 +204,22 @@ async def test_of_a_death_under_a_number_that_goes_to_another_the_register_hears
 
     [told] = await world.records(MOVEMENTS, 1, key=ppo.number)
     assert movement_pb2.Movement.FromString(told.value or b"").reason_code == "DEC"
+
+
+async def test_of_a_death_under_a_number_that_an_older_flag_has_too_the_register_hears_nothing(
+    world: World,
+) -> None:
+    ppo = Ppo()
+    older = Ppo(number=ppo.number).flag()
+    await world.known(ppo)
+    await world.publish(hmpps("released", ppo.number, december(2), "RELEASED", "BMI", "DEC"))
+    await world.moved(ppo, 1)
+
+    await send(world, [older])
+
+    told = "SELECT 1 FROM tracking.outbox WHERE topic = %s AND key = %s"
+    with psycopg.connect(world.processes.database.superuser) as connection:
+        assert connection.execute(told, (MOVEMENTS, ppo.number)).fetchall() == []
 
 
 async def test_a_repeat_takes_effect_once(world: World) -> None:
