@@ -21,7 +21,7 @@ from services.tracking.evidence import Limits
 from services.tracking.lateness import begins
 from services.tracking.models import Delivery, Person, due, outbox
 from services.tracking.store import casebook as store
-from services.tracking.store import notices, numbering, reviews
+from services.tracking.store import lateness, notices, numbering, reviews
 from services.tracking.store.casebook import FactRow, NoticeRow, OwnershipRow
 from services.tracking.store.facts import MERGE
 from services.tracking.store.numbering import Sending
@@ -193,7 +193,7 @@ class Casebook:
         standing = await store.standing(session, ids)
         looked_at = await store.reviews(session, ids)
         due = await store.due_times(session, SETTLE, ids)
-        apart = await _apart(session, found, families)
+        apart = await on_their_own(session, found, families)
         held = []
         for person in found:
             own = person.nominal_id
@@ -269,6 +269,10 @@ class Casebook:
         """The latest record to each organisation that was told any revision of any of these notices."""
         return await notices.recipients(self.session, list(notice_ids))
 
+    async def stands_late(self, causes: Collection[str]) -> bool:
+        """Whether something of this is late still: what was acknowledged since nobody needs to hear of."""
+        return bool(causes) and await lateness.stands(self.session, causes)
+
     async def open_matters(self, held: Held) -> tuple[notice_pb2.OpenMatter, ...]:
         """What others were asked for of the person and have not taken on yet, the most urgent first."""
         family = [held.nominal_id, *(older.nominal_id for older in held.older)]
@@ -332,7 +336,7 @@ def together(person: Person, older: Sequence[Person]) -> list[Person]:
     return [one for one in older if one.nominal_id in told_of]
 
 
-async def _apart(
+async def on_their_own(
     session: AsyncSession, found: Iterable[Person], families: Mapping[str, Sequence[Person]]
 ) -> set[str]:
     """Those of whom these flags tell, and who live on in nobody; not who is still to come."""

@@ -11,7 +11,7 @@ from ppo.tracking.v1 import tracking_pb2 as pb
 from services.runtime.outbox import Event
 from services.runtime.reference import Reference
 from services.tracking import handing, news
-from services.tracking.casebook import SETTLE, Casebook, Doubt, Held, together
+from services.tracking.casebook import SETTLE, Casebook, Doubt, Held, on_their_own, together
 from services.tracking.casefile import LIMITS, CaseFile
 from services.tracking.evidence import Limits
 from services.tracking.leads import leads
@@ -116,7 +116,8 @@ class Settler:
         ids = [person.nominal_id, *(one.nominal_id for one in older)]
         found = await casebook_store.entries(session, ids)
         entries = [entry for one in ids for entry in found.get(one, ())]
-        return Held(person, older, entries, [], [], {}, [], None).file(self.reference, self.limits)
+        apart = await on_their_own(session, [person], {person.nominal_id: older})
+        return Held(person, older, entries, [], [], {}, [], None, apart).file(self.reference, self.limits)
 
 
 def _publish(book: Casebook, person: Person, case: pb.Case, now: datetime) -> None:

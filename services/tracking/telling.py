@@ -96,7 +96,7 @@ class Teller:
                 await self._confirm(book, held, row, now)
         await self._excuse(book, held, now)
         late = [row for row in held.notices if row.type == LATE and row.state != RETRACTED]
-        if late and _told_another(late, _responsible(file, case, now)):
+        if await book.stands_late(_told_another(late, _responsible(file, case, now))):
             book.overdue_since(held.nominal_id, now)
         ends = (row.hold_time for row in (*rows, *chain.from_iterable(sent)))
         return min((at for at in ends if at is not None), default=None)
@@ -264,10 +264,10 @@ def _said(held: Held) -> set[tuple[int, str, str]]:
     return {(row.type, row.cause, row.told) for row in standing}
 
 
-def _told_another(late: Sequence[NoticeRow], owned: pb.Ownership) -> bool:
-    """Whether something late was told others alone than whose case it is, as far as that was kept."""
+def _told_another(late: Sequence[NoticeRow], owned: pb.Ownership) -> set[str]:
+    """What was told others alone than whose case it is, as far as that was kept."""
     known = {row.cause for row in late if TO not in row.told or row.told.endswith(f"{TO}{owned.owner}")}
-    return any(row.cause not in known for row in late)
+    return {row.cause for row in late} - known
 
 
 def _responsible(file: CaseFile, case: pb.Case, now: datetime) -> pb.Ownership:

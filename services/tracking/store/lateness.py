@@ -5,7 +5,6 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from sqlalchemy import func, select, text, update
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ppo.tracking.v1 import tracking_pb2 as pb
@@ -63,22 +62,59 @@ async def unsettled(session: AsyncSession, nominal_ids: Collection[str]) -> dict
     return found
 
 
-async def rise(session: AsyncSession, risen: Sequence[pb.OverdueNotice]) -> None:
-    new = [
-        {
-            "notice_id": one.notice_id,
-            "organisation": one.organisation,
-            "due_time": one.due_time.ToDatetime(UTC),
-            "level": one.escalation,
-            "escalated_time": one.escalated_time.ToDatetime(UTC),
-        }
-        for one in risen
-    ]
-    rows = insert(Lateness).values(new)
-    values = {name: rows.excluded[name] for name in ("due_time", "level", "escalated_time", "settled_time")}
-    await session.execute(
-        rows.on_conflict_do_update(index_elements=["notice_id", "organisation"], set_=values)
+# Whoever acknowledges holds the deliveries too, in this order: they come before, and nothing rises, or after,
+# and settle what has risen.
+_RISE = text(
+    f"""
+    WITH risen AS (
+        SELECT notice_id, organisation, reached.due_time, reached.level, reached.escalated_time
+        FROM unnest(
+            CAST(:ids AS text[]), CAST(:organisations AS text[]), CAST(:due_times AS timestamptz[]),
+            CAST(:levels AS smallint[]), CAST(:times AS timestamptz[])
+        ) AS reached (notice_id, organisation, due_time, level, escalated_time)
+            JOIN {SCHEMA}.delivery USING (notice_id, organisation)
+            LEFT JOIN {SCHEMA}.lateness standing USING (notice_id, organisation)
+        WHERE delivery.due_time IS NOT NULL AND acknowledged_time IS NULL
+            AND (standing.level IS NULL OR settled_time IS NOT NULL OR standing.level < reached.level)
+        ORDER BY notice_id, organisation, revision FOR SHARE OF delivery
     )
+    INSERT INTO {SCHEMA}.lateness (notice_id, organisation, due_time, level, escalated_time)
+    SELECT DISTINCT * FROM risen
+    ON CONFLICT (notice_id, organisation) DO UPDATE
+        SET due_time = excluded.due_time, level = excluded.level, escalated_time = excluded.escalated_time,
+            settled_time = NULL
+    """
+)
+
+
+async def rise(session: AsyncSession, reached: Sequence[pb.OverdueNotice]) -> None:
+    """What stands at its level already, or was acknowledged meanwhile, stays as it is."""
+    values = {
+        "ids": [one.notice_id for one in reached],
+        "organisations": [one.organisation for one in reached],
+        "due_times": [one.due_time.ToDatetime(UTC) for one in reached],
+        "levels": [one.escalation for one in reached],
+        "times": [one.escalated_time.ToDatetime(UTC) for one in reached],
+    }
+    await session.execute(_RISE, values)
+
+
+_STANDING = text(
+    f"""
+    SELECT EXISTS (
+        SELECT FROM {SCHEMA}.lateness JOIN unnest(CAST(:ids AS text[]), CAST(:organisations AS text[]))
+            AS asked (notice_id, organisation) USING (notice_id, organisation)
+        WHERE settled_time IS NULL
+    )
+    """
+)
+
+
+async def stands(session: AsyncSession, causes: Collection[str]) -> bool:
+    """Whether any of these has not been acknowledged since, each a notice and an organisation."""
+    parts = [cause.partition("/") for cause in causes]
+    asked = {"ids": [first for first, _, _ in parts], "organisations": [last for _, _, last in parts]}
+    return bool(await session.scalar(_STANDING, asked))
 
 
 async def settle(session: AsyncSession, notice_id: str, organisation: str, now: datetime) -> None:

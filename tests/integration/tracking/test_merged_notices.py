@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from ppo.flagging.v1 import events_pb2 as flagging
 from ppo.tracking.v1 import movement_pb2
 from ppo.tracking.v1 import tracking_pb2 as pb
+from services.tracking.casebook import Casebook, Held
 from services.tracking.take import Taking
 from tests.integration.runtime.test_due import Still
 from tests.integration.tracking.running import Ppo, movement
@@ -66,6 +67,26 @@ async def lived(desk: Desk, away: Ppo, living: Ppo, moves: Sequence[movement_pb2
     await take(desk, [[away.flag()], [living.flag()]], NOW)
     async with desk.database.transaction() as session:
         await Taking(desk.settler, Still(NOW)).movements(session, moves)
+
+
+def test_between_the_flags_of_an_unmerge_what_is_read_is_what_was_settled(desk: Desk) -> None:
+    away = Ppo(ocu="D3", start=REGISTERED)
+    living = Ppo(ocu="E3", start=REGISTERED + timedelta(days=30))
+    desk(lived(desk, away, living, []))
+    desk(take(desk, [merged(away, living, MERGED)], MERGED))
+
+    desk(take(desk, [unmerged(away, living, MERGED, UNMERGED)[1:]], UNMERGED))
+
+    read = desk(desk.file(living)).flag.episodes
+    assert [one.registration_id for one in read] == [living.registration_id]
+    assert read == desk(settled(desk, living)).flag.episodes
+
+
+async def settled(desk: Desk, ppo: Ppo) -> Held:
+    async with desk.database.transaction() as session:
+        held = (await Casebook.open(session, [ppo.nominal_id])).of(ppo.nominal_id)
+    assert held is not None
+    return held
 
 
 def unsaid(desk: Desk, away: Ppo, living: Ppo) -> Counter[Told]:
