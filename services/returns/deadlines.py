@@ -10,7 +10,6 @@ from prometheus_client import Gauge
 from ppo.returns.v1 import returns_pb2 as pb
 from services.returns import due, life, months, store
 from services.returns.areas import Areas
-from services.returns.models import Revision
 from services.runtime.clock import Clock
 from services.runtime.database import Database
 from services.runtime.errors import Unavailable
@@ -47,10 +46,13 @@ class Deadlines:
 
     async def step(self) -> None:
         now = self._clock.now()
+        today = months.today(now)
         async with self._database.transaction() as session:
-            rows = await store.listed(session, "")
+            rows = await store.states(session, due.UNSENT, months.preceding(today.replace(day=1)))
+        # In one pass: whatever holds up this process holds up every call.
+        states = _by_area(rows)
         for area in self._areas.ids(now):
-            self._show(area, _states(area, rows), months.today(now))
+            self._show(area, states.get(area, {}), today)
 
     def _show(self, area: str, states: Mapping[date, int], today: date) -> None:
         month = due.awaited(states, today)
@@ -61,10 +63,9 @@ class Deadlines:
         DAYS.labels(area).set((self._areas.due_date(month) - today).days)
 
 
-def _states(area: str, rows: Iterable[Revision]) -> dict[date, int]:
+def _by_area(rows: Iterable[tuple[str, date, int, int]]) -> dict[str, dict[date, int]]:
     """What is sent stands until its correction is: that has no deadline."""
-    return {
-        row.of.month: pb.RETURN_STATE_SUBMITTED if row.corrects_revision else row.state
-        for row in rows
-        if row.of.area == area
-    }
+    found: dict[str, dict[date, int]] = {}
+    for area, month, state, corrects in rows:
+        found.setdefault(area, {})[month] = pb.RETURN_STATE_SUBMITTED if corrects else state
+    return found

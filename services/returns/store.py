@@ -63,6 +63,16 @@ async def listed(session: AsyncSession, area: str) -> Sequence[Revision]:
     return (await session.scalars(found.where(MonthlyReturn.area == area) if area else found)).all()
 
 
+async def states(
+    session: AsyncSession, unsent: Collection[int], month: date
+) -> Sequence[tuple[str, date, int, int]]:
+    """Area, month, state and what it corrects: of each latest revision that is unsent or of that month."""
+    columns = MonthlyReturn.area, MonthlyReturn.month, Revision.state, Revision.corrects_revision
+    found = select(*columns).join(Revision.of).where(Revision.revision == MonthlyReturn.latest_revision)
+    rows = await session.execute(found.where(Revision.state.in_(unsent) | (MonthlyReturn.month == month)))
+    return [(row.area, row.month, row.state, row.corrects_revision) for row in rows]
+
+
 async def series(session: AsyncSession, area: str, first: date, last: date) -> Sequence[Revision]:
     """As `listed`, for the months from `first` to `last`, the first month first."""
     found = _latest().where(MonthlyReturn.area == area, MonthlyReturn.month.between(first, last))

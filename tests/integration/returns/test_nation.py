@@ -10,6 +10,7 @@ import grpc
 import pytest
 import pytest_asyncio
 from google.type.date_pb2 import Date
+from prometheus_client import REGISTRY
 
 from ppo.returns.v1 import returns_pb2 as pb
 from services.returns.definitions import Cell
@@ -120,6 +121,25 @@ async def test_many_returns_at_once_are_kept_or_refused_each_by_itself(service: 
     assert again == first
     assert (later[0].monthly_return.revision, later[0].monthly_return.cells_changed) == (2, 2)
     assert [one.heading.area for one in await service.listed()] == [AREAS[0], AREAS[2]]
+
+
+async def test_each_area_awaits_its_own_return(service: Service) -> None:
+    await submitted(service, AREAS[0])
+    await service.record(counts(AREAS[1]), area=AREAS[1])
+    await service.record(counts(AREAS[2]), area=AREAS[2], month=OCTOBER)
+    await submitted(service, AREAS[2])
+
+    await service.deadlines.step()
+
+    shown = [
+        (
+            REGISTRY.get_sample_value("ppo_return_days_to_due", {"area": area}),
+            REGISTRY.get_sample_value("ppo_return_state", {"area": area, "state": "CHECKED"}),
+        )
+        for area in AREAS[:4]
+    ]
+    # January's on 8 February, December's on 11 January, October's on 8 November; it is 9 January.
+    assert shown == [(30, 0), (2, 1), (-62, 1), (2, 0)]
 
 
 async def test_a_stream_of_many_that_broke_off_leaves_nothing(service: Service) -> None:
