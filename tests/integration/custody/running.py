@@ -1,6 +1,7 @@
 """The real flagging and custody as processes, on servers of the test run, and how a test speaks to them."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
@@ -13,16 +14,19 @@ from uuid import uuid4
 
 import psycopg
 import pytest
+from google.protobuf.message import Message
 
 from deploy.embedded.ports import HOST, free
 from deploy.embedded.services import ServiceProcess
 from ppo.custody.v1 import custody_pb2 as pb
+from ppo.custody.v1 import events_pb2 as events
 from ppo.custody.v1.custody_pb2_grpc import CustodyServiceStub
 from ppo.flagging.v1 import flagging_pb2 as flagging
 from ppo.flagging.v1.flagging_pb2_grpc import FlaggingServiceStub
 from ppo.person.v1 import person_pb2, screening_pb2
 from ppo.policy.v1 import policy_pb2
 from services.runtime import channel
+from services.runtime.broker import Tail
 from tests import builders, processes
 from tests.servers import Database, Running, Servers
 
@@ -30,6 +34,15 @@ SECONDS = 10
 PAIR = ("flagging", "custody")
 # A table of the tests: the decisions in the order in which they were stored.
 JOURNAL = "stored"
+ARRESTS = "ppo.custody.arrests.v1"
+
+EVENTS = (
+    events.PpoArrested,
+    events.PpoArrestWithdrawn,
+    events.PpoDrugTested,
+    events.PpoDisposed,
+    events.DetentionCounted,
+)
 
 
 class Patience(TypedDict):
@@ -390,6 +403,25 @@ async def refused(code: str, field: str = "") -> AsyncIterator[None]:
 
 def outcome(answer: pb.Answer) -> str:
     return screening_pb2.Outcome.Name(answer.screening.outcome).removeprefix("OUTCOME_")
+
+
+async def told(desk: Desk, detention: pb.Detention, *kinds: type[Message]) -> list[Message]:
+    """What other services are told of a custody record, until all of `kinds` have been."""
+    names = {kind.DESCRIPTOR.full_name: kind for kind in EVENTS}
+    found: list[Message] = []
+    tail = Tail(desk.processes.kafka, mock=False, topic=ARRESTS)
+    await tail.start({})
+    try:
+        deadline = time.monotonic() + SECONDS
+        while not {*kinds} <= {type(each) for each in found}:
+            assert time.monotonic() < deadline, [type(each).__name__ for each in found]
+            for record in await tail.poll():
+                event = names[record.headers["ce_type"]].FromString(record.value or b"")
+                if event.detention_id == detention.detention_id:
+                    found.append(event)
+    finally:
+        await tail.close()
+    return found
 
 
 async def until(stream: AsyncIterator[pb.WatchSuiteResponse], kind: str) -> pb.WatchSuiteResponse:

@@ -6,9 +6,8 @@ from ppo.custody.v1 import custody_pb2 as pb
 from ppo.custody.v1 import events_pb2 as events
 from ppo.person.v1 import person_pb2
 from tests.builders import nominal_id
-from tests.integration.custody.running import SECONDS, Desk, outcome, somebody, unnumbered, until
+from tests.integration.custody.running import SECONDS, Desk, outcome, somebody, told, unnumbered, until
 from tests.integration.custody.test_outages import flagging_away
-from tests.integration.custody.test_suite import told
 
 
 async def two(desk: Desk) -> tuple[person_pb2.Person, str, str]:
