@@ -85,7 +85,7 @@ class Relay:
                 self._met = float("-inf")
                 await asyncio.sleep(RETRY_SECONDS)
                 continue
-            if not sent:
+            if not sent and not self._unpruned:
                 await self._rest()
 
     async def _rest(self) -> None:

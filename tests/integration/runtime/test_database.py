@@ -57,6 +57,17 @@ async def test_no_transaction_gets_a_connection_that_the_server_has_ended(
         await opened.probe()
 
 
+async def write_where_none_may(opened: Database) -> None:
+    async with opened.transaction() as session:
+        await session.execute(text("SET TRANSACTION READ ONLY"))
+        await session.execute(text("INSERT INTO flagging.kept VALUES (1)"))
+
+
+async def test_a_server_that_may_only_be_read_is_an_outage(opened: Database) -> None:
+    with pytest.raises(Unavailable, match="ReadOnlySqlTransaction"):
+        await write_where_none_may(opened)
+
+
 async def test_who_waits_too_long_for_what_others_hold_is_told_so(
     database: servers.Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
