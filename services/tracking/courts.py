@@ -14,10 +14,12 @@ STAGES: Final = (
 )
 # It is the key of the court's records too.
 _REFERENCE = re.compile(r"[A-Z0-9]([A-Z0-9 /.-]{0,62}[A-Z0-9])?", re.IGNORECASE | re.ASCII)
+# A court numbers its proceedings: without a figure, or with more letters together, it is a name.
+_NUMBER = re.compile(r"(?!.*[A-Z]{4})(?=.*[0-9]).*", re.IGNORECASE | re.ASCII)
 # Words would let out more than why: what is known of somebody, and from whom.
 _CODE = re.compile(r"([A-Z0-9][A-Z0-9_-]{0,39})?", re.ASCII)
-# PC 33A/2005 keeps the term from the courts. As a word: "appointment" and "support" hold its letters.
-_UNSAID = re.compile(r"(?<![a-z])(ppos?|prolific|intel|intelligence)(?![a-z])", re.IGNORECASE)
+# PC 33A/2005 keeps the term from the courts. "Appointment", "support" and "opposed" hold its letters.
+_UNSAID = re.compile(r"(?<![aou])ppo|prolific|intel", re.IGNORECASE)
 
 
 def refuse(stage: pb.RecordStageRequest, known: Collection[str]) -> None:
@@ -38,6 +40,10 @@ def _rules(stage: pb.RecordStageRequest, known: Collection[str]) -> Iterator[tup
     yield reference, lacking, stage.court_reference
     letters = "is up to 64 letters, figures, spaces and / . - between them"
     yield reference, letters, _REFERENCE.fullmatch(stage.court_reference)
+    number = "is the court's number: it has a figure, and no more than three letters together"
+    yield reference, number, _NUMBER.fullmatch(stage.court_reference)
+    own = stage.court_reference.lower() != stage.nominal_id.lower()
+    yield reference, "is the court's own, not the nominal's", own
     code = "is with court_id up to 40 capitals, figures, _ and -: a code, no words"
     yield reason, code, _CODE.fullmatch(stage.reason_code)
     for field in (reference, reason):

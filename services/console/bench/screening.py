@@ -23,8 +23,9 @@ FEWEST_HELD = 3_000
 QUESTIONS = 10_000
 # Of febrl4 a third after the other is held, until so many are asked.
 A_TURN = 3_300
-# Those that look at every line take up to half a second a question at a million: they are asked fewer.
-MOST_LINES = 200_000_000
+# Those that look at every line take up to half a second a question at a million: they are asked fewer, but
+# enough that one in a hundred is seen.
+MOST_LINES, FEWEST_ASKED = 200_000_000, 1_000
 
 Sizes = Annotated[
     list[int], typer.Option("--index", min=5_000, help="How many are held; may be given several times.")
@@ -158,4 +159,4 @@ def _thresholds(size: int, name: str, weights: Model, other: Trial | None) -> Th
 
 def _questions(size: int, name: str, asked: int) -> int:
     """How many are asked at most, half of them strangers."""
-    return asked if name == "ppo" else min(asked, MOST_LINES // size)
+    return asked if name == "ppo" else min(asked, max(MOST_LINES // size, FEWEST_ASKED))

@@ -31,9 +31,14 @@ def test_no_stage_needs_a_court(kind: pb.StageKind.ValueType) -> None:
     courts.refuse(stage(kind=kind, court_id="", court_reference="", reason_code="left PPO"), KNOWN)
 
 
+@pytest.mark.parametrize("number", ["BM 04/2217", "T20047123", "20BM1234504", "bm 4", "012345678901"])
+def test_a_court_s_number_is_taken_as_courts_write_it(number: str) -> None:
+    courts.refuse(stage(court_reference=number), KNOWN)
+
+
 @pytest.mark.parametrize("word", ["MISSED_APPOINTMENT", "NO_SUPPORT", "OPPOSED"])
 def test_a_word_that_only_holds_the_letters_is_no_name_of_the_scheme(word: str) -> None:
-    courts.refuse(stage(reason_code=word, court_reference=f"{word.replace('_', ' ')} 1"), KNOWN)
+    courts.refuse(stage(reason_code=word), KNOWN)
 
 
 @pytest.mark.parametrize(
@@ -51,7 +56,12 @@ def test_a_word_that_only_holds_the_letters_is_no_name_of_the_scheme(word: str) 
         ({"court_reference": " BM 1"}, "court_reference", "is up to 64 letters"),
         ({"court_reference": "B" * 65}, "court_reference", "is up to 64 letters"),
         ({"court_reference": "BM\n1"}, "court_reference", "is up to 64 letters"),
+        ({"court_reference": "JOHN SMITH 01-02-1980"}, "court_reference", "is the court's number"),
+        ({"court_reference": "Ann Lee"}, "court_reference", "is the court's number"),
+        ({"court_reference": "4f1-22", "nominal_id": "4f1-22"}, "court_reference", "is the court's own"),
         ({"court_reference": "PPO/1"}, "court_reference", "names the scheme"),
+        ({"reason_code": "PPOBREACH"}, "reason_code", "names the scheme"),
+        ({"reason_code": "PROLIFICOFFENDER"}, "reason_code", "names the scheme"),
         ({"reason_code": "LEFT_PPO_SCHEME"}, "reason_code", "names the scheme"),
         ({"reason_code": "PROLIFIC"}, "reason_code", "names the scheme"),
         ({"reason_code": "INTEL_REPORT"}, "reason_code", "names the scheme or intelligence"),
