@@ -146,6 +146,17 @@ def test_ctrl_c_in_the_middle_of_a_start_is_one_line_and_the_next_start_is_whole
     assert processes_that_name(data) == []
 
 
+def test_ctrl_c_in_a_bench_is_one_line_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    with foreground("bench", "check", "--flagged", "300", data=tmp_path, TMPDIR=str(tmp_path)) as begun:
+        begun.until("rpc.empty")
+        broken_off = begun.interrupt()
+
+    assert broken_off.code == 130
+    assert broken_off.out.splitlines()[-1] == "ppo: stopped; what was started is gone"
+    assert [*tmp_path.iterdir()] == []
+    assert processes_that_name(tmp_path) == []
+
+
 async def until_known(person: pb.Person, data: Path) -> None:
     request = flagging.GetNominalRequest(
         identifier=person.identifiers[0], purpose=policy_pb2.PURPOSE_REGISTER
