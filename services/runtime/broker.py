@@ -30,7 +30,7 @@ PACKED = 256 * 1024
 MOCK_VERSION = (2, 3)
 LARGEST_RECORD = 1024 * 1024
 DEAD_HEAD = 64 * 1024
-COORDINATOR_SECONDS = 30
+READY_SECONDS = 30
 # So many made-up groups fall on every partition of the offsets topic, or nearly.
 COORDINATOR_SAMPLE = 40
 
@@ -405,25 +405,27 @@ def create_topics(servers: str, topics: Topics, mock: bool) -> None:
         return
     admin = KafkaAdminClient(bootstrap_servers=servers.split(","))
     try:
-        known = set(admin.list_topics())
-        missing = [topic for topic in topics.by_name.values() if topic.name not in known]
-        if missing:
-            admin.create_topics({topic.name: _creation(topic) for topic in missing}, wait_for_metadata=True)
-        _await_coordinator(admin)
-    except TopicAlreadyExistsError:
-        # Another process was quicker.
-        pass
+        _patiently(lambda: _create_missing(admin, topics))
+        # A new cluster makes its coordinators when first asked; who joins a group meanwhile may idle.
+        groups = [f"ready-{number}" for number in range(COORDINATOR_SAMPLE)]
+        _patiently(lambda: admin.list_group_offsets(groups))
     finally:
         admin.close()
 
 
-def _await_coordinator(admin: KafkaAdminClient) -> None:
-    """A new cluster makes its coordinators when first asked; who joins a group meanwhile may idle."""
-    groups = [f"ready-{number}" for number in range(COORDINATOR_SAMPLE)]
-    deadline = time.monotonic() + COORDINATOR_SECONDS
+def _create_missing(admin: KafkaAdminClient, topics: Topics) -> None:
+    known = set(admin.list_topics())
+    missing = {topic.name: _creation(topic) for topic in topics.by_name.values() if topic.name not in known}
+    if missing:
+        admin.create_topics(missing, wait_for_metadata=True)
+
+
+def _patiently(call: Callable[[], object]) -> None:
+    """Another process may be quicker; a busy cluster has no broker or coordinator for a moment."""
+    deadline = time.monotonic() + READY_SECONDS
     while True:
         try:
-            admin.list_group_offsets(groups)
+            call()
             return
         except KafkaError:
             if time.monotonic() > deadline:
