@@ -6,12 +6,13 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 from urllib.parse import urlsplit
 
 import psycopg
 from kafka import KafkaAdminClient, TopicPartition
 from kafka.admin import OffsetSpec
+from kafka.errors import KafkaError
 
 from deploy.embedded import clock
 from deploy.embedded.ports import HOST, free
@@ -22,6 +23,8 @@ from tests.integration.tracking.running import MOVEMENTS, NOW
 from tests.processes import Processes
 from tests.proxy import Proxy
 from tests.servers import Loop, Running, Servers
+
+T = TypeVar("T")
 
 # So many movements come between two kills.
 CHUNK = 50
@@ -151,7 +154,7 @@ class Stage:
     async def _shared_by(self, count: int, prisons: Prisons) -> None:
         with self.admin() as admin:
             async with asyncio.timeout(SETTLED_SECONDS):
-                while await asyncio.to_thread(_members, admin) != count:
+                while await asyncio.to_thread(_told, lambda: _members(admin), 0) != count:
                     await prisons.move(FEW)
                     await asyncio.sleep(0.2)
 
@@ -167,7 +170,7 @@ class Stage:
     async def settled(self, holds: Callable[[], bool] = lambda: True) -> None:
         """Until that holds, nothing waits to be sent, and nothing is provisional any more."""
         async with asyncio.timeout(SETTLED_SECONDS):
-            while not holds() or self.asked(UNSETTLED) == [(True,)]:
+            while not _told(holds, False) or self.asked(UNSETTLED) == [(True,)]:
                 await asyncio.sleep(0.1)
 
     def asked(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
@@ -178,6 +181,14 @@ class Stage:
     def admin(self) -> Iterator[KafkaAdminClient]:
         with closing(KafkaAdminClient(bootstrap_servers=self.processes.kafka)) as admin:
             yield admin
+
+
+def _told(ask: Callable[[], T], otherwise: T) -> T:
+    """A broker that has just come back does not know its groups yet."""
+    try:
+        return ask()
+    except KafkaError:
+        return otherwise
 
 
 def _members(admin: KafkaAdminClient) -> int:
