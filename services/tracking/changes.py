@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, TypeAlias
 from ppo.custody.v1 import events_pb2
 from ppo.tracking.v1 import notice_pb2
 from ppo.tracking.v1 import tracking_pb2 as pb
-from services.prisons.reasons import Basis, ReleaseKind
+from services.prisons.reasons import KEPT, Basis, ReleaseKind
 from services.prisons.reasons import Transfer as Reason
 from services.tracking.facts import Event, Fact
 from services.tracking.state import State
@@ -107,6 +107,8 @@ def of_journey(steps: Sequence[Step]) -> tuple[Change, ...]:
 
 
 def _change(before: State, step: Step, told: Collection[Change]) -> Change | None:
+    if step.again:
+        return None
     if step.fact.event == Event.RELEASE:
         return _release(before, step)
     arrived = step.fact.event in ARRIVALS and not step.impossible
@@ -116,7 +118,8 @@ def _change(before: State, step: Step, told: Collection[Change]) -> Change | Non
 def _release(before: State, step: Step) -> Change | None:
     """Told too of somebody never seen to come in: it waits for review, and they are out meanwhile."""
     out = before.custody is not None and step.state.custody is None
-    unseen = before.custody is None and before.served is None and not before.dead
+    never_in = before.custody is None and before.served is None and not before.dead
+    unseen = never_in and step.fact.release not in KEPT
     if step.state.dead or not (out or unseen or (before.freed and not step.impossible)):
         return None
     return _movement(pb.NOTICE_TYPE_RELEASED, step.fact, release=step.fact.release)

@@ -20,7 +20,8 @@ def journey(facts: Iterable[Fact]) -> tuple[Step, ...]:
     history = ordered(facts)
     better, again = told_twice(history)
     for fact in history:
-        step = Step(fact, state) if fact.id in again else _step(state, better.get(fact.id, fact))
+        known = better.get(fact.id, fact)
+        step = Step(fact, state, again=True) if fact.id in again else _step(state, known)
         steps.append(step)
         state = step.state
     return tuple(steps)

@@ -68,7 +68,7 @@ def next_time(file: CaseFile, now: datetime) -> datetime | None:
 def late(file: CaseFile, now: datetime) -> Iterator[tuple[str, str, str]]:
     """(kind of review, fact, why) of what should have been followed by something else by now."""
     move = _on_the_way(file)
-    if move and move.left and now >= _limit(file, move.left):
+    if move and move.left and _late(file, move.left.occurred, now):
         yield "transfer", move.left.id, f"left {move.from_prison} and no prison has received them"
     asked = _recall_asked(file)
     if asked and now >= _recall_limit(file, asked):
@@ -91,6 +91,8 @@ def text(change: Change, notice: int) -> str:
 def _besides(change: Change) -> Iterator[str]:
     """Only what there is, so that a notice without it reads as ever."""
     yield from filter(None, (change.summons, change.bound, "late" if change.late else ""))
+    if change.left:
+        yield from (change.reason, change.left.isoformat())
     for message in (change.planned, change.work, change.breach):
         if message is not None:
             yield sha256(message.SerializeToString(deterministic=True)).hexdigest()
@@ -136,6 +138,9 @@ def _movements(file: CaseFile, now: datetime) -> Iterator[Change]:
     for change in changes.of_journey(file.steps):
         if flagged_at(change.occurred, file.spans):
             yield _whole(file, change, move, now)
+        elif change.left and flagged_at(change.left, file.spans):
+            late = _late(file, change.left, change.occurred)
+            yield change._replace(occurred=change.left, prison="", late=late)
 
 
 def _whole(file: CaseFile, change: Change, move: Transfer | None, now: datetime) -> Change:
@@ -145,7 +150,7 @@ def _whole(file: CaseFile, change: Change, move: Transfer | None, now: datetime)
         stay = next((one for one in file.stays if one[1] == change.occurred), None)
         return change._replace(planned=_standing(file, *stay)) if stay else change
     if move and move.left and move.id == change.cause:
-        return change._replace(late=now >= _limit(file, move.left))
+        return change._replace(late=_late(file, move.left.occurred, now))
     return change
 
 
@@ -168,8 +173,14 @@ def _recall_limit(file: CaseFile, asked: Fact) -> datetime:
     return asked.occurred + timedelta(hours=file.limits.recall_hours)
 
 
-def _limit(file: CaseFile, left: Fact) -> datetime:
-    return left.occurred + timedelta(hours=file.limits.transit_hours)
+def _limit(file: CaseFile, left: datetime) -> datetime:
+    return left + timedelta(hours=file.limits.transit_hours)
+
+
+def _late(file: CaseFile, left: datetime, until: datetime) -> bool:
+    """Nobody received them by the limit, while they were on the register."""
+    limit = _limit(file, left)
+    return limit <= until and flagged_at(limit, file.spans)
 
 
 def _custody(file: CaseFile) -> Iterator[Change]:
@@ -324,7 +335,7 @@ def _turns(file: CaseFile, now: datetime) -> Iterator[datetime]:
             yield days.midnight(coming)
     move = _on_the_way(file)
     if move and move.left:
-        yield _limit(file, move.left)
+        yield _limit(file, move.left.occurred)
     if asked := _recall_asked(file):
         yield _recall_limit(file, asked)
 

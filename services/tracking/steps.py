@@ -14,3 +14,5 @@ class Step(NamedTuple):
     review: str = ""
     # It cannot be so, and has changed nothing.
     impossible: bool = False
+    # It only tells an earlier one again.
+    again: bool = False

@@ -8,7 +8,8 @@ import pytest
 from ppo.custody.v1 import events_pb2
 from ppo.tracking.v1 import tracking_pb2 as pb
 from services.prisons.reasons import Basis, ReleaseKind
-from services.tracking import changes
+from services.prisons.reasons import Transfer as Reason
+from services.tracking import changes, news
 from services.tracking.changes import Change, of_journey
 from services.tracking.facts import Event, Fact
 from services.tracking.journey import journey
@@ -73,6 +74,20 @@ def test_an_arrival_whose_departure_is_late_stays_the_same_transfer_when_that_co
     assert both[-1].left == left.occurred
 
 
+LEFT, ARRIVED = fact(2, Event.TRANSFER_OUT), fact(3, Event.TRANSFER_IN, prison="FSI")
+
+
+@pytest.mark.parametrize(("before", "rest"), [((), (ARRIVED,)), ((LEFT,), ())])
+def test_why_and_when_somebody_left_is_news_though_it_is_learnt_after_the_transfer(
+    before: tuple[Fact, ...], rest: tuple[Fact, ...]
+) -> None:
+    known = told(reception(0), *before, *rest)[-1]
+    learnt = told(reception(0), LEFT._replace(transfer=Reason.SECURITY), *rest)[-1]
+
+    assert (learnt.reason, learnt.left) == (Reason.SECURITY, LEFT.occurred)
+    assert news.text(learnt, TRANSFER) != news.text(known, TRANSFER)
+
+
 def test_who_comes_back_from_court_to_another_prison_has_been_transferred() -> None:
     trip = (fact(1, Event.ABSENCE_START), fact(2, Event.ABSENCE_END, prison="FSI"))
     change = told(reception(0), *trip)[-1]
@@ -91,6 +106,20 @@ def test_a_release_is_told_unless_custody_is_kept_or_the_person_has_died(kind: R
 
 def test_a_release_of_somebody_never_seen_to_come_in_is_told() -> None:
     assert kinds(release(0)) == [(RELEASED, "RELEASE/0")]
+
+
+def test_a_release_of_somebody_never_seen_to_come_in_is_told_once_though_prison_systems_tell_it_twice() -> None:
+    once = release(0, code="CR")
+    noticed = once._replace(id="noticed", occurred=BEGIN + timedelta(minutes=5), code="")
+
+    assert told(once, noticed) == told(once)
+
+
+@pytest.mark.parametrize("kind", [ReleaseKind.HOSPITAL, ReleaseKind.NO_RELEASE])
+def test_who_stays_in_custody_is_not_told_of_as_released_though_never_seen_to_come_in(
+    kind: ReleaseKind,
+) -> None:
+    assert kinds(release(0, kind)) == []
 
 
 def test_a_release_of_somebody_who_is_out_already_is_not_told_again() -> None:

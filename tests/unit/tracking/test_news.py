@@ -209,6 +209,31 @@ def test_a_reception_is_late_a_day_after_the_departure_until_somebody_has_the_pe
     assert list(news.late(arrived, limit + 2 * HOUR)) == []
 
 
+@pytest.mark.parametrize("hours", [2, 30])
+def test_who_is_off_the_register_on_the_way_was_told_of_as_leaving_and_their_arrival_is_nobodys(
+    hours: int,
+) -> None:
+    left = AWAY.occurred
+    file, gone = case(INSIDE, AWAY), left + hours * HOUR
+    arrived = case(INSIDE, AWAY, moved("TRANSFER_IN", gone + HOUR, prison_id="RNI"))
+    for one in (file, arrived):
+        one.flag.episodes[0].effective_end_time.CopyFrom(stamp(gone))
+
+    [before] = told(file, gone, TRANSFER)
+    [after] = told(arrived, gone + 2 * HOUR, TRANSFER)
+
+    assert (after.cause, news.text(after, TRANSFER)) == (before.cause, news.text(before, TRANSFER))
+    assert (after.occurred, after.prison, after.late) == (left, "", hours > 24)
+
+
+def test_nobody_looks_for_who_is_off_the_register() -> None:
+    file = case(INSIDE, AWAY)
+    file.flag.episodes[0].effective_end_time.CopyFrom(stamp(AWAY.occurred - HOUR))
+
+    assert list(news.late(file, AWAY.occurred + timedelta(days=2))) == []
+    assert told(file, AWAY.occurred + timedelta(days=2), TRANSFER) == []
+
+
 # ---- breaches, and plans to be looked at
 
 
