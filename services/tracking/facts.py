@@ -72,6 +72,8 @@ class Fact(NamedTuple):
     convicted: bool = False
     # What of it nobody here knows the meaning of, in words.
     unknown: str = ""
+    # What it takes the place of.
+    corrects: str = ""
     # The first to be known of those that tell it, where it is told twice.
     told_first: str = ""
 
@@ -117,6 +119,7 @@ def moved(
         absence=reasons.absence(reference, code, occurred),
         transfer=reasons.transfer(reference, code, occurred),
         bound=movement.destination_prison_id,
+        corrects=movement.corrects_movement_id,
         convicted=movement.convicted,
         unknown=_unknown(movement, event, reference),
     )
@@ -168,13 +171,36 @@ def known(
     facts: Iterable[Fact], *, as_of: datetime | None = None, known_at: datetime | None = None
 ) -> list[Fact]:
     """Those that had happened by the one instant, as was known at the other; with none, all that stand."""
-    return [
+    heard = [
         fact
         for fact in facts
-        if (as_of is None or fact.occurred <= as_of)
-        and (known_at is None or fact.recorded <= known_at)
-        and (fact.withdrawn is None or (known_at is not None and known_at < fact.withdrawn))
+        if (as_of is None or fact.occurred <= as_of) and (known_at is None or fact.recorded <= known_at)
     ]
+    wrong = [
+        fact
+        for fact in heard
+        if fact.withdrawn is not None and (known_at is None or fact.withdrawn <= known_at)
+    ]
+    return _without(heard, wrong) if wrong else heard
+
+
+def _without(heard: Iterable[Fact], wrong: Sequence[Fact]) -> list[Fact]:
+    """With what was wrong goes what only tells it again."""
+    gone = {fact.id for fact in wrong}
+    standing = [fact for fact in heard if fact.id not in gone]
+    coded = [fact for fact in wrong if fact.code and fact.event in _CODED]
+    return [
+        fact
+        for fact in standing
+        if not _tells_any(fact, coded) or _tells_any(fact, [one for one in standing if one.code])
+    ]
+
+
+def _tells_any(fact: Fact, coded: Sequence[Fact]) -> bool:
+    """Whether it is one of these without its code."""
+    if fact.code or fact.corrects:
+        return False
+    return any(_same(*sorted((fact, one), key=lambda told: told.occurred)) for one in coded)
 
 
 def ordered(facts: Iterable[Fact]) -> list[Fact]:

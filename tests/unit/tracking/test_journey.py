@@ -14,7 +14,7 @@ from ppo.tracking.v1 import tracking_pb2 as pb
 from services.prisons import hmpps
 from services.prisons.reasons import Absence, Basis, ReleaseKind
 from services.tracking import facts as fact_forms
-from services.tracking.facts import Event, Fact
+from services.tracking.facts import Event, Fact, known
 from services.tracking.journey import journey, known_journey, state_at, to_proto
 from services.tracking.state import State
 from tests.unit.tracking.journeys import (
@@ -485,6 +485,22 @@ def test_the_code_is_believed_though_it_came_later_and_the_cause_is_what_came_fi
     assert (
         journey((*IMPRISONED, told._replace(recorded=first.recorded - SOON), first))[1].fact.cause == told.id
     )
+
+
+@pytest.mark.parametrize("soon", [SOON, -SOON])
+def test_what_was_wrong_is_wrong_however_often_it_was_told(soon: timedelta) -> None:
+    wrong = release(0, code="CR")._replace(withdrawn=BEGIN + timedelta(days=1))
+    again = noticed(wrong)._replace(occurred=wrong.occurred + soon, withdrawn=None)
+    hospital = fact(0, Event.ABSENCE_START, code="HP", corrects=wrong.id)
+    right = release(0, ReleaseKind.UNKNOWN, corrects=wrong.id)._replace(id="right")
+
+    assert known([*IMPRISONED, wrong, again]) == [*IMPRISONED]
+    assert known([*IMPRISONED, wrong, again, hospital]) == [*IMPRISONED, hospital]
+    assert known([*IMPRISONED, wrong, right]) == [*IMPRISONED, right]
+    assert again in known([*IMPRISONED, wrong, again], known_at=BEGIN + timedelta(hours=1))
+    # What stands of the two that it may tell again is what it tells.
+    other = release(0, code="BL", corrects=wrong.id)._replace(id="other")
+    assert known([*IMPRISONED, wrong, other, again]) == [*IMPRISONED, other, again]
 
 
 def test_two_releases_an_hour_and_more_apart_are_two() -> None:
