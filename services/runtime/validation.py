@@ -173,9 +173,12 @@ def _check_date(date: Any, where: str) -> None:
 
 def _check_time(time: Any, where: str) -> None:
     try:
-        time.ToDatetime()
+        year = time.ToDatetime().year
     except (ValueError, OverflowError):
-        raise Invalid(where, "is not a time between the years 1 and 9999") from None
+        year = 0
+    # Whoever knows no time may write the first instant there is, which in London was on no day at all.
+    if year < 2:
+        raise Invalid(where, "is not a time between the years 2 and 9999")
 
 
 _MESSAGES: dict[str, Check] = {

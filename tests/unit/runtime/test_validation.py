@@ -1,5 +1,6 @@
 """What every request must obey is refused with the path of the field and the rule."""
 
+from datetime import datetime
 from typing import Any, cast
 
 import pytest
@@ -87,6 +88,13 @@ def test_an_impossible_date_is_refused(date: tuple[int, int, int]) -> None:
 )
 def test_a_date_may_lack_parts(date: tuple[int, int, int]) -> None:
     check(born(*date))
+
+
+def test_a_time_that_is_on_no_day_in_london_is_refused() -> None:
+    first = Timestamp()
+    first.FromDatetime(datetime.min)
+
+    assert refused(booking(arrested_time=first)) == "arrested_time"
 
 
 def test_a_time_beyond_the_calendar_is_refused() -> None:
