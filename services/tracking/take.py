@@ -122,7 +122,8 @@ class Taking:
         lost = await persons.lost(session, taken)
         await persons.take_away(session, lost)
         for number in lost:
-            await due.put_first(session, LAPSE, _HELD + number, self._clock.now() + PARKED_FOR)
+            # What had waited for the number earlier was taken out when somebody got it.
+            await due.put(session, LAPSE, _HELD + number, self._clock.now() + PARKED_FOR)
 
     async def give(self, session: AsyncSession, numbers: Sequence[str], nominal_id: str) -> None:
         """Somebody has decided whose the prison numbers are; a later flag may say otherwise."""

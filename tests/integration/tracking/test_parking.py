@@ -1,14 +1,22 @@
 """A movement of a number that nobody has waits for 90 days, and is counted when it is dropped."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import uuid4
+
+import psycopg
 
 from deploy.embedded import clock
 from ppo.tracking.v1 import movement_pb2
 from ppo.tracking.v1 import tracking_pb2 as pb
+from services.tracking.take import Taking
+from tests.integration.runtime.test_due import Still
 from tests.integration.tracking.running import NOW, SECONDS, Ppo, World, december, hmpps, movement
+from tests.integration.tracking.test_history import Desk, desk
+
+__all__ = ["desk"]
 
 LAPSED = "ppo_movements_lapsed_total"
 
@@ -57,6 +65,29 @@ async def test_what_somebody_has_got_the_number_of_does_not_lapse(world: World) 
 
     await lapsed(world, int(before) + 1)
     assert len((await world.moved(ppo, 1)).steps) == 1
+
+
+def test_what_moved_under_a_number_waits_for_whose_it_is_from_when_it_was_taken_away(desk: Desk) -> None:
+    ppo, day = Ppo(), timedelta(days=1)
+    received = movement(ppo, movement_pb2.MOVEMENT_KIND_RECEPTION, december(2), prison_id="BMI")
+    desk(taken(desk, NOW, [], [received]))
+    desk(taken(desk, NOW + day, [ppo], []))
+
+    desk(taken(desk, NOW + 89 * day, [replace(ppo, numbered=False)], []))
+
+    asked = "SELECT due_time FROM tracking.due WHERE kind = 'lapse' AND key LIKE %s"
+    with psycopg.connect(desk.url) as connection:
+        [(lapses,)] = connection.execute(asked, (f"%{ppo.number}",)).fetchall()
+    assert lapses == NOW + 179 * day
+
+
+async def taken(
+    desk: Desk, at: datetime, ppos: Sequence[Ppo], moves: Sequence[movement_pb2.Movement]
+) -> None:
+    async with desk.database.transaction() as session:
+        await Taking(desk.settler, Still(at)).flags(session, [one.flag() for one in ppos])
+    async with desk.database.transaction() as session:
+        await Taking(desk.settler, Still(at)).movements(session, moves)
 
 
 async def test_what_moved_under_a_number_that_nobody_has_any_more_lapses_too(world: World) -> None:
