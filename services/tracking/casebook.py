@@ -273,6 +273,9 @@ class Casebook:
         """Whether something of this is late still: what was acknowledged since nobody needs to hear of."""
         return bool(causes) and await lateness.stands(self.session, causes)
 
+    async def excuse(self, notice_id: str, now: datetime) -> None:
+        await lateness.excuse(self.session, notice_id, now)
+
     async def open_matters(self, held: Held) -> tuple[notice_pb2.OpenMatter, ...]:
         """What others were asked for of the person and have not taken on yet, the most urgent first."""
         family = [held.nominal_id, *(older.nominal_id for older in held.older)]

@@ -58,8 +58,9 @@ class Escalation:
         return found
 
     def _following(self, late: Iterable[Late], now: datetime) -> datetime | None:
-        times = (following(one.overdue_time, now, self.step) for one in late)
-        return min((at for at in times if at is not None), default=None)
+        times = [following(one.overdue_time, now, self.step) for one in late]
+        later = [one.last_time for one in late if one.last_time and one.last_time > now]
+        return min((at for at in (*times, *later) if at is not None), default=None)
 
     def _reached(self, late: Iterable[Late], now: datetime) -> Iterator[pb.OverdueNotice]:
         """What has come to a level, now or before: whoever has the case may be another since."""

@@ -207,6 +207,7 @@ class Teller:
 
     async def _retract(self, book: Casebook, held: Held, notice: NoticeRow, now: datetime) -> None:
         notice.goes_on_as = _goes_on_as(held, notice)
+        await book.excuse(notice.notice_id, now)
         told = await _end_hold(book, notice, RETRACTED, now)
         self._deliver(
             book, held, notice, [_sending(held, notice, _again(before, ()), None, now) for before in told]

@@ -8,7 +8,7 @@ from sqlalchemy import func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ppo.tracking.v1 import tracking_pb2 as pb
-from services.tracking.lateness import Level, begins
+from services.tracking.lateness import GRACE, Level, begins
 from services.tracking.models import SCHEMA, Lateness, Notice, stamp
 
 
@@ -23,6 +23,8 @@ class Late(NamedTuple):
     level: int
     # When it came to that level.
     escalated_time: datetime | None = None
+    # When what the organisation was told last of it is overdue, which it may say that it has while this stands.
+    last_time: datetime | None = None
 
     @property
     def overdue_time(self) -> datetime:
@@ -39,16 +41,25 @@ class Late(NamedTuple):
         )
 
 
-# A retraction asks for nothing any more; what was acknowledged after all and then changed is late anew.
+# When a delivery is overdue.
+_BEGINS = f"greatest(delivery.due_time, delivery.recorded_time + interval '{GRACE.total_seconds()} seconds')"
+# A retraction asks for nothing any more, nor for what was told before it; what was acknowledged after all and
+# then changed is late anew.
 _UNSETTLED = text(
     f"""
     SELECT nominal_id, notice_id, organisation, notice.type, min(delivery.due_time),
-        min(delivery.recorded_time), coalesce(max(level), 0), max(escalated_time)
+        min(delivery.recorded_time), coalesce(max(level), 0), max(escalated_time),
+        max({_BEGINS}) FILTER (WHERE NOT silent)
     FROM {SCHEMA}.delivery JOIN {SCHEMA}.notice USING (notice_id)
         LEFT JOIN (SELECT * FROM {SCHEMA}.lateness WHERE settled_time IS NULL) standing
             USING (notice_id, organisation)
     WHERE nominal_id = ANY (:ids) AND notice.state <> {pb.NOTICE_STATE_RETRACTED}
         AND delivery.due_time IS NOT NULL AND acknowledged_time IS NULL
+        AND NOT EXISTS (
+            SELECT FROM {SCHEMA}.delivery later WHERE later.notice_id = delivery.notice_id
+                AND later.organisation = delivery.organisation AND later.revision > delivery.revision
+                AND later.state = {pb.NOTICE_STATE_RETRACTED}
+        )
     GROUP BY nominal_id, notice_id, organisation, notice.type ORDER BY 5, 2, 3
     """
 )
@@ -117,10 +128,32 @@ async def stands(session: AsyncSession, causes: Collection[str]) -> bool:
     return bool(await session.scalar(_STANDING, asked))
 
 
+_SETTLE = text(
+    f"""
+    UPDATE {SCHEMA}.lateness SET settled_time = :now
+    WHERE notice_id = :id AND organisation = :organisation AND settled_time IS NULL AND NOT EXISTS (
+        SELECT FROM {SCHEMA}.delivery
+        WHERE notice_id = :id AND organisation = :organisation AND acknowledged_time IS NULL
+            AND {_BEGINS} <= :now
+    )
+    """
+)
+
+
 async def settle(session: AsyncSession, notice_id: str, organisation: str, now: datetime) -> None:
-    """It was acknowledged after all, which is told nobody; that it was late stays."""
-    row = update(Lateness).where(Lateness.notice_id == notice_id, Lateness.organisation == organisation)
-    await session.execute(row.where(Lateness.settled_time.is_(None)).values(settled_time=now))
+    """It was acknowledged after all, which is told nobody; that it was late stays.
+
+    Not where a later revision is overdue as well.
+    """
+    # What the caller has acknowledged, so that it is seen here.
+    await session.flush()
+    await session.execute(_SETTLE, {"id": notice_id, "organisation": organisation, "now": now})
+
+
+async def excuse(session: AsyncSession, notice_id: str, now: datetime) -> None:
+    """What was told in error nobody is late with; what it becomes, if anything, is late anew."""
+    rows = update(Lateness).where(Lateness.notice_id == notice_id, Lateness.settled_time.is_(None))
+    await session.execute(rows.values(settled_time=now))
 
 
 async def of_notice(session: AsyncSession, notice_id: str) -> dict[str, Lateness]:

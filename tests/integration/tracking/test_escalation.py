@@ -1,6 +1,7 @@
 """What is late goes up on tracking's own code, while organisations acknowledge and cases change hands."""
 
 from collections.abc import Collection
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -46,9 +47,11 @@ def rows(desk: Desk, asked: str, *values: object) -> list[tuple[Any, ...]]:
         return connection.execute(asked.encode(), values).fetchall()
 
 
-async def acknowledge(desk: Desk, notice_id: str, organisation: str, at: datetime) -> None:
+async def acknowledge(
+    desk: Desk, notice_id: str, organisation: str, at: datetime, revision: int = 0
+) -> None:
     async with desk.database.transaction() as session:
-        notices.settle(await notices.sent(session, notice_id, organisation, 0), at)
+        notices.settle(await notices.sent(session, notice_id, organisation, revision), at)
         await lateness.settle(session, notice_id, organisation, at)
 
 
@@ -108,6 +111,59 @@ def test_only_of_what_is_late_still_who_gets_the_case_is_told(desk: Desk, settle
     desk(desk.record(ppo, files.lives("F2", REGISTERED - STEP), LATE))
 
     assert (looked_at(desk, ppo) == LATE) is not settled
+
+
+# ---- what was told again
+
+
+async def renumbered(desk: Desk, ppo: Ppo, at: datetime) -> None:
+    async with desk.database.transaction() as session:
+        await Taking(desk.settler, Still(at)).flags(session, [ppo.flag()])
+
+
+def test_what_was_told_in_error_and_is_so_after_all_is_late_by_its_last_telling_alone(desk: Desk) -> None:
+    ppo, notice_id = desk(received(desk))
+    desk(act(desk, ppo, LATE))
+    desk(renumbered(desk, replace(ppo, numbered=False), LATE))
+    assert standing(desk, notice_id) == {}
+    again = LATE + timedelta(hours=3)
+    desk(renumbered(desk, ppo, again))
+
+    assert standing(desk, notice_id) == {}
+    desk(act(desk, ppo, again + GRACE / 2))
+    assert standing(desk, notice_id) == {}
+    desk(act(desk, ppo, again + GRACE))
+    assert set(standing(desk, notice_id).values()) == {pb.ESCALATION_LEVEL_OFFENDER_MANAGER}
+
+
+async def better(desk: Desk, ppo: Ppo, at: datetime) -> None:
+    """The same reception told again, by what right: a further revision."""
+    kind = movement_pb2.MOVEMENT_KIND_RECEPTION
+    move = movement(ppo, kind, NOW - timedelta(days=29), reason_code="I", prison_id="BMI")
+    async with desk.database.transaction() as session:
+        await Taking(desk.settler, Still(at)).movements(session, [move])
+
+
+@pytest.mark.parametrize("after", [GRACE / 2, 2 * GRACE])
+def test_who_has_acknowledged_what_was_changed_since_is_late_with_the_change(
+    desk: Desk, after: timedelta
+) -> None:
+    ppo, notice_id = desk(received(desk))
+    # By then nothing else of the person is to be looked at any more.
+    desk(desk.flag(ppo, LATE + STEP))
+    desk(act(desk, ppo, LATE + 5 * STEP))
+    changed = LATE + 6 * STEP
+    desk(better(desk, ppo, changed))
+    desk(act(desk, ppo, changed))
+    assert looked_at(desk, ppo) == changed + GRACE
+
+    desk(acknowledge(desk, notice_id, "BMI", changed + after, revision=1))
+
+    assert ("BMI" in standing(desk, notice_id)) is (after > GRACE)
+    desk(act(desk, ppo, changed + 2 * GRACE))
+    assert "BMI" in standing(desk, notice_id)
+    desk(acknowledge(desk, notice_id, "BMI", changed + 2 * GRACE))
+    assert "BMI" not in standing(desk, notice_id)
 
 
 async def acknowledge_all(desk: Desk, ppo: Ppo) -> None:
