@@ -23,7 +23,7 @@ class Late(NamedTuple):
     level: int
     # When it came to that level.
     escalated_time: datetime | None = None
-    # When what the organisation was told last of it is overdue, which it may say that it has while this stands.
+    # When what the organisation was told last of it is overdue.
     last_time: datetime | None = None
 
     @property

@@ -47,9 +47,7 @@ def rows(desk: Desk, asked: str, *values: object) -> list[tuple[Any, ...]]:
         return connection.execute(asked.encode(), values).fetchall()
 
 
-async def acknowledge(
-    desk: Desk, notice_id: str, organisation: str, at: datetime, revision: int = 0
-) -> None:
+async def acknowledge(desk: Desk, notice_id: str, organisation: str, at: datetime, revision: int = 0) -> None:
     async with desk.database.transaction() as session:
         notices.settle(await notices.sent(session, notice_id, organisation, revision), at)
         await lateness.settle(session, notice_id, organisation, at)

@@ -108,7 +108,7 @@ def test_a_release_of_somebody_never_seen_to_come_in_is_told() -> None:
     assert kinds(release(0)) == [(RELEASED, "RELEASE/0")]
 
 
-def test_a_release_of_somebody_never_seen_to_come_in_is_told_once_though_prison_systems_tell_it_twice() -> None:
+def test_a_release_of_somebody_never_seen_to_come_in_is_told_once_though_told_twice() -> None:
     once = release(0, code="CR")
     noticed = once._replace(id="noticed", occurred=BEGIN + timedelta(minutes=5), code="")
 
