@@ -237,8 +237,10 @@ MOVED = [
     Notice("PRISON_TRANSFER", 1, (*CASE, *BIRMINGHAM)),
     Notice("PRISON_TRANSFER", 2, (*CASE, *BIRMINGHAM, *FEATHERSTONE)),
 ]
-# The arrival names both prisons: of the departure that comes after it there is nothing left to tell.
-MOVED_BACKWARDS = [Notice("PRISON_TRANSFER", 1, (*CASE, *BIRMINGHAM, *FEATHERSTONE))]
+# The arrival names both prisons; the departure that comes after it says when and why.
+MOVED_BACKWARDS = [
+    Notice("PRISON_TRANSFER", revision, (*CASE, *BIRMINGHAM, *FEATHERSTONE)) for revision in (1, 2)
+]
 SEIZED = [Notice("PPO_ARRESTED", 1, (*CASE, "arrest referral"))]
 
 # What is published of a prisoner in this order, and what is told of it.
