@@ -1,9 +1,11 @@
 """The RPCs of custody."""
 
 import uuid
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from datetime import UTC, datetime
+from typing import TypeVar
 
+from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -35,6 +37,9 @@ from services.runtime.database import Database
 from services.runtime.errors import Conflict, Illegal, Invalid
 from services.runtime.reference import Reference
 from services.runtime.rpc import Context
+
+# The replies that hold a custody record with its answer.
+R = TypeVar("R", pb.BookInResponse, pb.IdentifyDetaineeResponse, pb.ConfirmMatchResponse)
 
 _BASES = {
     screening_pb2.IDENTITY_BASIS_FINGERPRINT: True,
@@ -76,27 +81,13 @@ class Custody(CustodyServiceServicer):
         _refuse_other_suite(self._checker.suite(request.suite_id).id)
         detention = self._booking(request, now)
         decided = await self._decide(detention, detention.asked, context)
-        caller = identity.current()
-        async with self._database.transaction() as session:
-            first = await requests.begin(session, caller, request, pb.BookInResponse, now)
-            if first is not None:
-                return await self._book_again(session, first.detention.detention_id, decided)
+
+        async def act(session: AsyncSession) -> Detention:
             take(detention, Decision(**decided.row))
             await self._records.open(session, detention, now)
-            await self._look_again(session, detention)
-            response = pb.BookInResponse(detention=detention.to_proto())
-            await requests.end(session, caller, request, response)
-        return response
+            return detention
 
-    async def _book_again(
-        self, session: AsyncSession, detention_id: str, decided: Decided
-    ) -> pb.BookInResponse:
-        """The first booking, with the check that was made just now."""
-        detention = await store.locked(session, detention_id)
-        row = decided.row | {"detention_id": detention_id}
-        await self._records.answer(session, detention, row, self._clock.now())
-        await self._look_again(session, detention)
-        return pb.BookInResponse(detention=detention.to_proto())
+        return await self._once(request, pb.BookInResponse, act, context)
 
     async def IdentifyDetainee(
         self, request: pb.IdentifyDetaineeRequest, context: Context
@@ -105,16 +96,14 @@ class Custody(CustodyServiceServicer):
         before = await self._own(request.detention_id)
         _learn(before, learnt, request.fingerprint)
         decided = await self._decide(before, before.asked, context)
-        now = self._clock.now()
 
-        async def act(session: AsyncSession) -> pb.IdentifyDetaineeResponse:
+        async def act(session: AsyncSession) -> Detention:
             detention = await store.locked(session, request.detention_id)
             _learn(detention, learnt, request.fingerprint)
-            await self._records.answer(session, detention, decided.row, now, reidentified=True)
-            await self._look_again(session, detention)
-            return pb.IdentifyDetaineeResponse(detention=detention.to_proto())
+            await self._answer(session, detention, decided, before, context)
+            return detention
 
-        return await requests.once(self._database, request, pb.IdentifyDetaineeResponse, act, now)
+        return await self._once(request, pb.IdentifyDetaineeResponse, act, context)
 
     async def ConfirmMatch(
         self, request: pb.ConfirmMatchRequest, context: Context
@@ -126,18 +115,17 @@ class Custody(CustodyServiceServicer):
         verdict = self._verdict(request)
         asked = verdicts.asked(before.details(), before.fingerprints, [*before.said, verdict.to_said()])
         decided = await self._decide(before, asked, context)
-        now = self._clock.now()
 
-        async def act(session: AsyncSession) -> pb.ConfirmMatchResponse:
+        async def act(session: AsyncSession) -> Detention:
             detention = await store.locked(session, request.detention_id)
             _refuse_unfounded(detention, request)
             detention.verdicts.append(verdict)
-            await self._records.answer(session, detention, decided.row, now, reidentified=True)
-            await self._records.tell(session, pb.SUITE_EVENT_KIND_MATCH_DECIDED, detention, now)
-            await self._look_again(session, detention)
-            return pb.ConfirmMatchResponse(detention=detention.to_proto())
+            await self._answer(session, detention, decided, before, context)
+            decided_time = self._clock.now()
+            await self._records.tell(session, pb.SUITE_EVENT_KIND_MATCH_DECIDED, detention, decided_time)
+            return detention
 
-        return await requests.once(self._database, request, pb.ConfirmMatchResponse, act, now)
+        return await self._once(request, pb.ConfirmMatchResponse, act, context)
 
     async def RecordDrugTest(
         self, request: pb.RecordDrugTestRequest, context: Context
@@ -203,6 +191,47 @@ class Custody(CustodyServiceServicer):
             yield event
 
     # ---- what the methods share
+
+    async def _once(
+        self,
+        request: Message,
+        reply: type[R],
+        act: Callable[[AsyncSession], Awaitable[Detention]],
+        context: Context,
+    ) -> R:
+        """As `requests.once`, but a repeat has a fresh check, of all that has become known since."""
+        caller = identity.current()
+        async with self._database.transaction() as session:
+            first = await requests.begin(session, caller, request, reply, self._clock.now())
+            if first is not None:
+                detention = await self._again(session, first.detention.detention_id, context)
+                return reply(detention=detention.to_proto())
+            detention = await act(session)
+            await self._look_again(session, detention)
+            response = reply(detention=detention.to_proto())
+            await requests.end(session, caller, request, response)
+        return response
+
+    async def _again(self, session: AsyncSession, detention_id: str, context: Context) -> Detention:
+        detention = await store.locked(session, detention_id)
+        decided = await self._decide(detention, detention.asked, context)
+        await self._records.answer(session, detention, decided.row, self._clock.now())
+        await self._look_again(session, detention)
+        return detention
+
+    async def _answer(
+        self,
+        session: AsyncSession,
+        detention: Detention,
+        decided: Decided,
+        before: Detention,
+        context: Context,
+    ) -> None:
+        """`decided`: what was found out by `before`, the record as it was when the register was asked."""
+        if detention.decision_id != before.decision_id:
+            # Answered since: what is decided now hangs on all that was entered, and is no older than that.
+            decided = await self._decide(detention, detention.asked, context)
+        await self._records.answer(session, detention, decided.row, self._clock.now(), reidentified=True)
 
     async def _decide(self, detention: Detention, asked: Asked, context: Context) -> Decided:
         """Asked before the transaction opens: nothing is locked while the register is waited for."""

@@ -1,14 +1,28 @@
 """Who a detainee is: matches that are confirmed or ruled out, fingerprints, registrations that end."""
 
+import asyncio
 from uuid import uuid4
+
+import psycopg
 
 from ppo.custody.v1 import custody_pb2 as pb
 from ppo.custody.v1 import events_pb2 as events
 from ppo.person.v1 import person_pb2, screening_pb2
-from tests.integration.custody.running import Desk, outcome, refused, somebody, told, unnumbered, until
+from tests.integration.custody.running import (
+    SECONDS,
+    Desk,
+    outcome,
+    refused,
+    somebody,
+    told,
+    unnumbered,
+    until,
+)
 
 SAME = pb.MATCH_VERDICT_SAME_PERSON
 ANOTHER = pb.MATCH_VERDICT_ANOTHER_PERSON
+HOLD = "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))"
+WAITING = "SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype = 'advisory'"
 
 
 async def test_a_confirmed_match_is_flagged_and_told_and_its_correction_withdraws_it(desk: Desk) -> None:
@@ -65,6 +79,52 @@ async def test_a_pnc_id_entered_later_checks_again_by_itself(desk: Desk) -> None
     assert identified.answer.screening.identity_basis == screening_pb2.IDENTITY_BASIS_FINGERPRINT
     assert identified.nominal_id == nominal_id
     assert list(identified.person.identifiers) == list(person.identifiers)
+
+
+async def test_what_two_officers_enter_at_once_is_answered_together(desk: Desk) -> None:
+    person, said = somebody(), somebody()
+    await desk.flagged(person)
+    detention = await desk.book(unnumbered(said))
+    await desk.quiet()
+
+    # Both have asked before either may enter it, and the one with the fingerprints comes first.
+    with psycopg.connect(desk.processes.database.url("custody")) as holder:
+        holder.execute(HOLD, [detention.detention_id])
+        async with asyncio.TaskGroup() as officers:
+            officers.create_task(desk.identify(detention, *person.identifiers))
+            await held_up(desk, 1)
+            officers.create_task(desk.identify(detention, *said.identifiers, fingerprint=False))
+            await held_up(desk, 2)
+            holder.rollback()
+
+    [shown] = [each for each in await desk.listed() if each.detention_id == detention.detention_id]
+    assert outcome(shown.answer) == "FLAGGED"
+    found = await told(desk, detention, events.PpoArrested)
+    assert events.PpoArrestWithdrawn not in {type(each) for each in found}
+
+
+async def held_up(desk: Desk, most: int) -> None:
+    """Until so many wait for the custody record."""
+    with psycopg.connect(desk.processes.database.superuser, autocommit=True) as session:
+        async with asyncio.timeout(SECONDS):
+            while session.execute(WAITING).fetchall() != [(most,)]:
+                await asyncio.sleep(0.01)
+
+
+async def test_an_identification_that_is_repeated_is_checked_afresh(desk: Desk) -> None:
+    person = somebody()
+    nominal_id = await desk.nominal(person)
+    detention = await desk.book(person_pb2.Person())
+    request = pb.IdentifyDetaineeRequest(
+        request_id=str(uuid4()), detention_id=detention.detention_id, identifiers=person.identifiers
+    )
+    custody = await desk.custody()
+    first = (await custody.IdentifyDetainee(request, timeout=SECONDS)).detention
+    await desk.flag(nominal_id)
+
+    again = (await custody.IdentifyDetainee(request, timeout=SECONDS)).detention
+
+    assert (outcome(first.answer), outcome(again.answer)) == ("NOT_FLAGGED", "FLAGGED")
 
 
 async def test_fingerprints_that_say_another_person_withdraw_the_arrest(desk: Desk) -> None:
