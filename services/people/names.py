@@ -20,13 +20,21 @@ _BEARERS = dict.fromkeys(map(ord, "اعאע"), "a")
 # Typed into a name field when there is no name; taken as a name they would end in "not flagged".
 _NO_NAMES = (
     *("unknown", "unidentified", "not known", "not given", "not stated", "no name", "refused to give"),
-    *("refused", "declined", "anonymous", "tbc", "n a", "n k", "nk", "u k"),
+    *("refused", "declined", "anonymous", "tbc", "n a", "n k", "nk", "u k", "unk"),
+    *("withheld", "not provided", "no details", "no comment"),
 )
 _TITLES = ("mr", "mrs", "ms", "miss", "mx", "dr")
 # A name by themselves, or beside one (Kwok Man); beside one of the above they are none.
-_DESCRIBED = ("male", "female", "person", "man", "woman", "name", "[0-9x]+")
+_DESCRIBED = ("male", "female", "person", "man", "woman", "name", "all", "details", "ic[0-9]", "[0-9x]+")
 _NO_NAME, _BESIDE = "|".join(_NO_NAMES), "|".join((*_NO_NAMES, *_TITLES, *_DESCRIBED))
 _NOBODY = re.compile(f"(?:(?:{_BESIDE}) )*(?:{_NO_NAME})(?: (?:{_BESIDE}))*")
+# What stands for somebody not known, and may be a name all the same: it is looked for, and no more.
+_STAND_INS = (
+    "(?:unknown )?(?:white|black|asian|ic[0-9]) (?:male|female|man|woman)",
+    "(?:male|female|person|detainee|prisoner|suspect) (?:[a-z0-9]|one|two|three)",
+    *("a n other", "(?:john|jane) doe", "(?:joe|fred) bloggs"),
+)
+_SOMEBODY = re.compile("|".join(_STAND_INS))
 # And a whole name of nothing else.
 _NO_LETTERS = "0123456789 x"
 
@@ -43,7 +51,7 @@ _NOTHING = Wording("", "")
 
 def wording(name: pb.Name) -> Wording:
     """Nothing where it tells too little to say who it is not."""
-    return _NOTHING if _initials(name) else written(name)
+    return _NOTHING if _initials(name) or _stands_in(name) else written(name)
 
 
 def written(name: pb.Name) -> Wording:
@@ -111,11 +119,20 @@ def initial(word: str) -> bool:
 def _initials(name: pb.Name) -> bool:
     """Whether it is nothing but initials; with an accent, as typed, a letter is rather a name."""
     typed = f"{name.given_name} {name.family_name}"
-    return typed.isascii() and all(len(word) == 1 for word in normal(typed).split())
+    return typed.isascii() and all(len(word) == 1 for word in _untitled(normal(typed)).split())
 
 
+def _stands_in(name: pb.Name) -> bool:
+    return _SOMEBODY.fullmatch(_untitled(normal(f"{name.given_name} {name.family_name}"))) is not None
+
+
+@lru_cache(1 << 14)
 def _stated(words: str) -> str:
-    return "" if words in _TITLES or _NOBODY.fullmatch(words) else words
+    return "" if _NOBODY.fullmatch(words) else _untitled(words)
+
+
+def _untitled(words: str) -> str:
+    return " ".join(word for word in words.split() if word not in _TITLES)
 
 
 @lru_cache(65_536)

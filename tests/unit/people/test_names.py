@@ -76,7 +76,10 @@ def test_what_is_typed_for_want_of_a_name_is_no_name(written: str) -> None:
     [
         *("Unknown Male", "Male UNKNOWN", "NOT Known", "U/K -", "Refused to give", "XX XX", "0 000", "J S"),
         *("Mr Unknown", "Unknown Miss", "Unknown Person", "Unidentified Woman", "Name Refused", "Man N/K"),
-        *("Mr No Name", "Unknown Mr Male", "Unknown Unknown", "Unknown Male 1"),
+        *("Mr No Name", "Unknown Mr Male", "Unknown Unknown", "Unknown Male 1", "UNK UNK", "Male UNK"),
+        *("Unknown IC3 Male", "Refused all details", "Details Withheld", "No comment", "Not Provided"),
+        *("Asian Male", "IC1 Female", "Unknown Black Male", "Detainee 2", "Mr Suspect One", "A N Other"),
+        *("Mr J S", "Mr X", "John Doe"),
     ],
 )
 def test_what_is_typed_across_both_fields_for_want_of_a_name_is_no_name(written: str) -> None:
@@ -97,6 +100,9 @@ def test_a_name_of_one_letter_is_a_name_beside_another() -> None:
         ("Mary Person", Wording("mary", "person")),
         ("Mr Man", Wording("", "man")),
         ("Mr Smith", Wording("", "smith")),
+        ("R Mr Smith", Wording("r", "smith")),
+        ("Black Maleham", Wording("black", "maleham")),
+        ("Jane Doerr", Wording("jane", "doerr")),
         ("Unknown Smith", Wording("", "smith")),
         ("Å Ö", Wording("a", "o")),
         ("Jae O", Wording("jae", "o")),
@@ -107,6 +113,22 @@ def test_what_may_be_a_name_stays_one(written: str, wording: Wording) -> None:
     given, _, family = written.partition(" ")
 
     assert names.wording(person_pb2.Name(given_name=given, family_name=family)) == wording
+
+
+@pytest.mark.parametrize("written", ["Asian Male", "Detainee 2", "A N Other", "John Doe"])
+def test_what_stands_for_somebody_is_looked_for_all_the_same(written: str) -> None:
+    given, _, family = written.rpartition(" ")
+
+    found = names.written(person_pb2.Name(given_name=given, family_name=family))
+
+    assert found == Wording(names.normal(given), names.normal(family))
+
+
+@pytest.mark.parametrize(
+    ("given", "family"), [("Mr R", "Smith"), ("Mr. R.", "Smith"), ("R", "Mr Smith"), ("R", "Smith Mr")]
+)
+def test_a_title_is_no_part_of_a_name(given: str, family: str) -> None:
+    assert names.wording(person_pb2.Name(given_name=given, family_name=family)) == Wording("r", "smith")
 
 
 @pytest.mark.parametrize(
