@@ -61,12 +61,25 @@ class Spool:
 def _append(path: Path, lines: bytes) -> None:
     created = not path.exists()
     # What is written names people: nobody else on this machine reads it.
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), "wb") as file:
-        file.write(lines)
-        file.flush()
-        os.fsync(file.fileno())
+    file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    try:
+        size = os.fstat(file).st_size
+        try:
+            _write(file, lines)
+        except OSError:
+            # Half a line on a full disk would spoil the next one.
+            os.ftruncate(file, size)
+            raise
+    finally:
+        os.close(file)
     if created:
         _flush_directory(path.parent)
+
+
+def _write(file: int, lines: bytes) -> None:
+    while lines:
+        lines = lines[os.write(file, lines) :]
+    os.fsync(file)
 
 
 def _flush_directory(path: Path) -> None:

@@ -1,8 +1,13 @@
 """The spool: durable line by line, in order, whatever it is broken off by."""
 
 import asyncio
+import resource
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+import pytest
 
 from services.custody.spool import DRAINING, NEW, REFUSED, Spool
 
@@ -80,6 +85,28 @@ async def test_a_line_torn_by_a_crash_is_dropped_and_the_next_one_is_whole(tmp_p
     again = await filled(tmp_path, b"b")
 
     assert await again.oldest() == [b"a", b"b"]
+
+
+async def test_what_a_full_disk_took_half_of_spoils_nothing_that_comes_later(tmp_path: Path) -> None:
+    spool = await filled(tmp_path, b"a")
+
+    with full(tmp_path / NEW, left=3), pytest.raises(OSError, match="too large"):
+        await spool.append(b"too much")
+    await spool.append(b"b")
+
+    assert spool.waiting == 2
+    assert await spool.oldest() == [b"a", b"b"]
+
+
+@contextmanager
+def full(path: Path, left: int) -> Iterator[None]:
+    """No file of this process may get longer than that one by so much."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size + left, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 async def test_nothing_is_left_once_all_is_stored(tmp_path: Path) -> None:
