@@ -140,6 +140,9 @@ class Ledger:
                     await self._drain()
             except Unavailable:
                 pass
+            except OSError as error:
+                # They wait on; checks are answered meanwhile.
+                log.error("the spool cannot be drained", error=type(error).__name__)
             await asyncio.sleep(DRAIN_SECONDS)
 
     async def _drain(self) -> None:

@@ -97,5 +97,7 @@ def _lines(path: Path) -> list[bytes]:
 def _cut_torn_line(path: Path) -> None:
     """A crash in the middle of a line left one that nobody was told is kept."""
     if path.exists():
-        whole = path.read_bytes().rpartition(b"\n")
-        os.truncate(path, len(whole[0]) + len(whole[1]))
+        before, end, torn = path.read_bytes().rpartition(b"\n")
+        # Nothing is written where nothing is torn: the disk may be one that can only be read.
+        if torn:
+            os.truncate(path, len(before) + len(end))

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest_asyncio
+from prometheus_client import REGISTRY
 from sqlalchemy import select, text
 
 from ppo.custody.v1 import custody_pb2 as pb
@@ -178,6 +179,28 @@ async def test_a_spoilt_line_is_set_aside_and_the_others_are_stored(
     assert await one.stored() == ["d1", "d2"]
     assert (tmp_path / REFUSED).read_bytes().splitlines() == [b"spoilt", b'{"decision_id": "d9"}']
     assert not (tmp_path / NEW).exists()
+
+
+async def test_a_disk_that_takes_nothing_ends_no_draining(database: Database, tmp_path: Path) -> None:
+    lines = [line async for line in spooled(books(database, tmp_path / "first"), 1)]
+    await books(database, tmp_path).spool(*lines, b"spoilt")
+    # Nothing can be written where what is spoilt is set aside.
+    (tmp_path / REFUSED).mkdir()
+
+    async def freed() -> None:
+        before = unreadable()
+        while unreadable() < before + 2:
+            await asyncio.sleep(0.05)
+        (tmp_path / REFUSED).rmdir()
+
+    async with asyncio.timeout(20):
+        await asyncio.gather(freed(), drained(books(database, tmp_path)))
+
+    assert (tmp_path / REFUSED).read_bytes() == b"spoilt\n"
+
+
+def unreadable() -> float:
+    return REGISTRY.get_sample_value("ppo_custody_spool_unreadable_total") or 0
 
 
 async def drained(one: Books) -> None:
