@@ -7,6 +7,7 @@ from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ppo.flagging.v1 import events_pb2 as events
+from ppo.person.v1 import screening_pb2
 from ppo.tracking.v1 import tracking_pb2 as tracking
 from services.custody import answers, store
 from services.custody.models import Detention, due
@@ -61,6 +62,8 @@ class Inbox:
 
     async def flag(self, session: AsyncSession, flag: events.Flag) -> None:
         await self._recheck(session, (await _suites(session)).concerned(flag))
+        if flag.state == screening_pb2.FLAG_STATE_FLAGGED:
+            await due.put_first(session, store.RECHECK_NUMBERED, "all", self._clock.now())
 
     async def case(self, session: AsyncSession, case: tracking.Case) -> None:
         if not case.nominal_id or not case.version:

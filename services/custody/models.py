@@ -126,6 +126,11 @@ class Detention(Base):
         """Whether another answer matters: the person is here, or left with a referral nobody could route."""
         return self.open or (self.drug_test is not None and self.drug_test.status_not_known)
 
+    @property
+    def numbered(self) -> bool:
+        """Whether the answer may hang on what the register's index has recorded under a number."""
+        return not answers.flagged(self.decision.to_proto()) and bool(self.asked.person.identifiers)
+
     def details(self) -> person_pb2.Person:
         return person_pb2.Person.FromString(self.person)
 

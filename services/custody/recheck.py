@@ -12,6 +12,7 @@ from prometheus_client import Gauge
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ppo.custody.v1 import custody_pb2 as pb
+from ppo.person.v1 import person_pb2
 from ppo.policy.v1 import policy_pb2
 from services.custody import answers, orders, store
 from services.custody.check import Checker, Decided, Register
@@ -37,6 +38,8 @@ LATER = timedelta(seconds=10)
 COUNT_SECONDS = 2.0
 # No screen is away for so long, and nobody repeats a request after that.
 KEPT = timedelta(days=30)
+# Between two of those whom a flag concerns hardly ever: whom it surely concerns comes before them.
+PACE = timedelta(milliseconds=20)
 PRUNE_EVERY = timedelta(hours=1)
 
 log = structlog.get_logger()
@@ -68,6 +71,7 @@ class Rechecks:
         return {
             store.RECHECK: self.recheck,
             store.ASK_AGAIN: self.ask_again,
+            store.RECHECK_NUMBERED: self.recheck_numbered,
             store.ELSEWHERE: self.elsewhere,
             store.PRUNE: self.prune,
         }
@@ -106,14 +110,27 @@ class Rechecks:
             return
         earlier.input = None
         session.add(Decision(**decided.row))
-        told = earlier.to_proto()
-        if answers.differ(told, decided.answer):
-            revised = orders.again(told.instructions, decided.answer.instructions, self._clock.now())
-            checked = pb.Detention(
-                suite_id=earlier.suite_id, person=given, answer=decided.answer, instructions=revised
-            )
-            kind, now = pb.SUITE_EVENT_KIND_ANSWER_CHANGED, self._clock.now()
+        await self._tell(session, earlier, given, decided.answer)
+
+    async def _tell(
+        self, session: AsyncSession, earlier: Decision, given: person_pb2.Person, answer: pb.Answer
+    ) -> None:
+        """What has become of a check alone, where that is anything else."""
+        told, now = earlier.to_proto(), self._clock.now()
+        revised = orders.again(told.instructions, answer.instructions, now)
+        checked = pb.Detention(suite_id=earlier.suite_id, person=given, answer=answer, instructions=revised)
+        if answers.differ(told, answer):
+            kind = pb.SUITE_EVENT_KIND_ANSWER_CHANGED
             await self._board.post(session, kind, checked, now, told.screening.outcome)
+        elif orders.differ(told.instructions, revised):
+            await self._board.post(session, pb.SUITE_EVENT_KIND_INSTRUCTIONS_CHANGED, checked, now)
+
+    async def recheck_numbered(self, session: AsyncSession, _: str) -> None:
+        """Who is flagged now may have a second record under any number, of which only the register knows."""
+        now = self._clock.now()
+        numbered = [one.detention_id for one in await store.concerned(session) if one.numbered]
+        times = {one: now + place * PACE for place, one in enumerate(sorted(numbered))}
+        await due.put_all_first(session, store.RECHECK, times)
 
     async def elsewhere(self, session: AsyncSession, key: str) -> None:
         await self._records.elsewhere(session, key.partition("/")[0], self._clock.now())

@@ -18,6 +18,8 @@ from services.runtime.line import Line
 # An answer by the register or the replica is looked at again: of a custody record, and of a check alone.
 RECHECK = "recheck"
 ASK_AGAIN = "ask_again"
+# And all of whom a number says who they are.
+RECHECK_NUMBERED = "recheck_numbered"
 # Who is arrested here may be elsewhere too; its keys begin with the nominal id.
 ELSEWHERE = "elsewhere"
 # What nobody needs any more goes.

@@ -9,7 +9,6 @@ from typing import Any
 import structlog
 from prometheus_client import Counter, Gauge
 from sqlalchemy import Column, DateTime, Integer, MetaData, Table, Text, select, text
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.runtime.clock import Clock
@@ -46,11 +45,13 @@ class Due:
             Column("attempts", Integer, nullable=False, server_default="0"),
         )
         rows = f"{metadata.schema}.{self.table.name}"
-        self._put_all = text(
+        put = (
             f"INSERT INTO {rows} (kind, key, due_time) SELECT :kind, * FROM"
             " unnest(CAST(:keys AS text[]), CAST(:times AS timestamptz[]))"
-            " ON CONFLICT (kind, key) DO UPDATE SET due_time = excluded.due_time, attempts = 0"
+            " ON CONFLICT (kind, key) DO"
         )
+        self._put_all = text(f"{put} UPDATE SET due_time = excluded.due_time, attempts = 0")
+        self._put_all_first = text(f"{put} NOTHING")
         self._drop_all = text(f"DELETE FROM {rows} WHERE kind = :kind AND key = ANY (CAST(:keys AS text[]))")
 
     async def put(self, session: AsyncSession, kind: str, key: str, at: datetime) -> None:
@@ -59,13 +60,17 @@ class Due:
 
     async def put_first(self, session: AsyncSession, kind: str, key: str, at: datetime) -> None:
         """Sets the instant, unless one is set."""
-        row = insert(self.table).values(kind=kind, key=key, due_time=at)
-        await session.execute(row.on_conflict_do_nothing())
+        await self.put_all_first(session, kind, {key: at})
 
     async def put_all(self, session: AsyncSession, kind: str, times: Mapping[str, datetime]) -> None:
         """As `put`, by key."""
         if times:
-            await session.execute(self._put_all, {"kind": kind, "keys": [*times], "times": [*times.values()]})
+            await session.execute(self._put_all, _rows(kind, times))
+
+    async def put_all_first(self, session: AsyncSession, kind: str, times: Mapping[str, datetime]) -> None:
+        """As `put_first`, by key."""
+        if times:
+            await session.execute(self._put_all_first, _rows(kind, times))
 
     async def drop(self, session: AsyncSession, kind: str, key: str) -> None:
         await self.drop_all(session, kind, [key])
@@ -97,6 +102,10 @@ class Due:
         [(oldest,)] = await database.glance(f"SELECT min(due_time) FROM {self.table.name}")
         found: datetime | None = oldest
         return found
+
+
+def _rows(kind: str, times: Mapping[str, datetime]) -> dict[str, Any]:
+    return {"kind": kind, "keys": [*times], "times": [*times.values()]}
 
 
 class Runner:

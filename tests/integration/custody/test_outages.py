@@ -189,6 +189,20 @@ async def test_a_check_without_a_booking_is_asked_again_and_its_input_goes(desk:
     assert later["outcome"] == "OUTCOME_UNKNOWN"
 
 
+async def test_a_number_that_turns_out_to_be_nobodys_is_told_to_who_was_promised_an_answer(
+    desk: Desk,
+) -> None:
+    stream = await desk.watch_from_now()
+
+    with flagging_away(desk.processes):
+        answer = await desk.check(person_pb2.Person(identifiers=somebody().identifiers))
+
+    told = (await until(stream, "INSTRUCTIONS_CHANGED")).detention
+    reasons = [each.screening.unknown_reason for each in (answer, told.answer)]
+    assert reasons == [UNREACHABLE, screening_pb2.UNKNOWN_REASON_INSUFFICIENT_INPUT]
+    assert [one.rule for one in told.instructions.general] == ["I7"]
+
+
 async def test_without_the_database_a_check_is_answered_and_stored_in_order_later(desk: Desk) -> None:
     ppo = somebody()
     await desk.flagged(ppo)

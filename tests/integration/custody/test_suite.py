@@ -60,6 +60,22 @@ async def test_a_repeated_booking_is_the_first_one_with_a_fresh_check(desk: Desk
     assert await desk.open() == [first.detention_id]
 
 
+async def test_a_repeated_booking_takes_back_nothing_that_was_learnt_since(desk: Desk) -> None:
+    person, alias = somebody(), somebody()
+    await desk.flagged(person)
+    request = desk.booking(unnumbered(alias))
+    custody = await desk.custody()
+    booked = (await custody.BookIn(request, timeout=5)).detention
+    await desk.identify(booked, *person.identifiers)
+
+    again = (await custody.BookIn(request, timeout=5)).detention
+
+    assert (outcome(booked.answer), outcome(again.answer)) == ("NOT_FLAGGED", "FLAGGED")
+    await desk.dispose(again)
+    found = await told(desk, again, events.PpoArrested, events.PpoDisposed)
+    assert events.PpoArrestWithdrawn not in {type(each) for each in found}
+
+
 async def test_bookings_repeated_at_once_are_one(desk: Desk) -> None:
     request = desk.booking(somebody())
     custody = await desk.custody()
@@ -159,6 +175,25 @@ async def test_a_flag_reaches_somebody_who_gave_an_identifier_only(desk: Desk) -
     await desk.flag(nominal_id)
 
     assert outcome((await until(stream, "ANSWER_CHANGED")).detention.answer) == "FLAGGED"
+
+
+async def test_a_flag_reaches_somebody_who_gave_the_number_of_a_second_record(
+    desk: Desk,
+) -> None:
+    person = somebody()
+    second = somebody()
+    second.name.CopyFrom(person.name)
+    second.birth_date.CopyFrom(person.birth_date)
+    await desk.nominal(second)
+    stream = await desk.watch_from_now()
+    detention = await desk.book(person_pb2.Person(identifiers=second.identifiers))
+    await desk.quiet()
+
+    nominal_id = await desk.flagged(person)
+    changed = (await until(stream, "ANSWER_CHANGED")).detention
+
+    assert (outcome(detention.answer), outcome(changed.answer)) == ("NOT_FLAGGED", "POSSIBLE")
+    assert [each.nominal_id for each in changed.answer.screening.candidates] == [nominal_id]
 
 
 async def test_both_suites_that_hold_one_person_are_told(desk: Desk) -> None:
