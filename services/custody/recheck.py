@@ -39,7 +39,7 @@ COUNT_SECONDS = 2.0
 # No screen is away for so long, and nobody repeats a request after that.
 KEPT = timedelta(days=30)
 # Between two of those whom a flag concerns hardly ever: whom it surely concerns comes before them.
-PACE = timedelta(milliseconds=20)
+PACE = timedelta(milliseconds=50)
 PRUNE_EVERY = timedelta(hours=1)
 
 log = structlog.get_logger()
