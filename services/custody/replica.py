@@ -71,12 +71,11 @@ class Copy:
         lowest = self.lowest
         return (self._count, self._digest) == (lowest.flagged_count, lowest.flagged_digest)
 
-    def contents(self) -> Iterator[events.Flag | events.Watermark]:
-        for nominal_id in self.flags:
-            if nominal_id in self._settled:
-                yield self._settled[nominal_id]
-            yield from self._ahead.get(nominal_id, ())
-        yield from (mark for partition, mark in self.marks.items() if partition not in self.damaged)
+    def contents(self) -> list[events.Flag | events.Watermark]:
+        """Of each person the state that is counted before those that wait."""
+        ahead = (flag for states in self._ahead.values() for flag in states)
+        marks = (mark for partition, mark in self.marks.items() if partition not in self.damaged)
+        return [*self._settled.values(), *ahead, *marks]
 
     def _settle(self, nominal_id: str) -> None:
         states = self._ahead.pop(nominal_id)

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import structlog
 from google.protobuf.message import DecodeError
@@ -37,7 +38,8 @@ def save(path: Path, snapshot: Snapshot) -> None:
     fresh = path.with_suffix(".new")
     # It names people: nobody else on this machine reads it.
     with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-        file.write(_text(snapshot))
+        # Piece by piece: no check could be answered while so many were made one text.
+        json.dump(_parts(snapshot), file)
         file.flush()
         os.fsync(file.fileno())
     fresh.replace(path)
@@ -57,16 +59,14 @@ def load(path: Path) -> Snapshot | None:
         return None
 
 
-def _text(snapshot: Snapshot) -> str:
-    return json.dumps(
-        {
-            "cluster_id": snapshot.cluster_id,
-            "heard_time": snapshot.heard_time.isoformat(),
-            "partitions": snapshot.partitions,
-            "offsets": {str(partition): offset for partition, offset in snapshot.offsets.items()},
-            "contents": [_packed(message) for message in snapshot.contents],
-        }
-    )
+def _parts(snapshot: Snapshot) -> dict[str, Any]:
+    return {
+        "cluster_id": snapshot.cluster_id,
+        "heard_time": snapshot.heard_time.isoformat(),
+        "partitions": snapshot.partitions,
+        "offsets": {str(partition): offset for partition, offset in snapshot.offsets.items()},
+        "contents": [_packed(message) for message in snapshot.contents],
+    }
 
 
 def _snapshot(text: str) -> Snapshot:
