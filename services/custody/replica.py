@@ -7,13 +7,12 @@ from datetime import UTC, datetime, timedelta
 
 from ppo.flagging.v1 import events_pb2 as events
 from ppo.person.v1 import person_pb2, screening_pb2
-from services.people.flags import Span, contribution, flagged_at, next_turn
+from services.people.flags import DIGESTS, Span, contribution, flagged_at, next_turn
 from services.people.screening import FlaggedSet, screen
 
 LONG_AGO = datetime.min.replace(tzinfo=UTC)
 # A clock moved back by more than this makes all that had turned turn again; less is only its trembling.
 TREMBLE = timedelta(seconds=1)
-_MODULUS = 2**64
 
 
 @dataclass
@@ -94,7 +93,7 @@ class Copy:
     def _add(self, flag: events.Flag | None, sign: int) -> None:
         if flag is not None and flag.state == screening_pb2.FLAG_STATE_FLAGGED:
             self._count += sign
-            self._digest = (self._digest + sign * contribution(flag.nominal_id, flag.version)) % _MODULUS
+            self._digest = (self._digest + sign * contribution(flag.nominal_id, flag.version)) % DIGESTS
 
 
 class Replica:

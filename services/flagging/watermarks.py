@@ -11,7 +11,6 @@ from ppo.flagging.v1 import events_pb2
 from services.flagging import fields
 from services.flagging.models import outbox
 from services.flagging.store import flags as store
-from services.people.flags import digest
 from services.runtime.broker import Cluster
 from services.runtime.clock import Clock
 from services.runtime.database import Database, try_lock
@@ -95,8 +94,7 @@ class Watermarks:
     async def _sum(self, session: AsyncSession, state: tuple[str, int]) -> tuple[int, int]:
         """Count and digest of the flagged, summed anew only when the register has changed."""
         if self._summed is None or self._summed[0] != state:
-            flagged = await store.flagged(session)
-            self._summed = state, len(flagged), digest(flagged)
+            self._summed = state, *await store.flagged(session)
         return self._summed[1:]
 
 

@@ -6,16 +6,12 @@ from hashlib import sha256
 
 Span = tuple[datetime, datetime | None]
 
-_MODULUS = 2**64
+# Watermark.flagged_digest is the sum of all contributions, in any order, modulo this.
+DIGESTS = 2**64
 
 
 def contribution(nominal_id: str, version: int) -> int:
     return int.from_bytes(sha256(f"{nominal_id}/{version}".encode()).digest()[:8], "big")
-
-
-def digest(flagged: Iterable[tuple[str, int]]) -> int:
-    """Watermark.flagged_digest of (nominal id, version) pairs, in any order."""
-    return sum(contribution(nominal_id, version) for nominal_id, version in flagged) % _MODULUS
 
 
 def flagged_at(instant: datetime, spans: Iterable[Span]) -> bool:

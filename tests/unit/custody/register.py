@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from ppo.flagging.v1 import events_pb2 as events
 from ppo.person.v1 import person_pb2, screening_pb2
-from services.people.flags import digest
+from services.people.flags import DIGESTS, contribution
 from tests import builders
 
 NOW = datetime(2004, 12, 31, 20, tzinfo=UTC)
@@ -57,7 +57,7 @@ def watermark(
         version=version,
         epoch=epoch,
         flagged_count=len(held),
-        flagged_digest=digest(held),
+        flagged_digest=sum(contribution(*one) for one in held) % DIGESTS,
     )
     made.register_time.FromDatetime(at)
     return made
