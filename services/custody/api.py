@@ -234,7 +234,7 @@ class Custody(CustodyServiceServicer):
         await self._records.answer(session, detention, decided.row, self._clock.now(), reidentified=True)
 
     async def _decide(self, detention: Detention, asked: Asked, context: Context) -> Decided:
-        """Asked before the transaction opens: nothing is locked while the register is waited for."""
+        """Asked before the transaction opens, where nothing is repeated and nobody else enters anything."""
         question = Question(
             asked,
             detention.suite_id,
