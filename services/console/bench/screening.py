@@ -75,7 +75,7 @@ def bench(
 
     All answer the same questions. febrl4 is only measured; for febrl3 the model is fitted anew without the
     half that asks. Thresholds are carried over from what was fitted. 10,000 alone takes ten minutes, all
-    sizes take an hour; with fewer questions it takes less, and each figure says how many were asked.
+    sizes take two hours; with fewer questions it takes less, and each figure says how many were asked.
 
     ```
     ppo bench screen-accuracy --index 10000
