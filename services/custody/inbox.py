@@ -61,9 +61,10 @@ class Inbox:
         }
 
     async def flag(self, session: AsyncSession, flag: events.Flag) -> None:
-        await self._recheck(session, (await _suites(session)).concerned(flag))
         if flag.state == screening_pb2.FLAG_STATE_FLAGGED:
+            # First, as whoever does it puts the records after it: in one order nobody waits for each other.
             await due.put_first(session, store.RECHECK_NUMBERED, "all", self._clock.now())
+        await self._recheck(session, (await _suites(session)).concerned(flag))
 
     async def case(self, session: AsyncSession, case: tracking.Case) -> None:
         if not case.nominal_id or not case.version:
